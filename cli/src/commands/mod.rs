@@ -1,0 +1,66 @@
+//! The commands: one file each, with its arguments and its `run`. Only here are
+//! rooms put together.
+
+use clap::{Parser, Subcommand};
+use std::path::PathBuf;
+use tokio_util::sync::CancellationToken;
+
+use crate::error::ExitStatus;
+use crate::ui::{Format, Ui};
+
+mod completions;
+
+/// Every migration has a way back: PostgreSQL backups that have proved that
+/// they restore.
+#[derive(Debug, Parser)]
+#[command(name = "backstop", version, disable_help_subcommand = true, max_term_width = 100)]
+pub struct Cli {
+    #[command(flatten)]
+    shared: Shared,
+    #[command(subcommand)]
+    command: Command,
+}
+
+/// Flags that every command takes.
+#[derive(Debug, clap::Args)]
+pub struct Shared {
+    /// Configuration file [default: backstop.yml, where there is one]
+    #[arg(long, global = true, value_name = "FILE", env = "BACKSTOP_CONFIG")]
+    pub config: Option<PathBuf>,
+    /// Database, by its name in the configuration [default: the only one]
+    #[arg(long, global = true, value_name = "NAME")]
+    pub database: Option<String>,
+    /// How the result is printed
+    #[arg(long, global = true, value_enum, default_value_t)]
+    pub format: Format,
+    /// Print only results, warnings and errors
+    #[arg(long, short, global = true)]
+    pub quiet: bool,
+    /// Print no progress
+    #[arg(long, global = true)]
+    pub no_progress: bool,
+}
+
+#[derive(Debug, Subcommand)]
+enum Command {
+    Completions(completions::Args),
+}
+
+/// What every command is given.
+pub struct Context {
+    pub shared: Shared,
+    pub ui: Ui,
+    /// Cancelled by SIGINT and SIGTERM; streams end in an error then, and
+    /// everything is cleaned up on the ordinary failure path.
+    pub stop: CancellationToken,
+}
+
+pub async fn run(cli: Cli, stop: CancellationToken) -> anyhow::Result<ExitStatus> {
+    let shared = cli.shared;
+    let ui = Ui { format: shared.format, quiet: shared.quiet, no_progress: shared.no_progress };
+    let context = Context { shared, ui, stop };
+    let _ = &context;
+    match cli.command {
+        Command::Completions(args) => completions::run(&args),
+    }
+}

@@ -1,0 +1,45 @@
+//! Parse, run, exit.
+
+use std::process::ExitCode;
+
+use backstop::commands::{self, Cli};
+use backstop::error::{self, ExitStatus};
+use clap::Parser;
+use tokio_util::sync::CancellationToken;
+
+fn main() -> ExitCode {
+    let cli = Cli::parse();
+    let runtime = match tokio::runtime::Builder::new_multi_thread().worker_threads(2).enable_all().build() {
+        Ok(runtime) => runtime,
+        Err(cause) => {
+            eprintln!("error: cannot start: {cause}");
+            return ExitStatus::Failed.into();
+        }
+    };
+    let status = runtime.block_on(async {
+        let stop = CancellationToken::new();
+        tokio::spawn(cancel_on_signal(stop.clone()));
+        commands::run(cli, stop).await
+    });
+    match status {
+        Ok(status) => status.into(),
+        Err(cause) => {
+            eprint!("{}", error::render(&cause));
+            ExitStatus::Failed.into()
+        }
+    }
+}
+
+/// The first signal asks everything to stop and clean up; a second one does not wait.
+async fn cancel_on_signal(stop: CancellationToken) {
+    use tokio::signal::unix::{SignalKind, signal};
+    let (Ok(mut interrupt), Ok(mut terminate)) =
+        (signal(SignalKind::interrupt()), signal(SignalKind::terminate()))
+    else {
+        return;
+    };
+    tokio::select! { _ = interrupt.recv() => {}, _ = terminate.recv() => {} }
+    stop.cancel();
+    tokio::select! { _ = interrupt.recv() => {}, _ = terminate.recv() => {} }
+    std::process::exit(130);
+}

@@ -1,0 +1,26 @@
+//! What happens to bytes between a database and a store: tally, encrypt, tally
+//! on the way out (`seal`), decrypt and decompress on the way in (`open`).
+//!
+//! Everything streams on one blocking thread; nothing touches a disk. Only
+//! [`Sealing::finish`] yields the [`Sealed`] that a commit needs.
+
+use std::io::{self, Read};
+
+use crate::error::Advise;
+
+/// Where the bytes of an artifact come from. `finish` is called once, after the
+/// last byte was read: only when it succeeds is the stream's end said, so that
+/// no store ever completes an object whose source failed.
+pub trait Source: Read + Send + 'static {
+    type Outcome: Send + 'static;
+    fn finish(self) -> io::Result<Self::Outcome>;
+}
+
+#[derive(Debug, thiserror::Error)]
+pub enum Error {}
+
+impl Advise for Error {
+    fn hint(&self) -> Option<String> {
+        None
+    }
+}

@@ -1,0 +1,133 @@
+//! What a person or a script sees while a command runs: results on standard
+//! out, everything else on standard error; bars on a terminal, a plain line now
+//! and then in CI, nothing beside the JSON with `--format json`.
+
+use std::io::IsTerminal;
+use std::sync::Mutex;
+use std::time::{Duration, Instant};
+
+use indicatif::{HumanBytes, ProgressBar, ProgressStyle};
+use serde::Serialize;
+
+/// Seconds between two progress lines where there is no terminal.
+const LINE_EVERY: Duration = Duration::from_secs(10);
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, clap::ValueEnum)]
+pub enum Format {
+    #[default]
+    Text,
+    Json,
+}
+
+#[derive(Debug, Clone, Copy)]
+pub struct Ui {
+    pub format: Format,
+    pub quiet: bool,
+    pub no_progress: bool,
+}
+
+impl Ui {
+    /// A line of the result, on standard out; nothing with `--format json`.
+    pub fn say(self, line: impl AsRef<str>) {
+        if self.format == Format::Text {
+            println!("{}", line.as_ref());
+        }
+    }
+
+    /// A line beside the result, on standard error; nothing with `--quiet`.
+    pub fn note(self, line: impl AsRef<str>) {
+        if !self.quiet {
+            eprintln!("{}", line.as_ref());
+        }
+    }
+
+    /// A line that even `--quiet` may not hide.
+    pub fn warn(self, line: impl AsRef<str>) {
+        eprintln!("warning: {}", line.as_ref());
+    }
+
+    /// The whole result as one JSON document; nothing in text format.
+    pub fn json(self, value: &impl Serialize) -> anyhow::Result<()> {
+        if self.format == Format::Json {
+            println!("{}", serde_json::to_string_pretty(value)?);
+        }
+        Ok(())
+    }
+
+    /// Progress of one thing that moves bytes; `total` where it is known.
+    pub fn progress(self, what: &str, total: Option<u64>) -> Progress {
+        if self.quiet || self.no_progress || self.format == Format::Json {
+            return Progress { bar: ProgressBar::hidden(), lines: None };
+        }
+        if !std::io::stderr().is_terminal() {
+            return Progress {
+                bar: ProgressBar::hidden(),
+                lines: Some(Mutex::new(Lines {
+                    what: what.to_owned(),
+                    total,
+                    done: 0,
+                    begun: Instant::now(),
+                    last: Instant::now(),
+                })),
+            };
+        }
+        let (bar, template) = match total {
+            Some(total) => (
+                ProgressBar::new(total),
+                "{msg} [{bar:30}] {bytes}/{total_bytes} {bytes_per_sec}, {eta} left",
+            ),
+            None => (ProgressBar::no_length(), "{msg} {spinner} {bytes} {bytes_per_sec} {elapsed}"),
+        };
+        if let Ok(style) = ProgressStyle::with_template(template) {
+            bar.set_style(style.progress_chars("=> "));
+        }
+        bar.set_message(what.to_owned());
+        bar.enable_steady_tick(Duration::from_millis(200));
+        Progress { bar, lines: None }
+    }
+}
+
+/// A running progress report; dropping it clears the bar.
+pub struct Progress {
+    bar: ProgressBar,
+    lines: Option<Mutex<Lines>>,
+}
+
+struct Lines {
+    what: String,
+    total: Option<u64>,
+    done: u64,
+    begun: Instant,
+    last: Instant,
+}
+
+impl Progress {
+    pub fn add(&self, bytes: u64) {
+        self.bar.inc(bytes);
+        if let Some(Ok(mut lines)) = self.lines.as_ref().map(Mutex::lock) {
+            lines.done += bytes;
+            if lines.last.elapsed() >= LINE_EVERY {
+                lines.last = Instant::now();
+                lines.print();
+            }
+        }
+    }
+}
+
+impl Drop for Progress {
+    fn drop(&mut self) {
+        self.bar.finish_and_clear();
+    }
+}
+
+impl Lines {
+    fn print(&self) {
+        let seconds = self.begun.elapsed().as_secs().max(1);
+        let rate = self.done / seconds;
+        let left = match self.total {
+            Some(total) if rate > 0 => format!(", about {} s left", total.saturating_sub(self.done) / rate),
+            _ => String::new(),
+        };
+        eprintln!("{}: {} so far, {}/s{left}", self.what, HumanBytes(self.done), HumanBytes(rate));
+    }
+}

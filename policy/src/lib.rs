@@ -1,0 +1,6 @@
+//! What backstop allows, as pure functions: text in, models and findings out.
+//!
+//! Nothing here reads a file, the clock, the environment or the network; the
+//! crate is the same in the command, in the tests and in a browser.
+
+pub mod manifest;
