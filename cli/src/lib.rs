@@ -10,3 +10,6 @@ pub mod postgres;
 pub mod store;
 pub mod stream;
 pub mod ui;
+
+/// How manifests and records name their maker.
+pub const MADE_BY: &str = concat!("backstop ", env!("CARGO_PKG_VERSION"));

@@ -3,4 +3,5 @@
 //! Nothing here reads a file, the clock, the environment or the network; the
 //! crate is the same in the command, in the tests and in a browser.
 
+pub mod identifier;
 pub mod manifest;

@@ -5,7 +5,7 @@
 //! lies beside it as [`Verification`] records. Every schema that was released
 //! stays readable for ever (`tests/fixtures/stores`).
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
@@ -186,6 +186,11 @@ pub enum Proof {
 pub struct TableProof {
     pub schema: String,
     pub name: String,
+    /// The partitioned table at the top, `schema.name`, where this is a
+    /// partition. A restore may put rows into another partition (hash
+    /// partitions on an enum), so only the sum below the root must be equal.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub root: Option<String>,
     pub rows: u64,
     /// Where the count comes from: `snapshot` (counted by the server) or
     /// `archive` (counted in the dump, because the table could not be locked a
@@ -219,10 +224,71 @@ pub struct Fingerprint {
     pub kinds: BTreeMap<String, BTreeMap<String, String>>,
 }
 
+/// Kinds whose definition the server deparses, in words that change between
+/// majors.
+const DEPARSED: [&str; 10] = [
+    "column", "constraint", "function", "grant", "index", "policy", "rule", "statistics", "trigger", "view",
+];
+
 impl Fingerprint {
     /// How many objects of a kind there are.
     pub fn count(&self, kind: &str) -> usize {
         self.kinds.get(kind).map_or(0, BTreeMap::len)
+    }
+
+    /// What `found` lacks, has beside, or has otherwise. Between server majors
+    /// the deparsed kinds are held together by name alone. Kinds in `leave_out`
+    /// are not looked at.
+    pub fn differences(&self, found: &Self, same_major: bool, leave_out: &[&str]) -> Vec<Difference> {
+        let none = BTreeMap::new();
+        let kinds: BTreeSet<&String> = self.kinds.keys().chain(found.kinds.keys()).collect();
+        let mut differences = Vec::new();
+        for kind in kinds.into_iter().filter(|kind| !leave_out.contains(&kind.as_str())) {
+            let here = self.kinds.get(kind).unwrap_or(&none);
+            let there = found.kinds.get(kind).unwrap_or(&none);
+            let mut differ = |object: &String, change| {
+                differences.push(Difference { kind: kind.clone(), object: object.clone(), change });
+            };
+            for (object, definition) in here {
+                match there.get(object) {
+                    None => differ(object, Change::Missing),
+                    Some(other) if other != definition && (same_major || !DEPARSED.contains(&kind.as_str())) => {
+                        differ(object, Change::Changed);
+                    }
+                    Some(_) => {}
+                }
+            }
+            for object in there.keys().filter(|object| !here.contains_key(*object)) {
+                differ(object, Change::Added);
+            }
+        }
+        differences
+    }
+}
+
+/// One object that is not as the fingerprint says.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Difference {
+    pub kind: String,
+    pub object: String,
+    pub change: Change,
+}
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Change {
+    Missing,
+    Changed,
+    Added,
+}
+
+impl std::fmt::Display for Difference {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        let Self { kind, object, change } = self;
+        match change {
+            Change::Missing => write!(f, "{kind} {object} is missing"),
+            Change::Changed => write!(f, "{kind} {object} is not as it was"),
+            Change::Added => write!(f, "{kind} {object} was not in the source"),
+        }
     }
 }
 

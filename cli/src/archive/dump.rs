@@ -1,0 +1,202 @@
+//! `pg_dump` as a [`Source`]: its archive passes through, is read to the end on
+//! the way, and ends only when the program ended well and the archive is whole.
+
+use std::io::{self, Read, Write};
+use std::process::{Child, ChildStderr, ChildStdout, Stdio};
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::thread::JoinHandle;
+
+use backstop_policy::manifest::{Content, Filters};
+use tokio::sync::oneshot;
+use tokio_util::sync::CancellationToken;
+
+use super::{Contents, Error, Toc, inspect};
+use crate::pipeline::Source;
+use crate::postgres::target::Target;
+use crate::postgres::tools::ClientTools;
+use crate::stream;
+
+/// Bytes of `pg_dump`'s own messages that are kept.
+const MESSAGES: usize = 16 * 1024;
+
+/// What to dump.
+pub struct Request<'a> {
+    pub tools: &'a ClientTools,
+    pub target: &'a Target,
+    pub server_major: u32,
+    /// The exported snapshot, where there is one.
+    pub snapshot: Option<&'a str>,
+    pub content: Content,
+    pub filters: &'a Filters,
+}
+
+/// A running dump.
+pub struct Dump {
+    child: Child,
+    stdout: ChildStdout,
+    messages: Option<JoinHandle<String>>,
+    copy: Option<stream::Writer>,
+    inspector: Option<JoinHandle<Result<Contents, Error>>>,
+    running: Arc<AtomicBool>,
+    stop: CancellationToken,
+}
+
+/// What goes on beside the stream while it is dumped.
+pub struct Watch {
+    /// The table of contents, as soon as it is there: `pg_dump` has locked every
+    /// table by then. Closed without one when the dump fails before.
+    pub toc: oneshot::Receiver<Toc>,
+    /// Whether `pg_dump` still holds its locks.
+    pub running: Arc<AtomicBool>,
+}
+
+/// A dump that ended well.
+pub struct Dumped {
+    pub contents: Contents,
+    /// Warnings of `pg_dump`.
+    pub warnings: Vec<String>,
+}
+
+/// Start `pg_dump`. `stop` ends it early.
+pub fn dump(request: &Request<'_>, stop: &CancellationToken) -> Result<(Dump, Watch), Error> {
+    let mut command = request.tools.pg_dump();
+    request.target.apply(&mut command);
+    command.args(["--format=custom", "--no-password"]);
+    if let Some(snapshot) = request.snapshot {
+        command.arg(format!("--snapshot={snapshot}"));
+    }
+    // zstd is read by pg_restore 16 and newer, gzip by every one.
+    if request.server_major >= 16 && request.tools.supports("zstd") {
+        command.arg("--compress=zstd:3");
+    }
+    match request.content {
+        Content::Full => {}
+        Content::Schema => drop(command.arg("--schema-only")),
+        Content::Data => drop(command.arg("--data-only")),
+    }
+    let filters = request.filters;
+    for (flag, patterns) in [
+        ("--schema", &filters.schemas),
+        ("--table", &filters.tables),
+        ("--exclude-table", &filters.exclude_tables),
+        ("--exclude-table-data", &filters.exclude_table_data),
+    ] {
+        command.args(patterns.iter().map(|pattern| format!("{flag}={pattern}")));
+    }
+    command.stdin(Stdio::null()).stdout(Stdio::piped()).stderr(Stdio::piped());
+    let start = |source| Error::Start { program: "pg_dump", source };
+    let mut child = command.spawn().map_err(start)?;
+    let (Some(stdout), Some(stderr)) = (child.stdout.take(), child.stderr.take()) else {
+        return Err(start(io::Error::other("no pipe to it")));
+    };
+
+    let (sender, copy) = stream::channel();
+    let (announce, toc) = oneshot::channel();
+    let inspector = std::thread::spawn(move || {
+        inspect(copy.into_reader(), |toc| {
+            // Nobody listens where there is no proof to make.
+            let _ = announce.send(toc.clone());
+        })
+    });
+    let messages = std::thread::spawn(move || read_messages(stderr));
+    let running = Arc::new(AtomicBool::new(true));
+    let dump = Dump {
+        stdout,
+        messages: Some(messages),
+        copy: Some(sender.into_writer()),
+        inspector: Some(inspector),
+        running: running.clone(),
+        stop: stop.child_token(),
+        child,
+    };
+    dump.kill_when_stopped();
+    Ok((dump, Watch { toc, running }))
+}
+
+impl Dump {
+    /// A read from a silent `pg_dump` cannot be interrupted, but its end can be
+    /// brought about.
+    fn kill_when_stopped(&self) {
+        let Ok(pid) = i32::try_from(self.child.id()) else { return };
+        let (stop, running) = (self.stop.clone(), self.running.clone());
+        tokio::spawn(async move {
+            stop.cancelled().await;
+            if running.load(Ordering::SeqCst) {
+                let _ = nix::sys::signal::kill(nix::unistd::Pid::from_raw(pid), nix::sys::signal::Signal::SIGTERM);
+            }
+        });
+    }
+
+    fn outcome(&mut self) -> Result<Dumped, Error> {
+        let status = self.child.wait().map_err(|source| Error::Start { program: "pg_dump", source })?;
+        let messages = self.messages.take().and_then(|thread| thread.join().ok()).unwrap_or_default();
+        // Without its end the copy is cut short, and the inspector says so; but
+        // what pg_dump says of its own failure comes first.
+        let copied = self.copy.take().map_or(Ok(()), stream::Writer::end);
+        let inspected = self.inspector.take().map(JoinHandle::join);
+        if !status.success() {
+            return Err(Error::Dump { status, messages });
+        }
+        let contents = match inspected {
+            Some(Ok(contents)) => contents?,
+            _ => return Err(Error::InspectorDied),
+        };
+        copied.map_err(Error::Read)?;
+        let warnings = messages.lines().filter(|line| line.contains("warning:")).map(str::to_owned).collect();
+        Ok(Dumped { contents, warnings })
+    }
+}
+
+impl Read for Dump {
+    fn read(&mut self, buffer: &mut [u8]) -> io::Result<usize> {
+        let length = self.stdout.read(buffer)?;
+        if length == 0 {
+            self.running.store(false, Ordering::SeqCst);
+        }
+        if let Some(copy) = &mut self.copy
+            && copy.write_all(&buffer[..length]).is_err()
+        {
+            // The inspector gave up: its reason is told by `finish`, and there
+            // is no use in dumping on.
+            self.copy = None;
+            self.child.kill()?;
+            let reason = self.inspector.take().map(JoinHandle::join);
+            return Err(io::Error::other(match reason {
+                Some(Ok(Err(error))) => error,
+                _ => Error::InspectorDied,
+            }));
+        }
+        Ok(length)
+    }
+}
+
+impl Source for Dump {
+    type Outcome = Dumped;
+
+    fn finish(mut self) -> io::Result<Dumped> {
+        self.outcome().map_err(io::Error::other)
+    }
+}
+
+impl Drop for Dump {
+    fn drop(&mut self) {
+        self.running.store(false, Ordering::SeqCst);
+        self.stop.cancel();
+        // A dump that was not read to its end must not go on holding locks.
+        let _ = self.child.kill();
+        let _ = self.child.wait();
+    }
+}
+
+fn read_messages(stderr: ChildStderr) -> String {
+    let mut text = Vec::new();
+    let mut stderr = stderr;
+    let mut buffer = [0; 4096];
+    while let Ok(length @ 1..) = stderr.read(&mut buffer) {
+        if text.len() < MESSAGES {
+            text.extend_from_slice(&buffer[..length]);
+        }
+    }
+    String::from_utf8_lossy(&text).trim_end().to_owned()
+}

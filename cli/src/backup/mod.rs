@@ -1,0 +1,304 @@
+//! Take one backup: snapshot, dump, seal, store, check, commit.
+//!
+//! Whatever goes wrong before the commit leaves no object, no manifest and no
+//! lease behind, and never touches an older backup.
+
+mod proof;
+
+use std::sync::Arc;
+
+use backstop_policy::manifest::{self, Content, Filters, Level, Manifest, Proof};
+use bytes::Bytes;
+use jiff::Timestamp;
+use tokio_util::sync::CancellationToken;
+
+use crate::archive::{self, Dumped};
+use crate::catalog::{self, Catalog, Draft, keys};
+use crate::error::Advise;
+use crate::pipeline::{self, Encryption, Sealed};
+use crate::postgres::globals;
+use crate::postgres::snapshot::Snapshot;
+use crate::postgres::target::Target;
+use crate::postgres::tools::{self, ClientTools};
+use crate::postgres::{self};
+use crate::store::{self, Store};
+use crate::ui::Ui;
+use crate::verify::contents;
+
+/// What to back up, and where to.
+pub struct Job {
+    /// Name of the database in the store.
+    pub database: String,
+    pub target: Target,
+    pub tier: String,
+    pub content: Content,
+    pub filters: Filters,
+    /// Whether roles and tablespaces go along.
+    pub globals: bool,
+    /// The dump goes to the first, and is copied from there to the others.
+    pub stores: Vec<Arc<dyn Store>>,
+    pub encryption: Encryption,
+    pub critical_tables: Vec<String>,
+}
+
+#[derive(Debug, thiserror::Error)]
+pub enum Error {
+    #[error(transparent)]
+    Postgres(#[from] postgres::Error),
+    #[error(transparent)]
+    Tools(#[from] tools::Error),
+    #[error(transparent)]
+    Archive(#[from] archive::Error),
+    #[error(transparent)]
+    Pipeline(#[from] pipeline::Error),
+    #[error(transparent)]
+    Store(#[from] store::Error),
+    #[error(transparent)]
+    Catalog(#[from] catalog::Error),
+    #[error("the dump of '{database}' is not complete: {}", failures.join("; "))]
+    Incomplete { database: String, failures: Vec<String> },
+    #[error("the backup is in '{first}', but could not be copied to '{store}'")]
+    Copy {
+        first: String,
+        store: String,
+        #[source]
+        source: Box<Error>,
+    },
+    #[error("no store to write to")]
+    NoStore,
+}
+
+impl Advise for Error {
+    fn hint(&self) -> Option<String> {
+        match self {
+            Self::Incomplete { .. } => Some("nothing was committed; the older backups are as they were".into()),
+            Self::NoStore => Some("name one with --store, or under `stores:` in backstop.yml".into()),
+            _ => None,
+        }
+    }
+}
+
+/// Take a backup; the manifest is that of the first store.
+pub async fn take(job: &Job, ui: Ui, stop: &CancellationToken) -> Result<Manifest, Error> {
+    let (first, others) = job.stores.split_first().ok_or(Error::NoStore)?;
+    let catalog = Catalog::new(first.clone(), &job.database);
+    let lease = catalog.lease("a backup").await?;
+    let outcome = run(job, &catalog, others, ui, stop).await;
+    lease.release().await;
+    outcome
+}
+
+async fn run(
+    job: &Job,
+    catalog: &Catalog,
+    others: &[Arc<dyn Store>],
+    ui: Ui,
+    stop: &CancellationToken,
+) -> Result<Manifest, Error> {
+    let started_at = Timestamp::now();
+    let id = keys::new_id(started_at);
+    let encryption = job.encryption.record();
+    let stored = match store_streams(job, catalog, &id, ui, stop).await {
+        Ok(stored) => stored,
+        Err(error) => {
+            catalog.discard(&job.tier, &id, &encryption).await;
+            return Err(error);
+        }
+    };
+    let draft = Draft {
+        id,
+        tier: job.tier.clone(),
+        content: job.content,
+        filters: job.filters.clone(),
+        started_at,
+        source: stored.source,
+        archive: stored.archive,
+        proof: stored.proof,
+        not_captured: stored.not_captured,
+        in_flight: Level::Contents,
+    };
+    let manifest = match catalog.commit(draft.clone(), &stored.dump, stored.globals.as_ref()).await {
+        Ok(manifest) => manifest,
+        Err(error) => {
+            catalog.discard(&job.tier, &draft.id, &encryption).await;
+            return Err(error.into());
+        }
+    };
+    for store in others {
+        copy(catalog, &manifest, &draft, &stored.dump, stored.globals.as_ref(), store, ui).await.map_err(|source| {
+            Error::Copy {
+                first: catalog.store().url().to_owned(),
+                store: store.url().to_owned(),
+                source: Box::new(source),
+            }
+        })?;
+    }
+    Ok(manifest)
+}
+
+/// What lies in the store, uncommitted.
+struct Stored {
+    source: manifest::Source,
+    archive: manifest::Archive,
+    proof: Proof,
+    not_captured: Vec<String>,
+    dump: Sealed,
+    globals: Option<Sealed>,
+}
+
+async fn store_streams(
+    job: &Job,
+    catalog: &Catalog,
+    id: &str,
+    ui: Ui,
+    stop: &CancellationToken,
+) -> Result<Stored, Error> {
+    let snapshot = Snapshot::open(&job.target).await?;
+    let source = snapshot.source().await?;
+    let tools = ClientTools::for_server(snapshot.server_major()).await?;
+    let expected = proof::before(&snapshot, job).await?;
+
+    let request = archive::Request {
+        tools: &tools,
+        target: &job.target,
+        server_major: snapshot.server_major(),
+        snapshot: snapshot.id(),
+        content: job.content,
+        filters: &job.filters,
+    };
+    let (dump, watch) = archive::dump(&request, stop)?;
+    let progress = ui.progress(&format!("backing up {}", job.database), None);
+    let (body, sealing) =
+        pipeline::seal(dump, job.encryption.clone(), stop.clone(), move |bytes| progress.add(bytes));
+    let key = keys::artifact(catalog.database(), &job.tier, id, &job.encryption.record());
+    let (put, counted) = tokio::join!(catalog.store().put(&key, body), proof::count(&snapshot, watch));
+    let (sealed, dumped) = settle(put, sealing).await?;
+    for warning in &dumped.warnings {
+        ui.warn(warning);
+    }
+
+    let proof = proof::after(&snapshot, expected, counted?, &dumped.contents);
+    let failures = contents::check(
+        &dumped.contents,
+        &contents::Expected { content: job.content, proof: &proof, critical_tables: &job.critical_tables },
+    );
+    if !failures.is_empty() {
+        return Err(Error::Incomplete { database: job.database.clone(), failures });
+    }
+    if dumped.contents.tables.is_empty() && job.content != Content::Schema {
+        ui.warn(format!("database '{}' holds no table; its backup is empty", source.database));
+    }
+
+    let mut not_captured = not_captured(job, &dumped);
+    let globals = if job.globals {
+        match store_globals(job, catalog, id, &tools, stop).await {
+            Ok(sealed) => Some(sealed),
+            // Managed providers hide roles; the data is worth keeping all the same.
+            Err(Error::Postgres(error)) => {
+                ui.warn(format!("roles and tablespaces are not in the backup: {error}"));
+                not_captured.push(format!("roles and tablespaces ({error})"));
+                None
+            }
+            Err(error) => return Err(error),
+        }
+    } else {
+        not_captured.push("roles and tablespaces (--no-globals)".to_owned());
+        None
+    };
+    Ok(Stored { source, archive: describe(&dumped), proof, not_captured, dump: sealed, globals })
+}
+
+/// Of a stream's two ends, report the one that failed first: a source's own
+/// error, not the store's "the stream stopped", and the other way round.
+async fn settle(
+    put: Result<u64, store::Error>,
+    sealing: pipeline::Sealing<Dumped>,
+) -> Result<(Sealed, Dumped), Error> {
+    match put {
+        Ok(_) => Ok(sealing.finish().await?),
+        Err(store::Error::Source(_)) => match sealing.finish().await {
+            Err(error) => Err(error.into()),
+            Ok(_) => Err(Error::Pipeline(pipeline::Error::Interrupted)),
+        },
+        Err(error) => Err(error.into()),
+    }
+}
+
+async fn store_globals(
+    job: &Job,
+    catalog: &Catalog,
+    id: &str,
+    tools: &ClientTools,
+    stop: &CancellationToken,
+) -> Result<Sealed, Error> {
+    let text = globals::dump(tools, &job.target).await?;
+    let (body, sealing) =
+        pipeline::seal(pipeline::InMemory::new(text), job.encryption.clone(), stop.clone(), |_| {});
+    let key = keys::globals(catalog.database(), &job.tier, id, &job.encryption.record());
+    catalog.store().put(&key, body).await?;
+    Ok(sealing.finish().await?.0)
+}
+
+/// Copy a committed backup, as it is stored, into another store and commit it
+/// there; the digests are checked again at the other end.
+async fn copy(
+    from: &Catalog,
+    manifest: &Manifest,
+    draft: &Draft,
+    dump: &Sealed,
+    globals: Option<&Sealed>,
+    store: &Arc<dyn Store>,
+    ui: Ui,
+) -> Result<(), Error> {
+    let to = Catalog::new(store.clone(), &manifest.database);
+    let result = async {
+        for artifact in std::iter::once(&manifest.artifact).chain(&manifest.globals) {
+            ui.note(format!("copying {} to {}", artifact.key, store.url()));
+            let body = from.store().get(&artifact.key).await?;
+            store.put(&artifact.key, body).await?;
+        }
+        to.commit(draft.clone(), dump, globals).await?;
+        Ok(())
+    }
+    .await;
+    if result.is_err() {
+        to.discard(&manifest.tier, &manifest.id, &manifest.artifact.encryption).await;
+    }
+    result
+}
+
+fn describe(dumped: &Dumped) -> manifest::Archive {
+    let header = &dumped.contents.toc.header;
+    manifest::Archive {
+        client: format!("pg_dump (PostgreSQL) {}", header.client_version),
+        version: header.version_text(),
+        compression: header.compression.name().to_owned(),
+        oldest_pg_restore: header.oldest_pg_restore(),
+        entries: u32::try_from(dumped.contents.toc.entries.len()).unwrap_or(u32::MAX),
+    }
+}
+
+fn not_captured(job: &Job, dumped: &Dumped) -> Vec<String> {
+    let mut missing = vec!["passwords of roles".to_owned()];
+    if job.content == Content::Schema {
+        missing.push("rows (--content schema)".to_owned());
+    }
+    if job.content == Content::Data {
+        missing.push("definitions (--content data)".to_owned());
+    }
+    for (what, patterns) in [
+        ("every schema but", &job.filters.schemas),
+        ("every table but", &job.filters.tables),
+        ("tables", &job.filters.exclude_tables),
+        ("rows of", &job.filters.exclude_table_data),
+    ] {
+        if !patterns.is_empty() {
+            missing.push(format!("{what} {}", patterns.join(", ")));
+        }
+    }
+    let foreign = dumped.contents.toc.entries.iter().filter(|entry| entry.desc == "FOREIGN TABLE").count();
+    if foreign > 0 {
+        missing.push(format!("rows of {foreign} foreign tables, which lie on another server"));
+    }
+    missing
+}

@@ -1,0 +1,126 @@
+//! What was true in the dump's snapshot, gathered before, during and after the
+//! dump, and never guessed: what could not be seen in it makes it "unproven".
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::sync::atomic::Ordering;
+
+use backstop_policy::identifier;
+use backstop_policy::manifest::{Content, Counted, Fingerprint, Proof, SequenceProof, TableProof};
+
+use super::{Error, Job};
+use crate::archive::{Contents, Toc, Watch};
+use crate::postgres::snapshot::{Snapshot, Table};
+
+/// Known before the dump starts.
+pub struct Before {
+    fingerprint: Fingerprint,
+    /// `None` where the dump leaves large objects out.
+    large_objects: Option<u64>,
+    filtered: bool,
+}
+
+pub async fn before(snapshot: &Snapshot, job: &Job) -> Result<Before, Error> {
+    let fingerprint =
+        if job.content == Content::Data { Fingerprint::default() } else { snapshot.fingerprint().await? };
+    let filters = &job.filters;
+    // pg_dump takes large objects along unless it was given a choice of tables.
+    let all = filters.schemas.is_empty() && filters.tables.is_empty() && job.content != Content::Schema;
+    let large_objects = if all { Some(snapshot.large_objects().await?) } else { None };
+    Ok(Before { fingerprint, large_objects, filtered: !filters.is_empty() })
+}
+
+/// Row counts by the server, while `pg_dump` holds its locks. A count that came
+/// later than that may have met a table that somebody has emptied since.
+pub struct Counts {
+    /// By the table's oid; the flag says whether the lock was seamless.
+    counts: BTreeMap<u32, (TableProof, bool)>,
+}
+
+pub async fn count(snapshot: &Snapshot, watch: Watch) -> Result<Counts, Error> {
+    let mut counts = BTreeMap::new();
+    // No table of contents: the dump failed, and says why itself.
+    let (Some(_), Ok(toc)) = (snapshot.id(), watch.toc.await) else { return Ok(Counts { counts }) };
+    let tables: Vec<Table> = toc
+        .entries
+        .iter()
+        .filter(|entry| entry.desc == "TABLE DATA")
+        .map(|entry| Table { oid: entry.oid, schema: entry.namespace.clone(), name: entry.tag.clone() })
+        .collect();
+    for batch in tables.chunks(200) {
+        for (table, proof) in batch.iter().zip(snapshot.count(batch).await?) {
+            if let Some(proof) = proof {
+                counts.insert(table.oid, (proof, watch.running.load(Ordering::SeqCst)));
+            }
+        }
+    }
+    Ok(Counts { counts })
+}
+
+/// Put together what the snapshot said and what the archive holds.
+pub fn after(snapshot: &Snapshot, before: Before, counted: Counts, contents: &Contents) -> Proof {
+    if let Some(reason) = snapshot.not_shared() {
+        return Proof::Unproven { reason: format!("the snapshot could not be shared with pg_dump: {reason}") };
+    }
+    let mut counts = counted.counts;
+    let tables = contents
+        .tables
+        .iter()
+        .map(|table| match counts.remove(&table.oid) {
+            Some((proof, seamless)) if seamless || proof.rows == table.rows => proof,
+            // Locked too late, or not at all: the archive's own count stands.
+            other => TableProof {
+                schema: table.schema.clone(),
+                name: table.name.clone(),
+                root: other.and_then(|(proof, _)| proof.root),
+                rows: table.rows,
+                counted: Counted::Archive,
+            },
+        })
+        .collect();
+    let fingerprint =
+        if before.filtered { dumped_part(before.fingerprint, &contents.toc) } else { before.fingerprint };
+    Proof::Snapshot {
+        tables,
+        sequences: sequences(&contents.toc),
+        large_objects: before.large_objects.unwrap_or(contents.large_objects),
+        fingerprint,
+    }
+}
+
+/// Sequence positions as the archive sets them. A sequence stands outside every
+/// snapshot, so that what the archive holds is the only position there is.
+fn sequences(toc: &Toc) -> Vec<SequenceProof> {
+    toc.entries
+        .iter()
+        .filter(|entry| entry.desc == "SEQUENCE SET")
+        .filter_map(|entry| {
+            let mut arguments = entry.definition.trim_end().trim_end_matches(");").rsplit(", ");
+            let is_called = arguments.next()? == "true";
+            let last_value = arguments.next()?.parse().ok()?;
+            Some(SequenceProof { schema: entry.namespace.clone(), name: entry.tag.clone(), last_value, is_called })
+        })
+        .collect()
+}
+
+/// The part of a fingerprint that a filtered dump holds: what belongs to the
+/// relations in its table of contents.
+fn dumped_part(mut fingerprint: Fingerprint, toc: &Toc) -> Fingerprint {
+    let relations: BTreeSet<(&str, &str)> = toc
+        .entries
+        .iter()
+        .map(|entry| {
+            // A constraint's tag is `table name`, and its index bears the name.
+            let constraint = entry.desc == "CONSTRAINT";
+            let name = if constraint { entry.tag.rsplit(' ').next().unwrap_or(&entry.tag) } else { &entry.tag };
+            (entry.namespace.as_str(), name)
+        })
+        .collect();
+    fingerprint.kinds.retain(|_, objects| {
+        objects.retain(|object, _| match identifier::split(object).as_slice() {
+            [schema, relation] | [schema, relation, _] => relations.contains(&(schema.as_str(), relation.as_str())),
+            _ => false,
+        });
+        !objects.is_empty()
+    });
+    fingerprint
+}

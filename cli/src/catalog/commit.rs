@@ -1,0 +1,138 @@
+//! The commit point: what was stored is read again, and only when every byte
+//! came back is the manifest written, last and create-only.
+
+use backstop_policy::manifest::{
+    Archive, Artifact, Checked, Content, Digest, Filters, Level, Manifest, Proof, SCHEMA, Source,
+};
+use bytes::Bytes;
+use jiff::Timestamp;
+use sha2::{Digest as _, Sha256};
+
+use super::{Catalog, Error, envelope, keys};
+use crate::pipeline::Sealed;
+use crate::store;
+use crate::stream::ByteStream;
+
+/// Everything that a manifest says beside what its [`Sealed`] streams prove.
+#[derive(Debug, Clone)]
+pub struct Draft {
+    pub id: String,
+    pub tier: String,
+    pub content: Content,
+    pub filters: Filters,
+    pub started_at: Timestamp,
+    pub source: Source,
+    pub archive: Archive,
+    pub proof: Proof,
+    pub not_captured: Vec<String>,
+    /// What was seen on the plain stream while it was sealed.
+    pub in_flight: Level,
+}
+
+impl Catalog {
+    /// Read the stored objects again, then write the manifest. `dump` and
+    /// `globals` are finished streams whose objects lie at the keys of
+    /// [`keys::artifact`] and [`keys::globals`].
+    pub async fn commit(&self, draft: Draft, dump: &Sealed, globals: Option<&Sealed>) -> Result<Manifest, Error> {
+        let (database, tier, id) = (&self.database, &draft.tier, &draft.id);
+        let artifact = self.read_back(keys::artifact(database, tier, id, dump.encryption()), dump).await?;
+        let globals = match globals {
+            Some(sealed) => {
+                let key = keys::globals(database, tier, id, sealed.encryption());
+                Some(self.read_back(key, sealed).await?)
+            }
+            None => None,
+        };
+        self.put_checksums(&draft, &artifact, globals.as_ref()).await?;
+        self.put_readme().await?;
+
+        let manifest = Manifest {
+            schema: SCHEMA,
+            id: draft.id,
+            database: self.database.clone(),
+            tier: draft.tier,
+            content: draft.content,
+            filters: draft.filters,
+            started_at: draft.started_at,
+            finished_at: Timestamp::now(),
+            made_by: crate::MADE_BY.to_owned(),
+            source: draft.source,
+            archive: draft.archive,
+            artifact,
+            globals,
+            proof: draft.proof,
+            not_captured: draft.not_captured,
+            checked: Checked { in_flight: draft.in_flight, stored: true },
+        };
+        let key = keys::manifest(&self.database, &manifest.tier, &manifest.id);
+        let body = envelope::wrap(&manifest)
+            .map_err(|error| Error::Damaged { key: key.clone(), reason: error.to_string() })?;
+        self.store.put(&key, ByteStream::from_bytes(body.into())).await?;
+        Ok(manifest)
+    }
+
+    /// Remove the objects of a backup that was never committed. A failure to do
+    /// so leaves garbage that no manifest names, so it is not worth an error.
+    pub async fn discard(&self, tier: &str, id: &str, encryption: &backstop_policy::manifest::Encryption) {
+        for key in [
+            keys::artifact(&self.database, tier, id, encryption),
+            keys::globals(&self.database, tier, id, encryption),
+            keys::checksums(&self.database, tier, id),
+        ] {
+            let _ = self.store.delete(&key).await;
+        }
+    }
+
+    /// The digest of an object as the store gives it back now.
+    pub async fn digest_stored(&self, key: &str, mut on_bytes: impl FnMut(u64)) -> Result<Digest, Error> {
+        let mut body = self.store.get(key).await?;
+        let (mut sha256, mut bytes) = (Sha256::new(), 0);
+        loop {
+            match body.next().await {
+                Ok(Some(chunk)) => {
+                    bytes += chunk.len() as u64;
+                    on_bytes(chunk.len() as u64);
+                    sha256.update(&chunk);
+                }
+                Ok(None) => return Ok(Digest { bytes, sha256: hex::encode(sha256.finalize()) }),
+                Err(source) => return Err(Error::ReadBack { key: key.to_owned(), source }),
+            }
+        }
+    }
+
+    async fn read_back(&self, key: String, sealed: &Sealed) -> Result<Artifact, Error> {
+        let found = self.digest_stored(&key, |_| {}).await?;
+        let expected = sealed.stored();
+        if found != *expected {
+            return Err(Error::StoredDiffers {
+                key,
+                expected_bytes: expected.bytes,
+                expected_sha256: expected.sha256.clone(),
+                found_bytes: found.bytes,
+                found_sha256: found.sha256,
+            });
+        }
+        let (plain, encryption) = (sealed.plain().clone(), sealed.encryption().clone());
+        Ok(Artifact { key, plain, stored: found, encryption })
+    }
+
+    /// A file that `sha256sum --check` reads, beside the objects that it names.
+    async fn put_checksums(&self, draft: &Draft, dump: &Artifact, globals: Option<&Artifact>) -> Result<(), Error> {
+        let line = |artifact: &Artifact| {
+            let name = artifact.key.rsplit('/').next().unwrap_or(&artifact.key);
+            format!("{}  {name}\n", artifact.stored.sha256)
+        };
+        let text = line(dump) + &globals.map(line).unwrap_or_default();
+        let key = keys::checksums(&self.database, &draft.tier, &draft.id);
+        self.store.put(&key, ByteStream::from_bytes(Bytes::from(text))).await?;
+        Ok(())
+    }
+
+    async fn put_readme(&self) -> Result<(), Error> {
+        let text = Bytes::from_static(include_bytes!("store_readme.txt"));
+        match self.store.put(&keys::readme(&self.database), ByteStream::from_bytes(text)).await {
+            Ok(_) | Err(store::Error::Exists { .. }) => Ok(()),
+            Err(error) => Err(error.into()),
+        }
+    }
+}

@@ -1,0 +1,34 @@
+//! Roles and tablespaces, which belong to the server and not to a database:
+//! `pg_dumpall --globals-only`, without passwords.
+
+use std::process::Stdio;
+
+use super::Error;
+use super::target::Target;
+use super::tools::ClientTools;
+
+/// The last line of every complete run.
+const END: &str = "-- PostgreSQL database cluster dump complete";
+
+/// The SQL text; a few kilobytes.
+pub async fn dump(tools: &ClientTools, target: &Target) -> Result<Vec<u8>, Error> {
+    let mut command = tools.pg_dumpall();
+    target.apply(&mut command);
+    // Password hashes stay where they are: a backup job has no need of them,
+    // and managed providers do not show them.
+    command.args(["--globals-only", "--no-role-passwords", "--no-password"]);
+    command.arg(format!("--database={}", target.database()));
+    let mut command = tokio::process::Command::from(command);
+    let output = command
+        .stdin(Stdio::null())
+        .kill_on_drop(true)
+        .output()
+        .await
+        .map_err(|source| Error::Program { program: "pg_dumpall", source })?;
+    let text = output.stdout;
+    if !output.status.success() || !String::from_utf8_lossy(&text).trim_end().ends_with(END) {
+        let message = String::from_utf8_lossy(&output.stderr);
+        return Err(Error::Globals { message: message.lines().last().unwrap_or("cut short").to_owned() });
+    }
+    Ok(text)
+}

@@ -1,0 +1,270 @@
+//! One REPEATABLE READ, READ ONLY transaction whose snapshot is exported, so
+//! that `pg_dump` and our own questions see the very same rows.
+
+use std::collections::BTreeMap;
+
+use backstop_policy::manifest::{Counted, Fingerprint, Source, TableProof};
+use tokio_postgres::Client;
+
+use super::session::Session;
+use super::target::Target;
+use super::{Error, fingerprint};
+
+/// Tables counted in one statement: few round trips, and few locks at a time.
+const BATCH: usize = 50;
+
+/// An open snapshot. It ends with its connection.
+pub struct Snapshot {
+    session: Session,
+    id: Option<String>,
+    not_shared: Option<String>,
+}
+
+/// A table whose rows are in the archive, by the archive's own words.
+#[derive(Debug, Clone)]
+pub struct Table {
+    pub oid: u32,
+    pub schema: String,
+    pub name: String,
+}
+
+impl Snapshot {
+    pub async fn open(target: &Target) -> Result<Self, Error> {
+        let session = Session::connect(target).await?;
+        begin(&session).await?;
+        // Poolers in transaction mode and some providers refuse: then the dump
+        // takes a snapshot of its own and the manifest says "unproven".
+        let (id, not_shared) = match session.query_one("SELECT pg_export_snapshot()", &[]).await {
+            Ok(row) => (Some(row.get(0)), None),
+            Err(error) => {
+                let reason = error.as_db_error().map_or_else(|| error.to_string(), |db| db.message().to_owned());
+                session.batch_execute("ROLLBACK").await.map_err(|error| Error::query("roll back", error))?;
+                begin(&session).await?;
+                (None, Some(reason))
+            }
+        };
+        Ok(Self { session, id, not_shared })
+    }
+
+    /// The name to give to `pg_dump --snapshot`.
+    pub fn id(&self) -> Option<&str> {
+        self.id.as_deref()
+    }
+
+    /// Why the snapshot could not be exported.
+    pub fn not_shared(&self) -> Option<&str> {
+        self.not_shared.as_deref()
+    }
+
+    pub fn server_major(&self) -> u32 {
+        self.session.server_version_num() / 10_000
+    }
+
+    pub async fn source(&self) -> Result<Source, Error> {
+        source(&self.session).await
+    }
+
+    pub async fn fingerprint(&self) -> Result<Fingerprint, Error> {
+        fingerprint::read(&self.session, self.server_major()).await
+    }
+
+    pub fn client(&self) -> &Client {
+        &self.session
+    }
+
+    pub async fn large_objects(&self) -> Result<u64, Error> {
+        let row = self
+            .session
+            .query_one("SELECT count(*) FROM pg_largeobject_metadata", &[])
+            .await
+            .map_err(|error| Error::query("count the large objects", error))?;
+        Ok(u64::try_from(row.get::<_, i64>(0)).unwrap_or_default())
+    }
+
+    /// Rows of tables by qualified name; one that does not exist is left out. A
+    /// partitioned table counts all its partitions, any other only itself.
+    pub async fn rows_of(&self, names: Vec<String>) -> Result<BTreeMap<String, u64>, Error> {
+        let failed = |error| Error::query("count the restored rows", error);
+        let tables = self
+            .session
+            .query(
+                "SELECT n, CASE WHEN c.relkind = 'p' THEN n ELSE 'ONLY ' || n END \
+                 FROM unnest($1::text[]) AS n JOIN pg_class c ON c.oid = to_regclass(n)",
+                &[&names],
+            )
+            .await
+            .map_err(failed)?;
+        let mut rows = BTreeMap::new();
+        for batch in tables.chunks(BATCH) {
+            let counts = batch
+                .iter()
+                .enumerate()
+                .map(|(n, table)| format!("SELECT {n}, count(*) FROM {}", table.get::<_, &str>(1)))
+                .collect::<Vec<_>>()
+                .join(" UNION ALL ");
+            for row in self.session.query(&format!("{counts} ORDER BY 1"), &[]).await.map_err(failed)? {
+                let index = usize::try_from(row.get::<_, i32>(0)).unwrap_or_default();
+                rows.insert(batch[index].get(0), u64::try_from(row.get::<_, i64>(1)).unwrap_or_default());
+            }
+        }
+        Ok(rows)
+    }
+
+    /// Where a sequence stands, by its qualified name.
+    pub async fn position_of(&self, sequence: &str) -> Result<Option<(i64, bool)>, Error> {
+        let failed = |error| Error::query("read a sequence", error);
+        let exists: bool = self
+            .session
+            .query_one("SELECT to_regclass($1) IS NOT NULL", &[&sequence])
+            .await
+            .map_err(failed)?
+            .get(0);
+        if !exists {
+            return Ok(None);
+        }
+        let row =
+            self.session.query_one(&format!("SELECT last_value, is_called FROM {sequence}"), &[]).await.map_err(failed)?;
+        Ok(Some((row.get(0), row.get(1))))
+    }
+
+    /// Exact row counts. `None` for a table that could not be locked at once:
+    /// somebody waits to change it, and waiting behind them could be for ever.
+    pub async fn count(&self, tables: &[Table]) -> Result<Vec<Option<TableProof>>, Error> {
+        let mut proofs = Vec::with_capacity(tables.len());
+        for batch in tables.chunks(BATCH) {
+            match self.count_batch(batch).await {
+                Ok(counted) => proofs.extend(counted.into_iter().map(Some)),
+                Err(error) if error.is_lock_not_available() => {
+                    for table in batch {
+                        match self.count_batch(std::slice::from_ref(table)).await {
+                            Ok(counted) => proofs.extend(counted.into_iter().map(Some)),
+                            Err(error) if error.is_lock_not_available() => proofs.push(None),
+                            Err(error) => return Err(error),
+                        }
+                    }
+                }
+                Err(error) => return Err(error),
+            }
+        }
+        Ok(proofs)
+    }
+
+    /// Count some tables in a savepoint, so that their locks go when it ends: a
+    /// dump of many tables already holds most of the server's lock table.
+    async fn count_batch(&self, tables: &[Table]) -> Result<Vec<TableProof>, Error> {
+        let counting = |error| Error::query("count the rows of the snapshot", error);
+        self.session.batch_execute("SAVEPOINT counting").await.map_err(counting)?;
+        let counted = self.count_locked(tables).await;
+        self.session.batch_execute("ROLLBACK TO counting; RELEASE counting").await.map_err(counting)?;
+        counted
+    }
+
+    async fn count_locked(&self, tables: &[Table]) -> Result<Vec<TableProof>, Error> {
+        let oids: Vec<u32> = tables.iter().map(|table| table.oid).collect();
+        // The name as the server quotes it, the filter of an extension's
+        // configuration table, and the root of a partition.
+        let facts = self
+            .session
+            .query(
+                "SELECT convert_to(t.oid::regclass::text, 'UTF8'), \
+                 coalesce((SELECT f.condition FROM pg_extension e, unnest(e.extconfig, e.extcondition) \
+                   AS f(oid, condition) WHERE f.oid = t.oid LIMIT 1), ''), \
+                 CASE WHEN c.relispartition THEN pg_partition_root(t.oid)::regclass::text END \
+                 FROM unnest($1::oid[]) WITH ORDINALITY AS t(oid, n) JOIN pg_class c ON c.oid = t.oid ORDER BY t.n",
+                &[&oids],
+            )
+            .await
+            .map_err(|error| Error::query("look the dumped tables up", error))?;
+        if facts.len() != tables.len() {
+            return Err(Error::TableVanished { count: tables.len() - facts.len() });
+        }
+        let names: Vec<String> =
+            facts.iter().map(|row| String::from_utf8_lossy(row.get::<_, &[u8]>(0)).into_owned()).collect();
+        let lock = format!("LOCK TABLE ONLY {} IN ACCESS SHARE MODE NOWAIT", names.join(", ONLY "));
+        self.session.batch_execute(&lock).await.map_err(|error| Error::query("lock the dumped tables", error))?;
+        let counts = names
+            .iter()
+            .zip(&facts)
+            .enumerate()
+            .map(|(n, (name, row))| format!("SELECT {n}, count(*) FROM ONLY {name} {}", row.get::<_, &str>(1)))
+            .collect::<Vec<_>>()
+            .join(" UNION ALL ");
+        let rows = self
+            .session
+            .query(&format!("{counts} ORDER BY 1"), &[])
+            .await
+            .map_err(|error| Error::query("count the rows of the snapshot", error))?;
+        Ok(tables
+            .iter()
+            .zip(&facts)
+            .zip(rows)
+            .map(|((table, fact), row)| TableProof {
+                schema: table.schema.clone(),
+                name: table.name.clone(),
+                root: fact.get(2),
+                rows: u64::try_from(row.get::<_, i64>(1)).unwrap_or_default(),
+                counted: Counted::Snapshot,
+            })
+            .collect())
+    }
+}
+
+/// A dump's session settings: nothing may time out, nothing may be filtered,
+/// every name comes out qualified.
+async fn begin(session: &Session) -> Result<(), Error> {
+    let newer = if session.server_version_num() >= 170_000 { "SET transaction_timeout = 0;" } else { "" };
+    session
+        .batch_execute(&format!(
+            "SET statement_timeout = 0; SET lock_timeout = 0; SET idle_in_transaction_session_timeout = 0; {newer} \
+             SET row_security = off; SET search_path = ''; SET DateStyle = ISO; SET IntervalStyle = postgres; \
+             SET extra_float_digits = 3; SET synchronize_seqscans = off; \
+             BEGIN TRANSACTION ISOLATION LEVEL REPEATABLE READ, READ ONLY"
+        ))
+        .await
+        .map_err(|error| Error::query("begin the dump's snapshot", error))
+}
+
+async fn source(client: &Client) -> Result<Source, Error> {
+    let failed = |error| Error::query("describe the database", error);
+    let row = client
+        .query_one(
+            "SELECT current_database()::text, current_setting('server_version'), \
+             current_setting('server_version_num')::int4, pg_encoding_to_char(d.encoding)::text, d.datcollate::text, \
+             d.datctype::text, pg_get_userbyid(d.datdba)::text, pg_database_size(d.oid), to_jsonb(d) ->> 'datlocprovider', \
+             coalesce(to_jsonb(d) ->> 'datlocale', to_jsonb(d) ->> 'daticulocale') \
+             FROM pg_database d WHERE d.datname = current_database()",
+            &[],
+        )
+        .await
+        .map_err(failed)?;
+    let provider: Option<String> = row.get(8);
+    Ok(Source {
+        database: row.get(0),
+        server_version: row.get(1),
+        server_version_num: u32::try_from(row.get::<_, i32>(2)).unwrap_or_default(),
+        system_identifier: system_identifier(client).await,
+        encoding: row.get(3),
+        collate: row.get(4),
+        ctype: row.get(5),
+        locale_provider: provider.map(|letter| {
+            match letter.as_str() {
+                "i" => "icu",
+                "b" => "builtin",
+                _ => "libc",
+            }
+            .to_owned()
+        }),
+        locale: row.get(9),
+        owner: row.get(6),
+        bytes: u64::try_from(row.get::<_, i64>(7)).unwrap_or_default(),
+    })
+}
+
+/// Managed providers hide it; that is no reason to stop, so it is asked for
+/// inside a savepoint.
+async fn system_identifier(client: &Client) -> Option<String> {
+    client.batch_execute("SAVEPOINT identity").await.ok()?;
+    let row = client.query_one("SELECT system_identifier::text FROM pg_control_system()", &[]).await;
+    client.batch_execute("ROLLBACK TO identity; RELEASE identity").await.ok()?;
+    row.ok().map(|row| row.get(0))
+}

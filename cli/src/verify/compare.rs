@@ -1,0 +1,141 @@
+//! Hold a restored database against what was true in the dump's snapshot: row
+//! counts, sequence positions, large objects, and the catalogue.
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use backstop_policy::identifier;
+use backstop_policy::manifest::{Change, Difference, Manifest, Proof};
+
+use crate::archive::Toc;
+use crate::archive::select::Plan;
+use crate::postgres::snapshot::Snapshot;
+use crate::postgres::target::Target;
+use crate::postgres::{Error, fingerprint};
+
+/// What the comparison found.
+#[derive(Debug, Default)]
+pub struct Compared {
+    /// Whatever is not as it was, one line each.
+    pub failures: Vec<String>,
+    /// What is missing because the target could not take it.
+    pub partial: Vec<String>,
+    /// Tables and rows that were found equal.
+    pub tables: usize,
+    pub rows: u64,
+}
+
+/// Compare a freshly restored database. `left_out` are the entries that the
+/// restore left out on purpose.
+pub async fn compare(target: &Target, manifest: &Manifest, toc: &Toc, plan: &Plan) -> Result<Compared, Error> {
+    let Proof::Snapshot { tables, sequences, large_objects, fingerprint } = &manifest.proof else {
+        return Ok(Compared::default());
+    };
+    let mut compared = Compared::default();
+    let gone = LeftOut::new(toc, plan);
+    let snapshot = Snapshot::open(target).await?;
+
+    let mut expected: BTreeMap<String, u64> = BTreeMap::new();
+    for table in tables.iter().filter(|table| !gone.relation(&table.schema, &table.name)) {
+        let name = table.root.clone().unwrap_or_else(|| {
+            format!("{}.{}", identifier::quote(&table.schema), identifier::quote(&table.name))
+        });
+        *expected.entry(name).or_default() += table.rows;
+    }
+    let found = snapshot.rows_of(expected.keys().cloned().collect()).await?;
+    for (name, rows) in &expected {
+        match found.get(name) {
+            None => compared.failures.push(format!("table {name} is missing")),
+            Some(there) if there != rows => {
+                compared.failures.push(format!("table {name} has {there} rows, but {rows} were in the snapshot"));
+            }
+            Some(_) => {
+                compared.tables += 1;
+                compared.rows += rows;
+            }
+        }
+    }
+
+    for sequence in sequences.iter().filter(|sequence| !gone.relation(&sequence.schema, &sequence.name)) {
+        let name = format!("{}.{}", identifier::quote(&sequence.schema), identifier::quote(&sequence.name));
+        match snapshot.position_of(&name).await? {
+            None => compared.failures.push(format!("sequence {name} is missing")),
+            Some((last_value, is_called)) if (last_value, is_called) != (sequence.last_value, sequence.is_called) => {
+                compared.failures.push(format!(
+                    "sequence {name} stands at {last_value}, but at {} in the archive",
+                    sequence.last_value
+                ));
+            }
+            Some(_) => {}
+        }
+    }
+
+    let there = snapshot.large_objects().await?;
+    if there != *large_objects && !gone.large_objects {
+        compared.failures.push(format!("{there} large objects, but {large_objects} were in the snapshot"));
+    }
+
+    let same_major = snapshot.server_major() == manifest.source.server_version_num / 10_000;
+    let now = fingerprint::read(snapshot.client(), snapshot.server_major()).await?;
+    for difference in fingerprint.differences(&now, same_major, &[]) {
+        // What the target's own template brought along is no loss.
+        if difference.change == Change::Added {
+            continue;
+        }
+        if gone.explains(&difference) {
+            compared.partial.push(format!("{} {}", difference.kind, difference.object));
+        } else {
+            compared.failures.push(difference.to_string());
+        }
+    }
+    Ok(compared)
+}
+
+/// The objects that a restore left out, by the names of the table of contents.
+struct LeftOut {
+    relations: BTreeSet<(String, String)>,
+    extensions: BTreeSet<String>,
+    schemas: BTreeSet<String>,
+    large_objects: bool,
+    any: bool,
+}
+
+impl LeftOut {
+    fn new(toc: &Toc, plan: &Plan) -> Self {
+        let ids: BTreeSet<i32> = plan.left_out.iter().map(|entry| entry.dump_id).collect();
+        let entries = || toc.entries.iter().filter(|entry| ids.contains(&entry.dump_id));
+        let named = |desc: &'static str| entries().filter(move |entry| entry.desc == desc).map(|entry| entry.tag.clone());
+        Self {
+            relations: entries()
+                .map(|entry| (entry.namespace.clone(), entry.tag.split(' ').next().unwrap_or_default().to_owned()))
+                .chain(entries().map(|entry| (entry.namespace.clone(), entry.tag.clone())))
+                .collect(),
+            extensions: named("EXTENSION").collect(),
+            schemas: named("SCHEMA").collect(),
+            large_objects: entries().any(|entry| entry.desc == "BLOBS"),
+            any: entries().any(|entry| !entry.desc.contains("COMMENT")),
+        }
+    }
+
+    fn relation(&self, schema: &str, name: &str) -> bool {
+        self.relations.contains(&(schema.to_owned(), name.to_owned()))
+    }
+
+    fn explains(&self, difference: &Difference) -> bool {
+        if !self.any {
+            return false;
+        }
+        match (difference.kind.as_str(), identifier::split(&difference.object).as_slice()) {
+            ("extension", [name]) => self.extensions.contains(name),
+            ("schema", [name]) => self.schemas.contains(name),
+            (_, [schema, name]) => {
+                let name = name.split('(').next().unwrap_or(name);
+                self.relations.iter().any(|(s, n)| s == schema && (n == name || n.split('(').next() == Some(name)))
+            }
+            (_, [schema, table, name]) => {
+                self.relation(schema, table) || self.relation(schema, &format!("{table} {name}"))
+            }
+            (_, [name]) => self.relations.iter().any(|(_, n)| n == name),
+            _ => false,
+        }
+    }
+}
