@@ -1,1 +1,5 @@
 
+//! Stories on real servers: one binary, one file a story.
+
+mod connect;
+mod support;

@@ -1,13 +1,13 @@
 //! Everything that knows a PostgreSQL server or its client programs: how to
 //! reach one, what it may do, a snapshot of it, and a throwaway cluster.
 
-use crate::error::Advise;
+mod error;
+pub mod privileges;
+pub mod provider;
+pub mod session;
+pub mod target;
+mod tls;
 
-#[derive(Debug, thiserror::Error)]
-pub enum Error {}
-
-impl Advise for Error {
-    fn hint(&self) -> Option<String> {
-        None
-    }
-}
+pub use error::Error;
+pub use session::Session;
+pub use target::Target;
