@@ -15,13 +15,16 @@ use crate::error::Advise;
 mod blocks;
 mod copy;
 mod decode;
+mod dump;
 mod header;
 mod input;
 mod inspect;
 mod recode;
+pub mod roles;
 mod toc;
 mod write;
 
+pub use dump::{Dump, Dumped, Request, Watch, dump};
 pub use header::{Compression, Header};
 pub use inspect::{Contents, TableRows, inspect};
 pub use recode::{Recoding, recode};
@@ -96,6 +99,16 @@ pub enum Error {
     BadPattern { pattern: String, why: &'static str },
     #[error("nothing is left to restore")]
     NothingLeft,
+    #[error("cannot run {program}")]
+    Start {
+        program: &'static str,
+        #[source]
+        source: io::Error,
+    },
+    #[error("pg_dump failed ({status}): {}", said(messages))]
+    Dump { status: std::process::ExitStatus, messages: String },
+    #[error("the thread that reads the dump along died")]
+    InspectorDied,
 }
 
 impl Advise for Error {
@@ -128,9 +141,39 @@ impl Advise for Error {
             Self::BadPattern { .. } => {
                 "write `table`, `schema.table`, or quote each name as in SQL; `*` and `?` are wildcards".to_owned()
             }
+            Self::Start { .. } | Self::InspectorDied => return None,
+            Self::Dump { messages, .. } => return dump_hint(messages),
             Self::NothingLeft => "choose more with --table or --schema, or leave both out".to_owned(),
         })
     }
+}
+
+/// What to do about a failure that pg_dump words itself.
+fn dump_hint(messages: &str) -> Option<String> {
+    let hint = if messages.contains("row-level security") {
+        "give the role BYPASSRLS, or back up as the owner of the tables: with the policies on, rows would be missing"
+    } else if messages.contains("permission denied") {
+        "run `backstop doctor`: it lists what the role may not read, with the GRANTs"
+    } else if messages.contains("out of shared memory") {
+        "raise max_locks_per_transaction on the server; a dump locks every table"
+    } else if messages.contains("server closed the connection") || messages.contains("terminating connection") {
+        "nothing was committed; look into the server's log, and run the backup again"
+    } else if messages.contains("no matching") {
+        "check the patterns of --schema and --table; names are matched as in psql's \\d"
+    } else {
+        return None;
+    };
+    Some(hint.to_owned())
+}
+
+/// What a program said last, in one line, without its own name.
+fn said(messages: &str) -> String {
+    let lines: Vec<&str> = messages
+        .lines()
+        .filter(|line| line.contains("error:") || line.contains("detail:") || line.contains("ERROR"))
+        .map(|line| line.trim_start_matches("pg_dump: ").trim_start_matches("error: "))
+        .collect();
+    if lines.is_empty() { messages.lines().last().unwrap_or("it said nothing").to_owned() } else { lines.join("; ") }
 }
 
 #[cfg(test)]

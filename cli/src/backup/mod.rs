@@ -271,8 +271,8 @@ fn describe(dumped: &Dumped) -> manifest::Archive {
     let header = &dumped.contents.toc.header;
     manifest::Archive {
         client: format!("pg_dump (PostgreSQL) {}", header.client_version),
-        version: header.version_text(),
-        compression: header.compression.name().to_owned(),
+        version: header.format_version(),
+        compression: header.compression.as_str().to_owned(),
         oldest_pg_restore: header.oldest_pg_restore(),
         entries: u32::try_from(dumped.contents.toc.entries.len()).unwrap_or(u32::MAX),
     }

@@ -142,6 +142,16 @@ pub enum Error {
     Unreadable { user: String, relations: Vec<Relation> },
     #[error("the server could not {action}: {message} (SQLSTATE {sqlstate})")]
     Query { action: String, message: String, sqlstate: String },
+    #[error("{count} tables went away while they were dumped")]
+    TableVanished { count: usize },
+    #[error("roles and tablespaces cannot be dumped: {message}")]
+    Globals { message: String },
+    #[error("cannot run {program}")]
+    Program {
+        program: &'static str,
+        #[source]
+        source: std::io::Error,
+    },
     #[error("the connection broke while trying to {action}")]
     Broken {
         action: String,
@@ -165,6 +175,11 @@ impl Error {
             },
             None => Self::Broken { action, source },
         }
+    }
+
+    /// Whether a lock that was asked for without waiting was not to be had.
+    pub fn is_lock_not_available(&self) -> bool {
+        matches!(self, Self::Query { sqlstate, .. } if sqlstate == SqlState::LOCK_NOT_AVAILABLE.code())
     }
 
     /// Whether the next server of several may be tried. A server that answered

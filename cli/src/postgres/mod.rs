@@ -1,12 +1,18 @@
 //! Everything that knows a PostgreSQL server or its client programs: how to
 //! reach one, what it may do, a snapshot of it, and a throwaway cluster.
 
+pub mod cluster;
+pub mod database;
 mod error;
+pub mod fingerprint;
+pub mod globals;
 pub mod privileges;
 pub mod provider;
 pub mod session;
+pub mod snapshot;
 pub mod target;
 mod tls;
+pub mod tools;
 
 pub use error::Error;
 pub use session::Session;

@@ -72,7 +72,7 @@ pub async fn load(
     let stdin = child.stdin.take().ok_or_else(|| start(io::Error::other("no pipe to it")))?;
     let stdin = ChildStdin::from(stdin.into_owned_fd().map_err(start)?);
 
-    let readable = tools.supports(header.compression.name());
+    let readable = tools.supports(header.compression.as_str());
     let feed = tokio::task::spawn_blocking(move || {
         let whole = io::Cursor::new(head).chain(&mut archive);
         feed(whole, stdin, readable)
