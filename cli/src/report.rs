@@ -91,7 +91,8 @@ pub fn whole(backup: &Backup, store: &str, now: Timestamp) -> String {
     if let Proof::Snapshot { tables, .. } = &manifest.proof {
         text.push_str("tables\n");
         for table in tables {
-            text += &format!("  {:>15}  {}.{}\n", HumanCount(table.rows).to_string(), table.schema, table.name);
+            let name = printable(&format!("{}.{}", table.schema, table.name));
+            text += &format!("  {:>15}  {name}\n", HumanCount(table.rows).to_string());
         }
     }
     text
@@ -182,7 +183,7 @@ fn summary(title: &str, rows: &[(&str, String)]) -> String {
 }
 
 fn line(label: &str, value: &str) -> String {
-    format!("  {label:<10}{value}\n")
+    format!("  {label:<11}{value}\n")
 }
 
 fn source(manifest: &Manifest) -> String {
@@ -244,6 +245,11 @@ fn verified(backup: &Backup, now: Timestamp) -> String {
         Some(check) => format!("{level}, {} ago", age(now, check.at)),
         None => format!("{level}, at backup"),
     }
+}
+
+/// A name may hold anything, a line break or a terminal's escape code too.
+fn printable(name: &str) -> String {
+    name.chars().flat_map(|c| if c.is_control() { c.escape_default().collect::<Vec<_>>() } else { vec![c] }).collect()
 }
 
 fn elapsed(manifest: &Manifest) -> f64 {

@@ -21,6 +21,7 @@ mod input;
 mod inspect;
 mod recode;
 pub mod roles;
+pub mod select;
 mod toc;
 mod write;
 

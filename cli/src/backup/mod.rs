@@ -8,7 +8,6 @@ mod proof;
 use std::sync::Arc;
 
 use backstop_policy::manifest::{self, Content, Filters, Level, Manifest, Proof};
-use bytes::Bytes;
 use jiff::Timestamp;
 use tokio_util::sync::CancellationToken;
 
@@ -233,7 +232,7 @@ async fn store_globals(
 ) -> Result<Sealed, Error> {
     let text = globals::dump(tools, &job.target).await?;
     let (body, sealing) =
-        pipeline::seal(pipeline::InMemory::new(text), job.encryption.clone(), stop.clone(), |_| {});
+        pipeline::seal(std::io::Cursor::new(text), job.encryption.clone(), stop.clone(), |_| {});
     let key = keys::globals(catalog.database(), &job.tier, id, &job.encryption.record());
     catalog.store().put(&key, body).await?;
     Ok(sealing.finish().await?.0)

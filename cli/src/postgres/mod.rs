@@ -1,6 +1,7 @@
 //! Everything that knows a PostgreSQL server or its client programs: how to
 //! reach one, what it may do, a snapshot of it, and a throwaway cluster.
 
+mod account;
 pub mod cluster;
 pub mod database;
 mod error;
@@ -13,6 +14,7 @@ pub mod snapshot;
 pub mod target;
 mod tls;
 pub mod tools;
+pub mod wheel;
 
 pub use error::Error;
 pub use session::Session;

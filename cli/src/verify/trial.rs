@@ -128,7 +128,7 @@ async fn in_database(
     let server = admin
         .query_one("SHOW server_version", &[])
         .await
-        .map_err(Error::asking("ask for the trial server's version"))?
+        .map_err(crate::postgres::Error::asking("ask for the trial server's version"))?
         .get(0);
     Ok(Outcome { compared, failures, checks: ran, seconds, server })
 }
