@@ -4,6 +4,7 @@
 pub mod archive;
 pub mod catalog;
 pub mod commands;
+pub mod doctor;
 pub mod error;
 pub mod pipeline;
 pub mod postgres;

@@ -2,6 +2,7 @@
 //! reach one, what it may do, a snapshot of it, and a throwaway cluster.
 
 mod error;
+pub mod pooler;
 pub mod privileges;
 pub mod provider;
 pub mod session;
