@@ -48,6 +48,7 @@ async fn the_ways_in() {
     let (port, ca) = (server.port, server.path("ca.crt").display().to_string());
 
     for query in [
+        String::new(),
         "?sslmode=allow".to_owned(),
         "?sslmode=prefer".to_owned(),
         "?sslmode=require&channel_binding=require".to_owned(),
@@ -59,7 +60,12 @@ async fn the_ways_in() {
         assert_eq!(ask(&session, "SELECT ssl FROM pg_stat_ssl WHERE pid = pg_backend_pid()").await, "t");
         assert_eq!(ask(&session, "SHOW application_name").await, "backstop");
         assert!(session.server_version_num() >= 130_000);
+        assert!(session.is_encrypted());
         session.close().await;
+    }
+    let without = TlsServer::start_plain();
+    for query in ["", "?sslmode=allow", "?sslmode=disable"] {
+        assert!(!Session::connect(&without.target(query)).await.unwrap().is_encrypted());
     }
     let full = server.url("localhost", &format!("?sslmode=verify-full&sslrootcert={ca}"));
     let session = Session::connect(&Target::parse(&full, &nothing).unwrap()).await.unwrap();
@@ -86,6 +92,13 @@ async fn the_ways_in() {
         session.close().await;
     }
 
+    let missing =
+        format!("host={socket} port={port} user=admin dbname=postgres sslmode=verify-full sslrootcert=/nope");
+    assert!(
+        matches!(server.refusal(&missing).await, Error::NoPassword { .. }),
+        "a socket needs no certificate"
+    );
+
     // A dead host first, then the live one; children reach the one that answered.
     let url = format!("postgresql://admin:{ENCODED}@127.0.0.1:{},127.0.0.1:{port}/postgres", free_port());
     let target = Target::parse(&url, &nothing).unwrap();
@@ -108,6 +121,39 @@ async fn the_ways_in() {
         assert_eq!(String::from_utf8_lossy(&done.stdout).trim(), target.database());
     }
     assert!(!format!("{target:?} {target}").contains(PASSWORD));
+}
+
+#[tokio::test]
+async fn a_self_signed_certificate_is_its_own_authority() {
+    let server = TlsServer::start_self_signed();
+    let own = server.path("self.crt").display().to_string();
+    let url = |host: &str, mode: &str| server.url(host, &format!("?sslmode={mode}&sslrootcert={own}"));
+    for (host, mode) in [("localhost", "verify-full"), ("127.0.0.1", "verify-ca")] {
+        let target = Target::parse(&url(host, mode), &nothing).unwrap();
+        Session::connect(&target).await.unwrap_or_else(|e| panic!("{mode}: {e}")).close().await;
+    }
+    let error = server.refusal(&url("127.0.0.1", "verify-full")).await;
+    assert!(matches!(error, Error::WrongName { .. }), "{error:?}");
+    let other = server.path("other-ca.crt").display().to_string();
+    let error =
+        server.refusal(&server.url("localhost", &format!("?sslmode=verify-ca&sslrootcert={other}"))).await;
+    assert!(matches!(error, Error::Untrusted { .. }), "{error:?}");
+}
+
+#[tokio::test]
+async fn a_client_certificate_logs_in() {
+    let server = TlsServer::start();
+    server.admin().await.batch_execute("CREATE ROLE certified LOGIN").await.unwrap();
+    let (cert, key) = (server.path("client.crt"), server.path("client.key"));
+    let base = format!("postgresql://certified@127.0.0.1:{}/postgres?sslmode=require", server.port);
+    let with = format!("{base}&sslcert={}&sslkey={}", cert.display(), key.display());
+    let session = Session::connect(&Target::parse(&with, &nothing).unwrap()).await.unwrap();
+    assert_eq!(ask(&session, "SELECT current_user").await, "certified");
+    assert!(matches!(server.refusal(&base).await, Error::NotAllowed { .. }));
+
+    std::fs::set_permissions(&key, std::fs::Permissions::from_mode(0o644)).unwrap();
+    let error = server.refusal(&with).await;
+    assert!(matches!(error, Error::BadCertificateFile { .. }), "{error:?}");
 }
 
 #[tokio::test]

@@ -118,10 +118,7 @@ pub async fn reach(target: &Target) -> (Option<Session>, Vec<Check>) {
             "back up the primary, or set max_standby_streaming_delay = -1 and hot_standby_feedback = on here",
         ));
     }
-    match encrypted(&session).await {
-        Ok(encrypted) => checks.push(wire(session.target(), encrypted)),
-        Err(error) => checks.push(Check::failed("tls", &error)),
-    }
+    checks.push(wire(session.target(), session.is_encrypted()));
     match shares_backends(&session).await {
         Ok(false) => checks.push(Check::ok("pooler", "sessions keep their server process")),
         Ok(true) => checks.push(Check::error(
@@ -133,17 +130,6 @@ pub async fn reach(target: &Target) -> (Option<Session>, Vec<Check>) {
         Err(error) => checks.push(Check::failed("pooler", &error)),
     }
     (Some(session), checks)
-}
-
-/// Whether the bytes between us and what answered are encrypted.
-async fn encrypted(session: &Session) -> Result<bool, Error> {
-    let messages = session
-        .simple_query("SELECT ssl FROM pg_catalog.pg_stat_ssl WHERE pid = pg_catalog.pg_backend_pid()")
-        .await
-        .map_err(Error::asking("ask whether the connection is encrypted"))?;
-    Ok(messages.iter().any(
-        |message| matches!(message, tokio_postgres::SimpleQueryMessage::Row(row) if row.get(0) == Some("t")),
-    ))
 }
 
 fn wire(target: &Target, encrypted: bool) -> Check {

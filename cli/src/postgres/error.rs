@@ -51,7 +51,7 @@ pub enum Error {
     NoClientKey { certificate: PathBuf },
     #[error("sslmode=verify-full needs a host name, but only the address {address} is given")]
     NoNameToVerify { address: String },
-    #[error("{what} '{}' holds nothing usable: {reason}", path.display())]
+    #[error("{what} '{}' cannot be used: {reason}", path.display())]
     BadCertificateFile { what: &'static str, path: PathBuf, reason: String },
 
     // On the way to the server.

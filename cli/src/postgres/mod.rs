@@ -5,6 +5,7 @@ mod error;
 pub mod pooler;
 pub mod privileges;
 pub mod provider;
+mod refusal;
 pub mod session;
 pub mod target;
 mod tls;

@@ -45,7 +45,8 @@ pub(super) fn target(mut parameters: Parameters, environment: Environment) -> Re
         (None, Some(path)) => Passfile::read(path),
         _ => (Passfile::default(), None),
     };
-    let tls = tls(&parameters, home.as_deref())?;
+    let on_network = hosts.iter().any(|host| !host.is_socket());
+    let tls = tls(&parameters, home.as_deref(), on_network)?;
     if tls.mode == SslMode::VerifyFull
         && let Some(host) =
             hosts.iter().find(|host| host.address.is_some_and(|ip| ip.to_string() == host.name))
@@ -184,7 +185,7 @@ fn passfile_path(parameters: &Parameters, home: Option<&Path>) -> Option<PathBuf
     parameters.get("passfile").map(PathBuf::from).or_else(|| home.map(|home| home.join(".pgpass")))
 }
 
-fn tls(parameters: &Parameters, home: Option<&Path>) -> Result<Tls, Error> {
+fn tls(parameters: &Parameters, home: Option<&Path>, on_network: bool) -> Result<Tls, Error> {
     let system = parameters.get("sslrootcert") == Some("system");
     let default = if system { SslMode::VerifyFull } else { SslMode::Prefer };
     let mode = match parameters.given("sslmode") {
@@ -205,7 +206,10 @@ fn tls(parameters: &Parameters, home: Option<&Path>) -> Result<Tls, Error> {
     }
     let ours = |name: &str| home.map(|home| home.join(".postgresql").join(name)).filter(|path| path.exists());
     let file = |keyword, name| parameters.get(keyword).map(PathBuf::from).or_else(|| ours(name));
+    // Sockets are never encrypted, so no file of these may stand in their way.
+    let used = on_network && mode != SslMode::Disable;
     let roots = match file("sslrootcert", "root.crt") {
+        _ if !used => Roots::None,
         _ if system => Roots::System,
         // Only the checking modes need the file; in the others it may be missing.
         Some(path) if path.exists() || mode >= SslMode::VerifyCa => Roots::File(path),
@@ -213,7 +217,7 @@ fn tls(parameters: &Parameters, home: Option<&Path>) -> Result<Tls, Error> {
         _ => Roots::None,
     };
     let client = match (file("sslcert", "postgresql.crt"), file("sslkey", "postgresql.key")) {
-        _ if parameters.get("sslcertmode") == Some("disable") => None,
+        _ if !used || parameters.get("sslcertmode") == Some("disable") => None,
         (Some(certificate), Some(key)) => Some((certificate, key)),
         (Some(certificate), None) => return Err(Error::NoClientKey { certificate }),
         (None, _) => None,
@@ -222,7 +226,7 @@ fn tls(parameters: &Parameters, home: Option<&Path>) -> Result<Tls, Error> {
         mode,
         roots,
         client,
-        revoked: file("sslcrl", "root.crl"),
+        revoked: file("sslcrl", "root.crl").filter(|_| used),
         server_name: choice(parameters, "sslsni", &[("0", false), ("1", true)], true)?,
         direct,
         oldest: tls_version(parameters, "ssl_min_protocol_version")?,
