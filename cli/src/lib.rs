@@ -5,6 +5,7 @@ pub mod archive;
 pub mod backup;
 pub mod catalog;
 pub mod commands;
+pub mod doctor;
 pub mod error;
 pub mod github;
 pub mod pipeline;

@@ -1,5 +1,5 @@
 //! A throwaway PostgreSQL server with TLS, SCRAM and a Unix socket, for stories
-//! about reaching one. It runs as `postgres` where the tests run as root, and is
+//! about reaching one. It runs as another account where the tests run as root, and is
 //! gone with its folder when it is dropped.
 
 use std::net::TcpListener;
@@ -15,6 +15,10 @@ pub const PASSWORD: &str = "p@ss:w/rd #%?";
 /// [`PASSWORD`], percent-encoded.
 pub const ENCODED: &str = "p%40ss%3Aw%2Frd%20%23%25%3F";
 
+/// The role `certified` logs in by its certificate, everybody else by password.
+const TLS_ONLY: &str =
+    "hostssl all certified 127.0.0.1/32 cert\nhostssl all all 127.0.0.1/32 scram-sha-256\n";
+
 pub struct TlsServer {
     directory: TempDir,
     server: Child,
@@ -24,15 +28,20 @@ pub struct TlsServer {
 impl TlsServer {
     /// A server whose certificate is for `localhost`, signed by `ca.crt`.
     pub fn start() -> Self {
-        Self::start_with("hostssl all all 127.0.0.1/32 scram-sha-256\n", "ssl=on")
+        Self::start_with(TLS_ONLY, "ssl=on", "server")
+    }
+
+    /// A server whose certificate, `self.crt`, is its own authority.
+    pub fn start_self_signed() -> Self {
+        Self::start_with(TLS_ONLY, "ssl=on", "self")
     }
 
     /// A server without TLS.
     pub fn start_plain() -> Self {
-        Self::start_with("host all all 127.0.0.1/32 scram-sha-256\n", "ssl=off")
+        Self::start_with("host all all 127.0.0.1/32 scram-sha-256\n", "ssl=off", "server")
     }
 
-    fn start_with(hba: &str, ssl: &str) -> Self {
+    fn start_with(hba: &str, ssl: &str, certificate: &str) -> Self {
         let directory = tempfile::Builder::new().prefix("backstop-tls").tempdir().unwrap();
         let root = directory.path();
         std::fs::set_permissions(root, std::fs::Permissions::from_mode(0o755)).unwrap();
@@ -60,8 +69,9 @@ impl TlsServer {
             "fsync=off",
             "max_connections=12",
             ssl,
-            &format!("ssl_cert_file={}", file("server.crt")),
-            &format!("ssl_key_file={}", file("server.key")),
+            &format!("ssl_cert_file={}", file(&format!("{certificate}.crt"))),
+            &format!("ssl_key_file={}", file(&format!("{certificate}.key"))),
+            &format!("ssl_ca_file={}", file("ca.crt")),
         ] {
             postgres.args(["-c", setting]);
         }
@@ -81,7 +91,7 @@ impl TlsServer {
                 .success()
         };
         while !ready() {
-            assert!(begun.elapsed() < Duration::from_secs(60), "the test's server did not start");
+            assert!(begun.elapsed() < Duration::from_mins(1), "the test's server did not start");
             std::thread::sleep(Duration::from_millis(50));
         }
     }
@@ -158,37 +168,53 @@ fn as_server(program: &Path) -> Command {
     if !is_root() {
         return Command::new(program);
     }
+    let account = account();
     let mut command = Command::new("setpriv");
-    command.args(["--reuid=postgres", "--regid=postgres", "--clear-groups"]).arg(program);
     command
+        .args([format!("--reuid={}", account.uid), format!("--regid={}", account.gid)])
+        .arg("--clear-groups")
+        .arg(program);
+    command
+}
+
+/// Who may run a server, since root may not.
+pub fn account() -> nix::unistd::User {
+    ["postgres", "nobody"]
+        .iter()
+        .find_map(|name| nix::unistd::User::from_name(name).unwrap())
+        .expect("an account named postgres or nobody")
 }
 
 fn own(root: &Path) {
     if is_root() {
-        assert!(Command::new("chown").args(["-R", "postgres:postgres"]).arg(root).status().unwrap().success());
+        let account = account();
+        let owner = format!("{}:{}", account.uid, account.gid);
+        assert!(Command::new("chown").args(["-R", &owner]).arg(root).status().unwrap().success());
     }
 }
 
-/// Two authorities, and a server certificate of the first for `localhost`.
+/// Two authorities; of the first a server certificate for `localhost` and a client
+/// certificate for `certified`; and a server certificate that signs itself.
 fn certificates(root: &Path) {
-    let openssl = |arguments: &[&str]| {
-        let done = Command::new("openssl").args(arguments).current_dir(root).output().unwrap();
+    const SERVER: [&str; 2] = ["-addext", "subjectAltName=DNS:localhost"];
+    const LEAF: [&str; 6] =
+        ["-CA", "ca.crt", "-CAkey", "ca.key", "-addext", "basicConstraints=critical,CA:FALSE"];
+    let make = |name: &str, subject: &str, more: &[&str]| {
+        let done = Command::new("openssl")
+            .args(["req", "-x509", "-newkey", "ec", "-pkeyopt", "ec_paramgen_curve:prime256v1"])
+            .args(["-nodes", "-days", "2", "-subj", &format!("/CN={subject}")])
+            .args(["-keyout", &format!("{name}.key"), "-out", &format!("{name}.crt")])
+            .args(more)
+            .current_dir(root)
+            .output()
+            .unwrap();
         assert!(done.status.success(), "openssl: {}", String::from_utf8_lossy(&done.stderr));
+        let key = root.join(format!("{name}.key"));
+        std::fs::set_permissions(key, std::fs::Permissions::from_mode(0o600)).unwrap();
     };
-    let key = ["-newkey", "ec", "-pkeyopt", "ec_paramgen_curve:prime256v1", "-nodes", "-days", "2"];
-    for name in ["ca", "other-ca"] {
-        let (crt, key_file, subject) =
-            (format!("{name}.crt"), format!("{name}.key"), format!("/CN=backstop test {name}"));
-        let mut arguments = vec!["req", "-x509"];
-        arguments.extend(key);
-        arguments.extend(["-subj", &subject, "-keyout", &key_file, "-out", &crt]);
-        openssl(&arguments);
-    }
-    let mut arguments = vec!["req", "-x509", "-CA", "ca.crt", "-CAkey", "ca.key"];
-    arguments.extend(key);
-    arguments.extend(["-subj", "/CN=localhost", "-addext", "subjectAltName=DNS:localhost"]);
-    arguments.extend(["-addext", "basicConstraints=critical,CA:FALSE"]);
-    arguments.extend(["-keyout", "server.key", "-out", "server.crt"]);
-    openssl(&arguments);
-    std::fs::set_permissions(root.join("server.key"), std::fs::Permissions::from_mode(0o600)).unwrap();
+    make("ca", "backstop test authority", &[]);
+    make("other-ca", "another test authority", &[]);
+    make("server", "localhost", &[&LEAF[..], &SERVER].concat());
+    make("client", "certified", &LEAF);
+    make("self", "localhost", &SERVER);
 }

@@ -1,6 +1,7 @@
 //! What can go wrong with a server, told apart by what the user can do about it.
 //! No variant holds a password or a whole connection string.
 
+use std::fmt::Write as _;
 use std::path::PathBuf;
 
 use tokio_postgres::error::SqlState;
@@ -50,7 +51,7 @@ pub enum Error {
     NoClientKey { certificate: PathBuf },
     #[error("sslmode=verify-full needs a host name, but only the address {address} is given")]
     NoNameToVerify { address: String },
-    #[error("{what} '{}' holds nothing usable: {reason}", path.display())]
+    #[error("{what} '{}' cannot be used: {reason}", path.display())]
     BadCertificateFile { what: &'static str, path: PathBuf, reason: String },
 
     // On the way to the server.
@@ -140,6 +141,8 @@ pub enum Error {
     RowSecurity { user: String, tables: Vec<Relation> },
     #[error("user '{user}' may not read {}", list(relations))]
     Unreadable { user: String, relations: Vec<Relation> },
+    #[error("user '{user}' may not read {count} large objects")]
+    UnreadableLargeObjects { user: String, count: u64 },
     #[error("the server could not {action}: {message} (SQLSTATE {sqlstate})")]
     Query { action: String, message: String, sqlstate: String },
     #[error("{count} tables went away while they were dumped")]
@@ -204,7 +207,7 @@ fn list(tables: &[Relation]) -> String {
     const SHOWN: usize = 5;
     let mut text = tables.iter().take(SHOWN).map(|table| format!("'{table}'")).collect::<Vec<_>>().join(", ");
     if tables.len() > SHOWN {
-        text.push_str(&format!(" and {} more", tables.len() - SHOWN));
+        let _ = write!(text, " and {} more", tables.len() - SHOWN);
     }
     text
 }
@@ -299,6 +302,9 @@ impl Advise for Error {
             ),
             Self::Unreadable { user, .. } => {
                 format!("as a superuser: GRANT pg_read_all_data TO {} (PostgreSQL 14 and newer)", super::privileges::quote(user))
+            }
+            Self::UnreadableLargeObjects { .. } => {
+                "run `backstop doctor`: it prints the statement that grants them".to_owned()
             }
             Self::EveryServer { last, .. } => return last.hint(),
             Self::Broken { .. } | Self::Closed { .. } => "look into the server's log, and try again".to_owned(),

@@ -56,6 +56,7 @@ pub struct Privileges {
     pub unreadable_large_objects: u64,
     /// Tables whose policies would hide rows from this role.
     pub filtered_tables: Vec<Relation>,
+    /// Without SELECT on them, or without USAGE on their schema.
     pub unreadable_tables: Vec<Relation>,
     pub unreadable_sequences: Vec<Relation>,
     /// Schemas that hold something and that the role may not use.
@@ -107,8 +108,8 @@ impl Privileges {
     }
 
     /// The first thing that makes a complete dump impossible. `wanted` says
-    /// which relations the dump is to hold.
-    pub fn refuse(&self, wanted: impl Fn(&Relation) -> bool) -> Result<(), Error> {
+    /// which relations the dump is to hold, `large_objects` whether it holds those.
+    pub fn refuse(&self, wanted: impl Fn(&Relation) -> bool, large_objects: bool) -> Result<(), Error> {
         let filtered: Vec<_> = self.filtered_tables.iter().filter(|table| wanted(table)).cloned().collect();
         if !filtered.is_empty() {
             return Err(Error::RowSecurity { user: self.role.clone(), tables: filtered });
@@ -117,6 +118,12 @@ impl Privileges {
         let unreadable: Vec<_> = unreadable.filter(|relation| wanted(relation)).cloned().collect();
         if !unreadable.is_empty() {
             return Err(Error::Unreadable { user: self.role.clone(), relations: unreadable });
+        }
+        if large_objects && self.unreadable_large_objects > 0 {
+            return Err(Error::UnreadableLargeObjects {
+                user: self.role.clone(),
+                count: self.unreadable_large_objects,
+            });
         }
         Ok(())
     }
@@ -152,7 +159,8 @@ FROM pg_catalog.pg_roles r WHERE r.rolname = current_user";
 /// judgement: owner, FORCE, BYPASSRLS and membership are all in it.
 const OBJECTS: &str = "
 WITH relation AS MATERIALIZED (
-  SELECT c.oid, c.relkind, c.relpersistence, c.relrowsecurity, n.nspname, c.relname
+  SELECT c.oid, c.relkind, c.relpersistence, c.relrowsecurity, n.nspname, c.relname,
+    pg_catalog.has_table_privilege(c.oid, 'SELECT') AND pg_catalog.has_schema_privilege(n.oid, 'USAGE') AS readable
   FROM pg_catalog.pg_class c JOIN pg_catalog.pg_namespace n ON n.oid = c.relnamespace
   WHERE c.relkind IN ('r', 'p', 'S', 'f')
     AND n.nspname NOT LIKE 'pg\\_%' AND n.nspname <> 'information_schema'
@@ -162,9 +170,9 @@ SELECT kind, schema, name FROM (
   SELECT 'filtered' AS kind, nspname::text AS schema, relname::text AS name FROM relation
     WHERE relkind IN ('r', 'p') AND relrowsecurity AND pg_catalog.row_security_active(oid)
   UNION ALL SELECT 'table', nspname, relname FROM relation
-    WHERE relkind IN ('r', 'p') AND NOT pg_catalog.has_table_privilege(oid, 'SELECT')
+    WHERE relkind IN ('r', 'p') AND NOT readable
   UNION ALL SELECT 'sequence', nspname, relname FROM relation
-    WHERE relkind = 'S' AND NOT pg_catalog.has_table_privilege(oid, 'SELECT')
+    WHERE relkind = 'S' AND NOT readable
   UNION ALL SELECT DISTINCT 'schema', nspname, '' FROM relation
     WHERE NOT pg_catalog.has_schema_privilege(nspname, 'USAGE')
   UNION ALL SELECT 'foreign', nspname, relname FROM relation WHERE relkind = 'f'
@@ -191,8 +199,11 @@ mod tests {
             unreadable_tables: vec![relation("users")],
             ..Privileges::default()
         };
-        assert!(matches!(privileges.refuse(|_| true), Err(Error::RowSecurity { .. })));
-        assert!(matches!(privileges.refuse(|r| r.name == "users"), Err(Error::Unreadable { .. })));
-        assert!(privileges.refuse(|r| r.name == "other").is_ok());
+        assert!(matches!(privileges.refuse(|_| true, true), Err(Error::RowSecurity { .. })));
+        assert!(matches!(privileges.refuse(|r| r.name == "users", true), Err(Error::Unreadable { .. })));
+        assert!(privileges.refuse(|r| r.name == "other", true).is_ok());
+        let privileges = Privileges { unreadable_large_objects: 1, ..Privileges::default() };
+        assert!(matches!(privileges.refuse(|_| true, true), Err(Error::UnreadableLargeObjects { .. })));
+        assert!(privileges.refuse(|_| true, false).is_ok());
     }
 }

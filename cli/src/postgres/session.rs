@@ -20,7 +20,7 @@ use tokio_postgres_rustls::MakeRustlsConnect;
 
 use super::error::{Error, OLDEST_SERVER};
 use super::target::{ChannelBinding, Host, SessionAttrs, SslMode, Target};
-use super::tls;
+use super::{refusal, tls};
 
 /// What the server sees as our name, unless the target gives one.
 const APPLICATION_NAME: &str = "backstop";
@@ -32,6 +32,7 @@ pub struct Session {
     task: JoinHandle<()>,
     target: Target,
     tls: MakeRustlsConnect,
+    encrypted: bool,
     state: State,
 }
 
@@ -93,6 +94,11 @@ impl Session {
     /// Whether the server is in recovery: a standby.
     pub fn is_standby(&self) -> bool {
         self.state.standby
+    }
+
+    /// Whether the bytes between us and what answered, be it a pooler, are encrypted.
+    pub fn is_encrypted(&self) -> bool {
+        self.encrypted
     }
 
     /// The target narrowed to the server and address that answered, so that
@@ -198,13 +204,13 @@ async fn at_address(
     attrs: SessionAttrs,
     tls: &MakeRustlsConnect,
 ) -> Result<Session, Error> {
-    use config::SslMode::{Disable, Prefer, Require};
-    // `Prefer` here takes TLS if the server offers it.
+    // The driver's own `Prefer` would not say what it took.
+    use config::SslMode::{Disable, Require};
     let (first, second) = match target.tls.mode {
         _ if host.is_socket() => (Disable, None),
         SslMode::Disable => (Disable, None),
         SslMode::Allow => (Disable, Some(Require)),
-        SslMode::Prefer => (Prefer, Some(Disable)),
+        SslMode::Prefer => (Require, Some(Disable)),
         SslMode::Require | SslMode::VerifyCa | SslMode::VerifyFull => (Require, None),
     };
     let error = match once(target, host, attrs, first, tls).await {
@@ -213,13 +219,16 @@ async fn at_address(
     };
     // libpq tries the other way after any refusal. A wrong password stays wrong,
     // and counting it twice can lock an account out, so that one is final here.
-    let other_way = matches!(
-        error,
-        Error::NotAllowed { .. } | Error::Tls { .. } | Error::Untrusted { .. } | Error::WrongName { .. }
-    );
+    let other_way = match error {
+        Error::TlsRefused { .. } => second == Some(Disable),
+        Error::NotAllowed { .. } | Error::Tls { .. } | Error::Untrusted { .. } | Error::WrongName { .. } => {
+            true
+        }
+        _ => false,
+    };
     match second {
         Some(second) if other_way => match once(target, host, attrs, second, tls).await {
-            // That the server has no TLS either way says less than its first answer.
+            // That the server has no TLS either says less than its first answer.
             Err(Error::TlsRefused { .. }) => Err(error),
             result => result,
         },
@@ -237,7 +246,7 @@ async fn once(
     let config = driver_config(target, host, mode);
     let (client, connection) = within(target, host, config.connect(tls.clone()))
         .await?
-        .map_err(|error| classify(error, target, host))?;
+        .map_err(|error| refusal::classify(error, target, host))?;
     let task = tokio::spawn(async move {
         // How it ended shows at the statement that was running.
         let _ = connection.await;
@@ -247,6 +256,7 @@ async fn once(
         task,
         target: target.pinned(host.clone()),
         tls: tls.clone(),
+        encrypted: mode == config::SslMode::Require,
         state: State { version: String::new(), version_num: 0, read_only: false, standby: false },
     };
     let at = host.to_string();
@@ -343,61 +353,5 @@ async fn within<F: Future>(target: &Target, host: &Host, future: F) -> Result<F:
             host: host.name().to_owned(),
             seconds: limit.as_secs(),
         }),
-    }
-}
-
-/// The driver's error by what the user can do about it.
-fn classify(error: tokio_postgres::Error, target: &Target, host: &Host) -> Error {
-    let at = host.to_string();
-    let user = target.user().to_owned();
-    if let Some(said) = error.as_db_error() {
-        let message = said.message().to_owned();
-        let code = said.code();
-        return if code == &SqlState::INVALID_PASSWORD {
-            Error::WrongPassword { at, host: host.name().to_owned(), user }
-        } else if code == &SqlState::INVALID_AUTHORIZATION_SPECIFICATION {
-            Error::NotAllowed { at, user, message }
-        } else if code == &SqlState::INVALID_CATALOG_NAME {
-            Error::NoDatabase { at, database: target.database().to_owned() }
-        } else if code == &SqlState::TOO_MANY_CONNECTIONS {
-            Error::TooManyConnections { at, message }
-        } else if code == &SqlState::CANNOT_CONNECT_NOW {
-            Error::NotReady { at, message }
-        } else if code == &SqlState::INSUFFICIENT_PRIVILEGE {
-            Error::NotAllowed { at, user, message }
-        } else if code == &SqlState::PROTOCOL_VIOLATION {
-            // PgBouncer's own code for parameters that it does not pass on.
-            Error::Pooler { at, message }
-        } else {
-            Error::Startup { at, message, sqlstate: code.code().to_owned() }
-        };
-    }
-    if error.is_closed() {
-        return Error::Closed { at, source: None };
-    }
-    let cause = std::error::Error::source(&error);
-    if let Some(found) = cause.and_then(|cause| cause.downcast_ref::<io::Error>()) {
-        if let Some(inner) = found.get_ref().and_then(|inner| inner.downcast_ref::<rustls::Error>()) {
-            return tls::blame(inner, host).unwrap_or(Error::Tls { at, source: error });
-        }
-        let kind = found.kind();
-        let source = found
-            .raw_os_error()
-            .map_or_else(|| io::Error::new(kind, found.to_string()), io::Error::from_raw_os_error);
-        return match kind {
-            io::ErrorKind::ConnectionRefused | io::ErrorKind::NotFound => Error::Refused { at, source },
-            io::ErrorKind::UnexpectedEof | io::ErrorKind::ConnectionReset | io::ErrorKind::BrokenPipe => {
-                Error::Closed { at, source: Some(error) }
-            }
-            _ => Error::Unreachable { at, source },
-        };
-    }
-    // The driver tells these apart by its words alone; tests/connect.rs holds it to them.
-    match cause.map(ToString::to_string).as_deref() {
-        Some("password missing") => Error::NoPassword { at, user },
-        Some("server does not support TLS") => Error::TlsRefused { at },
-        Some("server did not use channel binding") => Error::NoChannelBinding { at },
-        _ if error.to_string().contains("TLS") => Error::Tls { at, source: error },
-        _ => Error::Authentication { at, source: error },
     }
 }

@@ -44,6 +44,7 @@ pub(super) fn connector(tls: &Tls) -> Result<MakeRustlsConnect, Error> {
         None => builder.with_no_client_auth(),
         Some((certificate, key)) => {
             let chain = certificates("client certificate", certificate)?;
+            refuse_open_key(key)?;
             let private = PrivateKeyDer::from_pem_slice(&read("client key", key)?).map_err(|error| {
                 Error::BadCertificateFile {
                     what: "client key",
@@ -181,6 +182,20 @@ impl ServerCertVerifier for Verifier {
     fn supported_verify_schemes(&self) -> Vec<SignatureScheme> {
         self.provider.signature_verification_algorithms.supported_schemes()
     }
+}
+
+/// As libpq: a key that others may read is no secret; root's may have a group.
+fn refuse_open_key(path: &Path) -> Result<(), Error> {
+    use std::os::unix::fs::MetadataExt;
+    let what = "client key";
+    let found =
+        std::fs::metadata(path).map_err(|source| Error::File { what, path: path.to_owned(), source })?;
+    let allowed = if found.uid() == 0 && !nix::unistd::geteuid().is_root() { 0o037 } else { 0o077 };
+    if found.mode() & allowed != 0 {
+        let reason = format!("group or others have access to it; run `chmod 0600 {}`", path.display());
+        return Err(Error::BadCertificateFile { what, path: path.to_owned(), reason });
+    }
+    Ok(())
 }
 
 fn read(what: &'static str, path: &Path) -> Result<Vec<u8>, Error> {
