@@ -66,6 +66,9 @@ fn hint(link: &(dyn StdError + 'static)) -> Option<String> {
     None.or_else(|| link.downcast_ref::<store::Error>().and_then(Advise::hint))
         .or_else(|| link.downcast_ref::<pipeline::Error>().and_then(Advise::hint))
         .or_else(|| link.downcast_ref::<postgres::Error>().and_then(Advise::hint))
+        .or_else(|| link.downcast_ref::<postgres::tools::Error>().and_then(Advise::hint))
+        .or_else(|| link.downcast_ref::<postgres::wheel::Error>().and_then(Advise::hint))
+        .or_else(|| link.downcast_ref::<postgres::cluster::Error>().and_then(Advise::hint))
         .or_else(|| link.downcast_ref::<archive::Error>().and_then(Advise::hint))
         .or_else(|| link.downcast_ref::<catalog::Error>().and_then(Advise::hint))
 }

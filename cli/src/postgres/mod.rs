@@ -1,6 +1,11 @@
 //! Everything that knows a PostgreSQL server or its client programs: how to
 //! reach one, what it may do, a snapshot of it, and a throwaway cluster.
 
+mod account;
+pub mod cluster;
+pub mod tools;
+pub mod wheel;
+
 use crate::error::Advise;
 
 #[derive(Debug, thiserror::Error)]

@@ -1,0 +1,5 @@
+//! What the stories share: servers, tools and the built program.
+
+pub mod cluster;
+pub mod command;
+pub mod tools;
