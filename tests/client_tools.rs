@@ -4,7 +4,8 @@
 use std::os::unix::fs::PermissionsExt;
 use std::path::PathBuf;
 
-use backstop::postgres::tools::{ClientTools, Finder, ServerTools};
+use backstop::postgres::finder::Finder;
+use backstop::postgres::tools::{ClientTools, ServerTools};
 use backstop::postgres::wheel::Wheel;
 
 use crate::support::{command::backstop, tools};

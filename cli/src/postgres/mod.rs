@@ -3,6 +3,7 @@
 
 mod account;
 pub mod cluster;
+pub mod finder;
 pub mod tools;
 pub mod wheel;
 

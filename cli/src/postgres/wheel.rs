@@ -238,17 +238,28 @@ fn make_readable_directory(path: &Path) -> Result<(), Error> {
 /// The programs run here: the loader found every library that they want.
 async fn runs(programs: &Path) -> Result<(), Error> {
     for program in ["postgres", "pg_dump"] {
-        let output = Command::new(programs.join(program))
-            .arg("--version")
-            .stdin(Stdio::null())
-            .output()
-            .await
-            .map_err(|cause| Error::DoesNotRun { reason: cause.to_string() })?;
+        let output = ask(&programs.join(program)).await;
+        let output = output.map_err(|cause| Error::DoesNotRun { reason: cause.to_string() })?;
         if !output.status.success() {
             return Err(Error::DoesNotRun { reason: last_error(&output.stderr) });
         }
     }
     Ok(())
+}
+
+/// Ask a program that we have just written for its version. It is busy while a
+/// process that another thread forked meanwhile still holds our open file.
+async fn ask(program: &Path) -> io::Result<std::process::Output> {
+    let mut tries = 100;
+    loop {
+        tries -= 1;
+        match Command::new(program).arg("--version").stdin(Stdio::null()).output().await {
+            Err(cause) if cause.kind() == io::ErrorKind::ExecutableFileBusy && tries > 0 => {
+                tokio::time::sleep(Duration::from_millis(20)).await;
+            }
+            done => return done,
+        }
+    }
 }
 
 fn at(action: &'static str, path: &Path) -> impl FnOnce(io::Error) -> Error + use<> {

@@ -1,8 +1,10 @@
 //! Discovery against directories of small programs that only tell a version.
 
 use super::*;
+use crate::error::Advise;
 use std::fs::{self, Permissions};
 use std::os::unix::fs::PermissionsExt;
+use std::process::Command;
 use tempfile::TempDir;
 
 /// A directory of places, each readable by everybody, as package places are.
@@ -15,8 +17,10 @@ fn places() -> TempDir {
 fn program(dir: &Path, name: &str, script: &str) {
     fs::create_dir_all(dir).unwrap();
     let path = dir.join(name);
-    fs::write(&path, format!("#!/bin/sh\n{script}\n")).unwrap();
-    fs::set_permissions(&path, Permissions::from_mode(0o755)).unwrap();
+    // Written by another process: where ours had it open, a child that another
+    // test forks meanwhile would hold it, and a busy file does not run.
+    let writer = ["-c", "printf '#!/bin/sh\\n%s\\n' \"$1\" > \"$2\" && chmod 755 \"$2\"", "write", script];
+    assert!(Command::new("/bin/sh").args(writer).arg(&path).status().unwrap().success());
 }
 
 /// Client programs of one version, whose pg_dump knows some compressions.
@@ -49,17 +53,6 @@ fn server(root: &Path, place: &str, version: &str) -> PathBuf {
 fn finder(places: &[&PathBuf]) -> Finder {
     let nowhere = Wheel::in_cache(Some(PathBuf::from("/nonexistent"))).without_download();
     Finder::new(&places.iter().copied().cloned().collect::<Vec<_>>(), nowhere)
-}
-
-#[test]
-fn versions_are_read_as_every_packager_writes_them() {
-    let version = |said: &str| said.parse::<Version>().map(|version| version.to_string());
-    assert_eq!(version("pg_dump (PostgreSQL) 15.18 (Debian 15.18-0+deb12u1)\n").unwrap(), "15.18");
-    assert_eq!(version("postgres (PostgreSQL) 18.6").unwrap(), "18.6");
-    assert_eq!(version("pg_dump (PostgreSQL) 19beta1 (Ubuntu 19~beta1-1.pgdg24.04+1)").unwrap(), "19.0");
-    assert_eq!(version("pg_dump (PostgreSQL) 20devel").unwrap(), "20.0");
-    assert_eq!(version("psql 8"), Err(()));
-    assert_eq!(version("pg_dump (PostgreSQL) none"), Err(()));
 }
 
 #[tokio::test]
@@ -203,22 +196,4 @@ fn the_newest_of_the_package_places_comes_first() {
     let found = numbered(&before, "/bin");
     let ends = ["postgresql@17/bin", "postgresql@15/bin"].map(|end| root.path().join(end));
     assert_eq!(found, ends);
-}
-
-#[tokio::test]
-async fn a_program_inherits_no_connection_and_no_secret() {
-    let root = places();
-    program(root.path(), "env", "env");
-    let output = command(root.path(), "env").output().unwrap();
-    let names: Vec<String> = String::from_utf8(output.stdout)
-        .unwrap()
-        .lines()
-        .filter_map(|line| Some(line.split_once('=')?.0.to_owned()))
-        .collect();
-    assert!(names.contains(&"LC_ALL".to_owned()));
-    // Cargo sets these in our own environment, as anybody's secrets would be.
-    assert!(std::env::var_os("CARGO_PKG_NAME").is_some());
-    let leaked: Vec<_> =
-        names.iter().filter(|name| name.starts_with("CARGO") || name.starts_with("PG")).collect();
-    assert_eq!(leaked, Vec::<&String>::new());
 }
