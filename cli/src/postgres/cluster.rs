@@ -6,7 +6,6 @@
 use std::fmt::Write as _;
 use std::io::{self, Read, Write as _};
 use std::net::{Ipv4Addr, TcpListener};
-use std::os::unix::ffi::OsStrExt;
 use std::os::unix::process::CommandExt;
 use std::path::{Path, PathBuf};
 use std::process::{Child, ChildStdin, Command, ExitStatus, Stdio};
@@ -20,6 +19,8 @@ use tokio_postgres::NoTls;
 use super::account::{Account, NoAccount};
 use super::tools::{self, ServerTools};
 use crate::error::Advise;
+
+mod layout;
 
 const SUPERVISE: &str = include_str!("supervise.sh");
 /// What the supervisor would have done, for when somebody killed it. It runs as
@@ -36,8 +37,6 @@ rm -rf -- "$1"
 const START_LIMIT: Duration = Duration::from_secs(90);
 /// PostgreSQL kills what does not stop by itself after 5 seconds.
 const STOP_LIMIT: Duration = Duration::from_secs(20);
-/// Bytes of a Unix socket's path that every system takes (macOS: 104 with the NUL).
-const SOCKET_PATH_LIMIT: usize = 103;
 /// Without TCP the port is only a part of the socket's name.
 const SOCKET_PORT: u16 = 5432;
 
@@ -130,7 +129,7 @@ impl Cluster {
     }
 
     fn spawn(tools: &ServerTools, options: &ClusterOptions, account: Option<Account>) -> io::Result<Self> {
-        let base = free_base(account)?;
+        let base = layout::free_base(account)?;
         let port = if options.tcp { free_port()? } else { SOCKET_PORT };
         let password = SecretString::from(random_hex());
 
@@ -139,7 +138,7 @@ impl Cluster {
         command.args([&options.encoding, &options.superuser]);
         command.arg(if options.tcp { "scram-sha-256" } else { "reject" });
         command.args(options.locale.as_deref()).args(["C.UTF-8", "C", "--"]);
-        command.args(server_options(&base, port, options));
+        command.args(layout::server_options(&base, port, options));
         // A Ctrl-C is for us: the server goes when we have cleaned up. And its
         // account may not be allowed to see where we are.
         command.process_group(0).current_dir("/");
@@ -291,62 +290,6 @@ impl Drop for Cluster {
     fn drop(&mut self) {
         self.end();
     }
-}
-
-/// Settings of a server that may lose everything at any time but must take any
-/// dump, fast, on a small machine and with 64 MB of /dev/shm.
-fn server_options(base: &Path, port: u16, options: &ClusterOptions) -> Vec<String> {
-    let mut settings = vec![
-        ("unix_socket_directories", base.to_string_lossy().into_owned()),
-        ("unix_socket_permissions", "0700".into()),
-        ("listen_addresses", if options.tcp { "127.0.0.1" } else { "" }.into()),
-        ("port", port.to_string()),
-        ("max_connections", options.max_connections.to_string()),
-        // Durability, which a throwaway cluster does without.
-        ("fsync", "off".into()),
-        ("full_page_writes", "off".into()),
-        ("synchronous_commit", "off".into()),
-        // A table that is filled in the transaction which made it writes no WAL.
-        ("wal_level", "minimal".into()),
-        ("max_wal_senders", "0".into()),
-        ("max_wal_size", "1GB".into()),
-        ("checkpoint_timeout", "1h".into()),
-        ("shared_buffers", "128MB".into()),
-        ("maintenance_work_mem", "128MB".into()),
-        ("dynamic_shared_memory_type", "mmap".into()),
-        ("autovacuum", "off".into()),
-        ("jit", "off".into()),
-        // The machine's own time zone must not decide what a restored check
-        // or materialized view makes of a timestamp.
-        ("timezone", "UTC".into()),
-        ("log_timezone", "UTC".into()),
-        ("logging_collector", "off".into()),
-        // The log may end up in an error: no statement (a password may be in it).
-        ("log_statement", "none".into()),
-        ("log_min_error_statement", "panic".into()),
-    ];
-    settings.extend(options.settings.iter().map(|(name, value)| (name.as_str(), value.clone())));
-    settings.into_iter().flat_map(|(name, value)| ["-c".to_owned(), format!("{name}={value}")]).collect()
-}
-
-/// A name for a directory that does not exist yet, where the server's account
-/// can make one and where a socket's path stays short enough.
-fn free_base(account: Option<Account>) -> io::Result<PathBuf> {
-    let name = format!("backstop-{}", &random_hex()[..12]);
-    let fits = |parent: &Path| {
-        let socket = parent.join(&name).join(".s.PGSQL.65535");
-        let usable = match account {
-            Some(account) => account.can_write(parent),
-            None => parent.is_dir(),
-        };
-        usable && socket.as_os_str().as_bytes().len() <= SOCKET_PATH_LIMIT
-    };
-    let parents = [std::env::temp_dir(), PathBuf::from("/tmp"), PathBuf::from("/var/tmp")];
-    parents.iter().find(|parent| fits(parent)).map(|parent| parent.join(&name)).ok_or_else(|| {
-        io::Error::other(
-            "no temporary directory has a short path and may be written to by the server's account",
-        )
-    })
 }
 
 fn free_port() -> io::Result<u16> {

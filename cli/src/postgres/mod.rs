@@ -4,6 +4,7 @@
 mod account;
 pub mod cluster;
 pub mod finder;
+pub mod locale;
 pub mod tools;
 pub mod wheel;
 
