@@ -1,7 +1,12 @@
-//! Stories on real servers: one binary, one file a story.
+//! The stories: one test binary, one file a story, real servers and programs.
+//! `./scripts/test` installs what they need and runs them.
 
-#![expect(clippy::unwrap_used, clippy::expect_used, reason = "a story that cannot go on has failed")]
+#![expect(clippy::unwrap_used, clippy::expect_used, reason = "what a story cannot go on without fails it")]
 
+mod support;
+
+mod client_tools;
 mod connect;
 mod pooler;
-mod support;
+mod shop;
+mod throwaway_cluster;

@@ -1,3 +1,6 @@
-//! What stories share: real servers and the files that they need.
+//! What the stories share: servers, tools and the built program.
 
+pub mod cluster;
+pub mod command;
 pub mod tls_server;
+pub mod tools;
