@@ -9,6 +9,7 @@ use crate::error::ExitStatus;
 use crate::ui::{Format, Ui};
 
 mod completions;
+mod key;
 
 /// Every migration has a way back: PostgreSQL backups that have proved that
 /// they restore.
@@ -43,6 +44,7 @@ pub struct Shared {
 
 #[derive(Debug, Subcommand)]
 enum Command {
+    Key(key::Args),
     Completions(completions::Args),
 }
 
@@ -59,8 +61,8 @@ pub async fn run(cli: Cli, stop: CancellationToken) -> anyhow::Result<ExitStatus
     let shared = cli.shared;
     let ui = Ui { format: shared.format, quiet: shared.quiet, no_progress: shared.no_progress };
     let context = Context { shared, ui, stop };
-    let _ = &context;
     match cli.command {
+        Command::Key(args) => key::run(&args, &context),
         Command::Completions(args) => completions::run(&args),
     }
 }

@@ -119,7 +119,9 @@ fn decode(input: &Replay, layer: Layer) -> Box<dyn BufRead + Send> {
 
 fn refuse(cause: DecryptError, layer: Layer) -> Error {
     match cause {
-        DecryptError::ExcessiveWork { required, .. } => Error::TooMuchWork { log_n: required, limit: MAX_WORK },
+        DecryptError::ExcessiveWork { required, .. } => {
+            Error::TooMuchWork { log_n: required, limit: MAX_WORK }
+        }
         DecryptError::Io(cause) => damage(layer, cause),
         DecryptError::InvalidHeader => damage(layer, io::Error::other("its header is not valid")),
         DecryptError::InvalidMac => damage(layer, io::Error::other("its header was changed")),

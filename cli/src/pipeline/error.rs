@@ -68,9 +68,7 @@ pub enum Error {
     WrongPassphrase { layer: Layer },
     #[error("the passphrase does not open it, or its key was derived in another way than: {tried}")]
     UnknownDerivation { tried: String },
-    #[error(
-        "its passphrase asks for 2^{log_n} rounds of scrypt, more than the 2^{limit} that are accepted"
-    )]
+    #[error("its passphrase asks for 2^{log_n} rounds of scrypt, more than the 2^{limit} that are accepted")]
     TooMuchWork { log_n: u8, limit: u8 },
     #[error("it is cut short: the {layer} data stops before its end")]
     CutShort { layer: Layer },
@@ -132,7 +130,8 @@ impl Advise for Error {
             }
             Self::NoRecipient { .. } => "write one recipient a line; lines with # are comments".to_owned(),
             Self::BadIdentity { .. } => {
-                "give a file made by `backstop key generate`, `age-keygen` or `gpg --export-secret-keys`".to_owned()
+                "give a file made by `backstop key generate`, `age-keygen` or `gpg --export-secret-keys`"
+                    .to_owned()
             }
             Self::LockedIdentity { .. } | Self::NeedsPassphrase { .. } => "give the passphrase".to_owned(),
             Self::NoMatchingKey { .. } => {

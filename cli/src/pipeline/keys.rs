@@ -54,9 +54,9 @@ impl Encryption {
     pub fn record(&self) -> manifest::Encryption {
         match self {
             Self::None => manifest::Encryption::None,
-            Self::Age(recipients) => manifest::Encryption::Age {
-                recipients: recipients.iter().map(ToString::to_string).collect(),
-            },
+            Self::Age(recipients) => {
+                manifest::Encryption::Age { recipients: recipients.iter().map(ToString::to_string).collect() }
+            }
             Self::AgePassphrase(_) => manifest::Encryption::AgePassphrase,
             Self::Openpgp(certificates) => manifest::Encryption::Openpgp {
                 recipients: certificates.iter().map(|each| each.fingerprint().to_owned()).collect(),
@@ -302,15 +302,18 @@ fn is_age_recipient(text: &str) -> bool {
 
 fn is_private(bytes: &[u8]) -> bool {
     let contains = |needle: &[u8]| bytes.windows(needle.len()).any(|part| part.eq_ignore_ascii_case(needle));
-    contains(b"AGE-SECRET-KEY-") || contains(b"AGE-PLUGIN-") || contains(b"PRIVATE KEY") || openpgp::is_secret(bytes)
+    contains(b"AGE-SECRET-KEY-")
+        || contains(b"AGE-PLUGIN-")
+        || contains(b"PRIVATE KEY")
+        || openpgp::is_secret(bytes)
 }
 
 fn is_ssh(bytes: &[u8]) -> bool {
     bytes.starts_with(b"ssh-")
         || bytes.starts_with(b"ecdsa-sha2-")
-        || ["OPENSSH", "RSA", "EC", "DSA", "ENCRYPTED"].iter().any(|kind| {
-            bytes.starts_with(format!("-----BEGIN {kind} PRIVATE KEY-----").as_bytes())
-        })
+        || ["OPENSSH", "RSA", "EC", "DSA", "ENCRYPTED"]
+            .iter()
+            .any(|kind| bytes.starts_with(format!("-----BEGIN {kind} PRIVATE KEY-----").as_bytes()))
 }
 
 /// Enough of a public key to know which is meant.

@@ -17,7 +17,7 @@ mod seal;
 mod tally;
 
 #[cfg(test)]
-mod peer_tests;
+mod peers;
 
 pub use self::age::generate_identity;
 pub use self::error::Error;

@@ -9,21 +9,21 @@
 
 use std::io::{self, BufReader, Read, Write};
 
+use pgp::armor::DearmorOptions;
 use pgp::composed::{
     DecryptionOptions, Deserializable, Esk, Message, MessageBuilder, SignedSecretKey, TheRing,
 };
-use pgp::armor::DearmorOptions;
 use pgp::crypto::hash::HashAlgorithm;
 use pgp::crypto::sym::SymmetricKeyAlgorithm;
 use pgp::types::{KeyDetails, Password, Seipdv1ReadMode, StringToKey};
 use rand::rngs::OsRng;
 use secrecy::{ExposeSecret, SecretString};
 
+use super::Error;
 use super::age::Cause;
 use super::keys::Keys;
 use super::peel::{Layer, damage};
 use super::replay::Replay;
-use super::Error;
 
 mod certificate;
 
@@ -101,15 +101,24 @@ pub(super) fn open(input: &Replay, layer: Layer, keys: &Keys) -> Result<Box<dyn 
     }
     if wanted.passphrase {
         for password in &passwords {
-            let ring =
-                TheRing { message_password: vec![password], decrypt_options: options(), ..TheRing::default() };
+            let ring = TheRing {
+                message_password: vec![password],
+                decrypt_options: options(),
+                ..TheRing::default()
+            };
             // A wrong passphrase makes a wrong key, which makes nonsense of the
             // first packet: only that tells.
-            if let Ok(message) =
-                begin()?.decrypt_the_ring(ring, true).and_then(|(message, _)| unpack(message))
-            {
-                input.commit();
-                return Ok(Box::new(message));
+            match begin()?.decrypt_the_ring(ring, true).and_then(|(message, _)| unpack(message)) {
+                Ok(message) => {
+                    input.commit();
+                    return Ok(Box::new(message));
+                }
+                Err(cause) => {
+                    let cause = refuse(cause, layer);
+                    if matches!(cause, Error::Unsupported { .. }) {
+                        return Err(cause);
+                    }
+                }
             }
         }
     }
@@ -228,7 +237,8 @@ fn starts_with_packet(bytes: &[u8], packet: u8) -> bool {
 }
 
 pub(super) fn read_secret_keys(name: &str, bytes: &[u8]) -> Result<Vec<SignedSecretKey>, Error> {
-    let bad = |cause: pgp::errors::Error| Error::BadIdentity { name: name.to_owned(), reason: cause.to_string() };
+    let bad =
+        |cause: pgp::errors::Error| Error::BadIdentity { name: name.to_owned(), reason: cause.to_string() };
     let mut keys = Vec::new();
     for block in blocks(bytes, SECRET_ARMOR) {
         let (found, _) = SignedSecretKey::from_reader_many(block).map_err(bad)?;

@@ -81,7 +81,10 @@ fn bytes_to_key<D: Digest>(passphrase: &[u8], salt: &[u8], key: &mut [u8]) {
     }
 }
 
-pub(super) fn open(mut input: impl Read + Send + 'static, keys: &Keys) -> Result<Box<dyn Read + Send>, Error> {
+pub(super) fn open(
+    mut input: impl Read + Send + 'static,
+    keys: &Keys,
+) -> Result<Box<dyn Read + Send>, Error> {
     let layer = Layer::OpensslEnc;
     let mut head = [0; 16];
     let damaged = |cause| peel::damage(layer, cause);
@@ -144,7 +147,8 @@ fn decrypt(cipher: &mut Cipher, bytes: &mut [u8]) {
 fn unpadded(bytes: &[u8]) -> Option<usize> {
     let count = usize::from(*bytes.last()?);
     let length = bytes.len().checked_sub(count)?;
-    let valid = (1..=BLOCK).contains(&count) && bytes[length..].iter().all(|byte| usize::from(*byte) == count);
+    let valid =
+        (1..=BLOCK).contains(&count) && bytes[length..].iter().all(|byte| usize::from(*byte) == count);
     valid.then_some(length)
 }
 

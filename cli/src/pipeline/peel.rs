@@ -81,8 +81,23 @@ impl fmt::Display for Layer {
 fn is_openpgp(head: &[u8]) -> bool {
     let [first, length, ..] = *head else { return false };
     let (tag, header) = match first {
-        0xC0..=0xFF => (first & 0x3F, match length { 0..=191 | 224..=254 => 2, 192..=223 => 3, 255 => 6 }),
-        0x80..=0xBF => (first >> 2 & 0xF, match first & 3 { 0 => 2, 1 => 3, 2 => 5, _ => 1 }),
+        0xC0..=0xFF => (
+            first & 0x3F,
+            match length {
+                0..=191 | 224..=254 => 2,
+                192..=223 => 3,
+                255 => 6,
+            },
+        ),
+        0x80..=0xBF => (
+            first >> 2 & 0xF,
+            match first & 3 {
+                0 => 2,
+                1 => 3,
+                2 => 5,
+                _ => 1,
+            },
+        ),
         _ => return false,
     };
     match (tag, head.get(header)) {
@@ -97,12 +112,12 @@ fn is_openpgp(head: &[u8]) -> bool {
 fn unsupported(head: &[u8]) -> Option<Error> {
     let (what, by_hand) = match head {
         [0xFD, b'7', b'z', b'X', b'Z', 0, ..] => ("compressed with xz", "xz -dc FILE"),
-        [b'B', b'Z', b'h', b'1'..=b'9', 0x31, 0x41, 0x59, 0x26, ..] => ("compressed with bzip2", "bzip2 -dc FILE"),
+        [b'B', b'Z', b'h', b'1'..=b'9', 0x31, 0x41, 0x59, 0x26, ..] => {
+            ("compressed with bzip2", "bzip2 -dc FILE")
+        }
         [b'P', b'K', 3, 4, ..] => ("a zip file", "unzip -p FILE"),
         [0x02, 0x21, 0x4C, 0x18, ..] => ("an lz4 file of the legacy format", "lz4 -dc FILE"),
-        _ if head.starts_with(b"U2FsdGVkX1") => {
-            ("openssl data in base64", "openssl base64 -d -in FILE")
-        }
+        _ if head.starts_with(b"U2FsdGVkX1") => ("openssl data in base64", "openssl base64 -d -in FILE"),
         _ => return None,
     };
     Some(Error::Unsupported { what, by_hand })

@@ -109,9 +109,14 @@ impl Certificate {
 /// not revoked.
 fn self_signature(certificate: &SignedPublicKey) -> Option<&Signature> {
     let primary = &certificate.primary_key;
-    let direct = certificate.details.direct_signatures.iter().filter(|signature| signature.verify_key(primary).is_ok());
+    let direct = certificate
+        .details
+        .direct_signatures
+        .iter()
+        .filter(|signature| signature.verify_key(primary).is_ok());
     let users = certificate.details.users.iter().filter_map(|user| {
-        let valid = |signature: &&Signature| signature.verify_certification(primary, Tag::UserId, &user.id).is_ok();
+        let valid =
+            |signature: &&Signature| signature.verify_certification(primary, Tag::UserId, &user.id).is_ok();
         let revoked = user
             .signatures
             .iter()
@@ -120,7 +125,11 @@ fn self_signature(certificate: &SignedPublicKey) -> Option<&Signature> {
         if revoked {
             return None;
         }
-        user.signatures.iter().filter(|signature| signature.is_certification()).filter(valid).max_by_key(|s| made(s))
+        user.signatures
+            .iter()
+            .filter(|signature| signature.is_certification())
+            .filter(valid)
+            .max_by_key(|s| made(s))
     });
     direct.chain(users).max_by_key(|signature| made(signature))
 }
@@ -128,7 +137,10 @@ fn self_signature(certificate: &SignedPublicKey) -> Option<&Signature> {
 /// The newest valid binding of a subkey, unless it is revoked.
 fn binding<'a>(subkey: &'a SignedPublicSubKey, primary: &PublicKey) -> Option<&'a Signature> {
     let valid = || {
-        subkey.signatures.iter().filter(|signature| signature.verify_subkey_binding(primary, &subkey.key).is_ok())
+        subkey
+            .signatures
+            .iter()
+            .filter(|signature| signature.verify_subkey_binding(primary, &subkey.key).is_ok())
     };
     if valid().any(|signature| signature.typ() == Some(SignatureType::SubkeyRevocation)) {
         return None;
@@ -140,8 +152,10 @@ fn binding<'a>(subkey: &'a SignedPublicSubKey, primary: &PublicKey) -> Option<&'
 fn expired(key: &impl KeyDetails, signature: &Signature, now: i64) -> Option<String> {
     let lifetime = i64::from(signature.key_expiration_time()?.as_secs());
     let end = created(key) + lifetime;
-    (lifetime > 0 && end <= now)
-        .then(|| Timestamp::from_second(end).map_or_else(|_| "an unknown day".to_owned(), |at| at.strftime("%F").to_string()))
+    (lifetime > 0 && end <= now).then(|| {
+        Timestamp::from_second(end)
+            .map_or_else(|_| "an unknown day".to_owned(), |at| at.strftime("%F").to_string())
+    })
 }
 
 fn created(key: &impl KeyDetails) -> i64 {
