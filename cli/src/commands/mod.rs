@@ -15,6 +15,7 @@ mod list;
 mod options;
 mod show;
 mod verify;
+mod key;
 
 /// Every migration has a way back: PostgreSQL backups that have proved that
 /// they restore.
@@ -54,6 +55,7 @@ enum Command {
     Show(show::Args),
     Get(get::Args),
     Verify(verify::Args),
+    Key(key::Args),
     Completions(completions::Args),
 }
 
@@ -76,6 +78,7 @@ pub async fn run(cli: Cli, stop: CancellationToken) -> anyhow::Result<ExitStatus
         Command::Show(args) => show::run(args, &context).await,
         Command::Get(args) => get::run(args, &context).await,
         Command::Verify(args) => verify::run(args, &context).await,
+        Command::Key(args) => key::run(&args, &context),
         Command::Completions(args) => completions::run(&args),
     }
 }
