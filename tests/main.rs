@@ -1,1 +1,10 @@
+//! The stories: one test binary, one file a story, real servers and programs.
+//! `./scripts/test` installs what they need and runs them.
 
+#![expect(clippy::unwrap_used, reason = "what a story cannot go on without fails it")]
+
+mod support;
+
+mod store;
+mod store_faults;
+mod store_local;
