@@ -9,4 +9,7 @@ mod client_tools;
 mod connect;
 mod pooler;
 mod shop;
+mod store;
+mod store_faults;
+mod store_local;
 mod throwaway_cluster;
