@@ -19,14 +19,19 @@ mod header;
 mod input;
 mod inspect;
 mod recode;
+mod select;
 mod toc;
 mod write;
 
 pub use header::{Compression, Header};
 pub use inspect::{Contents, TableRows, inspect};
 pub use recode::{Recoding, recode};
-pub use write::Coding;
+pub use select::{
+    Choice, ForeignKey, Halves, LeftOut, Needed, Plan, Provider, Selection, TargetFacts, human_list, list_file,
+    plan, roles,
+};
 pub use toc::{DataState, Entry, Section, Toc, read_toc};
+pub use write::Coding;
 
 /// What a file is, by its first bytes.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
