@@ -129,7 +129,8 @@ struct Rewriter<F> {
 impl<F: FnMut(&[u8]) -> Vec<Vec<u8>>> Rewriter<F> {
     fn end_object(&mut self) {
         let plain = std::mem::take(&mut self.object);
-        for chunk in (self.compress)(&plain) {
+        // A chunk of no bytes would be the object's end.
+        for chunk in (self.compress)(&plain).into_iter().filter(|chunk| !chunk.is_empty()) {
             self.out.extend(int(chunk.len() as i64));
             self.out.extend(chunk);
         }

@@ -2,8 +2,8 @@
 //! was read to its end. Listing alone (`pg_restore --list`) passes half a file.
 //!
 //! What it finds: a cut at any byte, missing, repeated, reordered or foreign
-//! blocks, anything appended, every change inside a gzip block (Adler-32) and
-//! inside a frame with a checksum. What nobody can find by structure alone: a
+//! blocks, anything appended, every change of what a gzip block (Adler-32) or a
+//! frame with a checksum holds. What nobody can find by structure alone: a
 //! changed byte inside a row of an uncompressed archive, or of a zstd or lz4
 //! frame without a checksum, which is what pg_dump writes. There the object's
 //! digest is what proves it.

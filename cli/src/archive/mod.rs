@@ -21,7 +21,7 @@ mod input;
 mod inspect;
 mod recode;
 pub mod roles;
-pub mod select;
+mod select;
 mod toc;
 mod write;
 
@@ -29,8 +29,12 @@ pub use dump::{Dump, Dumped, Request, Watch, dump};
 pub use header::{Compression, Header};
 pub use inspect::{Contents, TableRows, inspect};
 pub use recode::{Recoding, recode};
-pub use write::Coding;
+pub use select::{
+    Choice, ForeignKey, Halves, LeftOut, Needed, Plan, Provider, Selection, TargetFacts, human_list, list_file,
+    plan, roles,
+};
 pub use toc::{DataState, Entry, Section, Toc, read_toc};
+pub use write::Coding;
 
 /// What a file is, by its first bytes.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]

@@ -166,7 +166,7 @@ impl<W: Write> Visitor for Recoder<W> {
 
 #[cfg(test)]
 mod tests {
-    use super::super::fixtures::{self, compressed, pg_restore, without_comments};
+    use super::super::fixtures::{self, compressed, pg_restore};
     use super::*;
     use crate::archive::inspect;
 
@@ -191,17 +191,24 @@ mod tests {
     fn an_older_pg_restore_reads_a_lowered_archive() {
         let zstd = compressed(fixtures::NO_BLOBS_18, Compression::Zstd, fixtures::one_zstd_frame);
         let lz4 = compressed(fixtures::NO_BLOBS_18, Compression::Lz4, fixtures::one_lz4_frame);
-        // The one line that pg_restore 18 adds by itself.
+        // What pg_restore itself prints differently since 16 and 17.
         let expected = String::from_utf8(fixtures::NO_BLOBS_18_SQL.to_vec()).unwrap();
         let expected = expected.replacen("SET transaction_timeout = 0;\n", "", 1);
-        let expected = without_comments(expected.as_bytes());
+        let older_words = |line: &str| match line {
+            line if !line.contains(" OWNER TO ") => line.to_owned(),
+            line => line
+                .replace("ALTER SEQUENCE ", "ALTER TABLE ")
+                .replace("ALTER MATERIALIZED VIEW ", "ALTER TABLE ")
+                .replace("ALTER VIEW ", "ALTER TABLE "),
+        };
+        let expected: String = expected.split_inclusive('\n').map(older_words).collect();
         for archive in [fixtures::NO_BLOBS_18, &zstd, &lz4] {
             for coding in [Coding::None, Coding::Gzip(6)] {
                 let lowered = recoded(archive, coding, Some(15));
                 let contents = inspect(&lowered[..], |_| {}).unwrap();
                 assert_eq!(contents.toc.header.format_version(), "1.14");
                 assert_eq!(contents.toc.header.oldest_pg_restore(), 12);
-                similar(&pg_restore(&lowered), &expected);
+                similar(&pg_restore(&lowered), expected.as_bytes());
             }
         }
     }
