@@ -8,7 +8,7 @@
 use std::error::Error as StdError;
 use std::fmt::Write as _;
 
-use crate::{archive, catalog, pipeline, postgres, store};
+use crate::{archive, backup, catalog, pipeline, postgres, restore, store, verify};
 
 /// 0 clean, 1 judged bad, 2 could not work.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -66,6 +66,12 @@ fn hint(link: &(dyn StdError + 'static)) -> Option<String> {
     None.or_else(|| link.downcast_ref::<store::Error>().and_then(Advise::hint))
         .or_else(|| link.downcast_ref::<pipeline::Error>().and_then(Advise::hint))
         .or_else(|| link.downcast_ref::<postgres::Error>().and_then(Advise::hint))
+        .or_else(|| link.downcast_ref::<postgres::tools::Error>().and_then(Advise::hint))
+        .or_else(|| link.downcast_ref::<postgres::wheel::Error>().and_then(Advise::hint))
+        .or_else(|| link.downcast_ref::<postgres::cluster::Error>().and_then(Advise::hint))
         .or_else(|| link.downcast_ref::<archive::Error>().and_then(Advise::hint))
         .or_else(|| link.downcast_ref::<catalog::Error>().and_then(Advise::hint))
+        .or_else(|| link.downcast_ref::<backup::Error>().and_then(Advise::hint))
+        .or_else(|| link.downcast_ref::<verify::Error>().and_then(Advise::hint))
+        .or_else(|| link.downcast_ref::<restore::Error>().and_then(Advise::hint))
 }

@@ -2,14 +2,20 @@
 //! directions between them.
 
 pub mod archive;
+pub mod backup;
 pub mod catalog;
 pub mod commands;
+pub mod doctor;
 pub mod error;
+pub mod github;
 pub mod pipeline;
 pub mod postgres;
+pub mod report;
+pub mod restore;
 pub mod store;
 pub mod stream;
 pub mod ui;
+pub mod verify;
 
 /// How manifests and records name their maker.
 pub const MADE_BY: &str = concat!("backstop ", env!("CARGO_PKG_VERSION"));

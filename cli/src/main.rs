@@ -21,6 +21,8 @@ fn main() -> ExitCode {
         tokio::spawn(cancel_on_signal(stop.clone()));
         commands::run(cli, stop).await
     });
+    // A thread that waits for a slow peer must not keep us.
+    runtime.shutdown_timeout(std::time::Duration::from_secs(1));
     match status {
         Ok(status) => status.into(),
         Err(cause) => {

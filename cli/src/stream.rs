@@ -90,6 +90,11 @@ impl Sender {
         self.sender.send(Message::Chunk(bytes)).await.map_err(|_| reader_gone())
     }
 
+    /// Wait until the reader goes away.
+    pub async fn closed(&self) {
+        self.sender.closed().await;
+    }
+
     /// Say that everything was sent.
     pub async fn end(self) -> io::Result<()> {
         self.sender.send(Message::End).await.map_err(|_| reader_gone())

@@ -1,12 +1,206 @@
-//! The pg_dump archive format: read it, check it, make one, choose from one.
+//! The pg_dump custom-format archive: bytes of any origin flow in; its table of
+//! contents, what its data blocks hold, and what a restore takes of it flow out.
+//!
+//! Everything here is plain `Read` and `Write` for a blocking thread and takes
+//! its input for hostile: nothing panics, a length is never believed before its
+//! bytes were read, and every loop consumes input.
+//!
+//! Source of the format: `src/bin/pg_dump/pg_backup_archiver.c`,
+//! `pg_backup_custom.c` and `compress_*.c` of PostgreSQL 12 to 18.
+
+use std::io;
 
 use crate::error::Advise;
 
+mod blocks;
+mod copy;
+mod decode;
+mod dump;
+mod header;
+mod input;
+mod inspect;
+mod recode;
+pub mod roles;
+mod select;
+mod toc;
+mod write;
+
+pub use dump::{Dump, Dumped, Request, Watch, dump};
+pub use header::{Compression, Header};
+pub use inspect::{Contents, TableRows, inspect};
+pub use recode::{Recoding, recode};
+pub use select::{
+    Choice, ForeignKey, Halves, LeftOut, Needed, Plan, Provider, Selection, TargetFacts, human_list, list_file,
+    plan, roles,
+};
+pub use toc::{DataState, Entry, Section, Toc, read_toc};
+pub use write::Coding;
+
+/// What a file is, by its first bytes.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Kind {
+    /// `pg_dump -Fc` (or the `toc.dat` of a directory, which only the header tells apart).
+    CustomArchive,
+    /// `pg_dump -Fp` or `pg_dumpall`.
+    PlainSql,
+    /// `pg_dump -Ft`.
+    Tar,
+    Unknown,
+}
+
+/// How many first bytes [`sniff`] can make use of.
+pub const SNIFF: usize = 512;
+
+/// Tell the formats of pg_dump apart. A shorter start than [`SNIFF`] bytes is
+/// judged by what is there.
+pub fn sniff(first_bytes: &[u8]) -> Kind {
+    if first_bytes.starts_with(header::MAGIC) {
+        return Kind::CustomArchive;
+    }
+    // POSIX ustar: the magic stands at 257 in the first member's header.
+    if first_bytes.get(257..262) == Some(b"ustar") {
+        return Kind::Tar;
+    }
+    let text = first_bytes.strip_prefix(b"\xef\xbb\xbf").unwrap_or(first_bytes);
+    let lines = text.split(|byte| *byte == b'\n').map(|line| line.strip_suffix(b"\r").unwrap_or(line));
+    for line in lines.take(4) {
+        if line.starts_with(b"-- PostgreSQL database dump")
+            || line.starts_with(b"-- PostgreSQL database cluster dump")
+        {
+            return Kind::PlainSql;
+        }
+    }
+    Kind::Unknown
+}
+
 #[derive(Debug, thiserror::Error)]
-pub enum Error {}
+pub enum Error {
+    /// The bytes could not be had; says nothing about the archive.
+    #[error("cannot read the archive")]
+    Read(#[source] io::Error),
+    #[error("cannot write the archive")]
+    Write(#[source] io::Error),
+    #[error("this is {found}, not a custom-format archive of pg_dump")]
+    NotCustom { found: &'static str },
+    #[error("archive format {version} is not known")]
+    UnknownVersion { version: String },
+    #[error("the archive ends at byte {at}, inside {reading}")]
+    CutShort { at: u64, reading: String },
+    #[error("the archive ends at byte {at}, but {missing} of its {expected} data blocks are missing, first that of '{first}'")]
+    MissingData { at: u64, missing: usize, expected: usize, first: String },
+    #[error("the archive is damaged at byte {at}: {what}")]
+    Damaged { at: u64, what: String },
+    #[error("the data of '{object}' is damaged before byte {at} of the archive: {what}")]
+    DamagedData { object: String, at: u64, what: String },
+    #[error("the archive is complete at byte {at}, but more bytes follow")]
+    Trailing { at: u64 },
+    #[error("the archive names {listed} large objects, but holds {found}")]
+    LargeObjects { listed: u64, found: u64 },
+    #[error("the archive cannot be written as format {version}: {why}")]
+    CannotLower { version: String, why: &'static str },
+    #[error("no {what} '{name}' in this archive")]
+    NotInArchive { what: &'static str, name: String, near: Vec<String> },
+    #[error("'{pattern}' is not a table or schema name: {why}")]
+    BadPattern { pattern: String, why: &'static str },
+    #[error("nothing is left to restore")]
+    NothingLeft,
+    #[error("cannot run {program}")]
+    Start {
+        program: &'static str,
+        #[source]
+        source: io::Error,
+    },
+    #[error("pg_dump failed ({status}): {}", said(messages))]
+    Dump { status: std::process::ExitStatus, messages: String },
+    #[error("the thread that reads the dump along died")]
+    InspectorDied,
+}
 
 impl Advise for Error {
     fn hint(&self) -> Option<String> {
-        None
+        Some(match self {
+            Self::Read(_) | Self::Write(_) => return None,
+            Self::NotCustom { .. } => {
+                "give a dump made with `pg_dump --format=custom`, or a plain SQL file".to_owned()
+            }
+            Self::UnknownVersion { .. } => {
+                "this archive was made by a newer pg_dump; use a newer version of backstop".to_owned()
+            }
+            Self::CutShort { .. } | Self::MissingData { .. } => {
+                "the dump was cut short while it was made or copied; take another backup".to_owned()
+            }
+            Self::Damaged { .. } | Self::DamagedData { .. } | Self::LargeObjects { .. } => {
+                "the bytes changed after pg_dump wrote them; take another backup".to_owned()
+            }
+            Self::Trailing { .. } => {
+                "another file may have been appended to this one; fetch the original again".to_owned()
+            }
+            Self::CannotLower { version, .. } => {
+                let major = if version == "1.14" { 16 } else { 17 };
+                format!("use pg_restore {major} or newer")
+            }
+            Self::NotInArchive { near, .. } if !near.is_empty() => {
+                format!("did you mean {}", near.iter().map(|n| format!("'{n}'")).collect::<Vec<_>>().join(", "))
+            }
+            Self::NotInArchive { .. } => "`--list` shows what the archive holds".to_owned(),
+            Self::BadPattern { .. } => {
+                "write `table`, `schema.table`, or quote each name as in SQL; `*` and `?` are wildcards".to_owned()
+            }
+            Self::Start { .. } | Self::InspectorDied => return None,
+            Self::Dump { messages, .. } => return dump_hint(messages),
+            Self::NothingLeft => "choose more with --table or --schema, or leave both out".to_owned(),
+        })
+    }
+}
+
+/// What to do about a failure that pg_dump words itself.
+fn dump_hint(messages: &str) -> Option<String> {
+    let hint = if messages.contains("row-level security") {
+        "give the role BYPASSRLS, or back up as the owner of the tables: with the policies on, rows would be missing"
+    } else if messages.contains("permission denied") {
+        "run `backstop doctor`: it lists what the role may not read, with the GRANTs"
+    } else if messages.contains("out of shared memory") {
+        "raise max_locks_per_transaction on the server; a dump locks every table"
+    } else if messages.contains("server closed the connection") || messages.contains("terminating connection") {
+        "nothing was committed; look into the server's log, and run the backup again"
+    } else if messages.contains("no matching") {
+        "check the patterns of --schema and --table; names are matched as in psql's \\d"
+    } else {
+        return None;
+    };
+    Some(hint.to_owned())
+}
+
+/// What a program said last, in one line, without its own name.
+fn said(messages: &str) -> String {
+    let lines: Vec<&str> = messages
+        .lines()
+        .filter(|line| line.contains("error:") || line.contains("detail:") || line.contains("ERROR"))
+        .map(|line| line.trim_start_matches("pg_dump: ").trim_start_matches("error: "))
+        .collect();
+    if lines.is_empty() { messages.lines().last().unwrap_or("it said nothing").to_owned() } else { lines.join("; ") }
+}
+
+#[cfg(test)]
+mod fixtures;
+#[cfg(test)]
+mod hostile;
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn formats_are_told_apart_by_their_first_bytes() {
+        assert_eq!(sniff(b"PGDMP\x01\x0e"), Kind::CustomArchive);
+        assert_eq!(sniff(b"--\n-- PostgreSQL database dump\n--\n"), Kind::PlainSql);
+        assert_eq!(sniff(b"\xef\xbb\xbf--\r\n-- PostgreSQL database dump\r\n--\r\n"), Kind::PlainSql);
+        assert_eq!(sniff(b"--\n-- PostgreSQL database cluster dump\n--\n"), Kind::PlainSql);
+        let mut tar = vec![0; SNIFF];
+        tar[..7].copy_from_slice(b"toc.dat");
+        tar[257..263].copy_from_slice(b"ustar\0");
+        assert_eq!(sniff(&tar), Kind::Tar);
+        assert_eq!(sniff(b"SELECT 1"), Kind::Unknown);
+        assert_eq!(sniff(b""), Kind::Unknown);
     }
 }

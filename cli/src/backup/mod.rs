@@ -8,7 +8,6 @@ mod proof;
 use std::sync::Arc;
 
 use backstop_policy::manifest::{self, Content, Filters, Level, Manifest, Proof};
-use bytes::Bytes;
 use jiff::Timestamp;
 use tokio_util::sync::CancellationToken;
 
@@ -233,7 +232,7 @@ async fn store_globals(
 ) -> Result<Sealed, Error> {
     let text = globals::dump(tools, &job.target).await?;
     let (body, sealing) =
-        pipeline::seal(pipeline::InMemory::new(text), job.encryption.clone(), stop.clone(), |_| {});
+        pipeline::seal(std::io::Cursor::new(text), job.encryption.clone(), stop.clone(), |_| {});
     let key = keys::globals(catalog.database(), &job.tier, id, &job.encryption.record());
     catalog.store().put(&key, body).await?;
     Ok(sealing.finish().await?.0)
@@ -271,8 +270,8 @@ fn describe(dumped: &Dumped) -> manifest::Archive {
     let header = &dumped.contents.toc.header;
     manifest::Archive {
         client: format!("pg_dump (PostgreSQL) {}", header.client_version),
-        version: header.version_text(),
-        compression: header.compression.name().to_owned(),
+        version: header.format_version(),
+        compression: header.compression.as_str().to_owned(),
         oldest_pg_restore: header.oldest_pg_restore(),
         entries: u32::try_from(dumped.contents.toc.entries.len()).unwrap_or(u32::MAX),
     }

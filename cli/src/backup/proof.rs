@@ -66,13 +66,13 @@ pub fn after(snapshot: &Snapshot, before: Before, counted: Counts, contents: &Co
         .tables
         .iter()
         .map(|table| match counts.remove(&table.oid) {
-            Some((proof, seamless)) if seamless || proof.rows == table.rows => proof,
+            Some((proof, seamless)) if seamless || Some(proof.rows) == table.rows => proof,
             // Locked too late, or not at all: the archive's own count stands.
             other => TableProof {
                 schema: table.schema.clone(),
                 name: table.name.clone(),
                 root: other.and_then(|(proof, _)| proof.root),
-                rows: table.rows,
+                rows: table.rows.unwrap_or_default(),
                 counted: Counted::Archive,
             },
         })

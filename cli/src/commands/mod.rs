@@ -8,7 +8,14 @@ use tokio_util::sync::CancellationToken;
 use crate::error::ExitStatus;
 use crate::ui::{Format, Ui};
 
+mod backup;
 mod completions;
+mod get;
+mod list;
+mod options;
+mod show;
+mod verify;
+mod key;
 
 /// Every migration has a way back: PostgreSQL backups that have proved that
 /// they restore.
@@ -43,6 +50,12 @@ pub struct Shared {
 
 #[derive(Debug, Subcommand)]
 enum Command {
+    Backup(backup::Args),
+    List(list::Args),
+    Show(show::Args),
+    Get(get::Args),
+    Verify(verify::Args),
+    Key(key::Args),
     Completions(completions::Args),
 }
 
@@ -59,8 +72,13 @@ pub async fn run(cli: Cli, stop: CancellationToken) -> anyhow::Result<ExitStatus
     let shared = cli.shared;
     let ui = Ui { format: shared.format, quiet: shared.quiet, no_progress: shared.no_progress };
     let context = Context { shared, ui, stop };
-    let _ = &context;
     match cli.command {
+        Command::Backup(args) => backup::run(args, &context).await,
+        Command::List(args) => list::run(args, &context).await,
+        Command::Show(args) => show::run(args, &context).await,
+        Command::Get(args) => get::run(args, &context).await,
+        Command::Verify(args) => verify::run(args, &context).await,
+        Command::Key(args) => key::run(&args, &context),
         Command::Completions(args) => completions::run(&args),
     }
 }

@@ -1,12 +1,31 @@
 //! What happens to bytes between a database and a store: tally, encrypt, tally
-//! on the way out (`seal`), decrypt and decompress on the way in (`open`).
+//! on the way out ([`seal`]), decrypt and decompress on the way in ([`open`]).
 //!
 //! Everything streams on one blocking thread; nothing touches a disk. Only
 //! [`Sealing::finish`] yields the [`Sealed`] that a commit needs.
 
 use std::io::{self, Read};
 
-use crate::error::Advise;
+mod age;
+mod error;
+mod keys;
+mod openpgp;
+mod openssl;
+mod peel;
+mod replay;
+mod seal;
+mod tally;
+
+#[cfg(test)]
+mod peers;
+
+pub use self::age::generate_identity;
+pub use self::error::Error;
+pub use self::keys::{Encryption, Keys};
+pub use self::openpgp::Certificate;
+pub use self::peel::{Layer, Opened, open};
+pub use self::seal::{Sealed, Sealing, seal};
+pub use self::tally::{Tally, TallyWriter};
 
 /// Where the bytes of an artifact come from. `finish` is called once, after the
 /// last byte was read: only when it succeeds is the stream's end said, so that
@@ -14,13 +33,4 @@ use crate::error::Advise;
 pub trait Source: Read + Send + 'static {
     type Outcome: Send + 'static;
     fn finish(self) -> io::Result<Self::Outcome>;
-}
-
-#[derive(Debug, thiserror::Error)]
-pub enum Error {}
-
-impl Advise for Error {
-    fn hint(&self) -> Option<String> {
-        None
-    }
 }

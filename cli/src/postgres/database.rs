@@ -20,7 +20,7 @@ pub enum Locale {
 pub async fn create(admin: &Session, name: &str, like: &Source, locale: Locale) -> Result<Vec<String>, Error> {
     let base = format!("CREATE DATABASE {} TEMPLATE template0 ENCODING {}", quote(name), literal(&like.encoding));
     let exact = format!("{base} {}", locale_clauses(admin, like));
-    let failed = |error| Error::query(&format!("create database '{name}'"), error);
+    let failed = |error| Error::asking(format!("create database '{name}'"))(error);
     match admin.batch_execute(&exact).await {
         Ok(()) => Ok(Vec::new()),
         Err(error) if locale == Locale::OrC && is_about_locale(&error) => {
@@ -58,7 +58,7 @@ pub async fn drop(admin: &Session, name: &str) -> Result<(), Error> {
     admin
         .batch_execute(&format!("DROP DATABASE IF EXISTS {} WITH (FORCE)", quote(name)))
         .await
-        .map_err(|error| Error::query(&format!("drop database '{name}'"), error))
+        .map_err(Error::asking(format!("drop database '{name}'")))
 }
 
 /// Whether there is a database of that name.
@@ -67,5 +67,5 @@ pub async fn exists(admin: &Session, name: &str) -> Result<bool, Error> {
         .query_one("SELECT EXISTS (SELECT FROM pg_database WHERE datname = $1)", &[&name])
         .await
         .map(|row| row.get(0))
-        .map_err(|error| Error::query("look the databases up", error))
+        .map_err(Error::asking("look the databases up"))
 }

@@ -161,7 +161,7 @@ pub async fn read(client: &Client, server_major: u32) -> Result<Fingerprint, Err
         let rows = client
             .query(&query, &[])
             .await
-            .map_err(|error| Error::query(&format!("read the {kind} catalogue"), error))?;
+            .map_err(Error::asking(format!("read the {kind} catalogue")))?;
         let objects: BTreeMap<String, String> = rows
             .iter()
             .map(|row| {

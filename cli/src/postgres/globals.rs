@@ -7,7 +7,7 @@ use super::Error;
 use super::target::Target;
 use super::tools::ClientTools;
 
-/// The last line of every complete run.
+/// What every complete run says at its end.
 const END: &str = "-- PostgreSQL database cluster dump complete";
 
 /// The SQL text; a few kilobytes.
@@ -26,7 +26,9 @@ pub async fn dump(tools: &ClientTools, target: &Target) -> Result<Vec<u8>, Error
         .await
         .map_err(|source| Error::Program { program: "pg_dumpall", source })?;
     let text = output.stdout;
-    if !output.status.success() || !String::from_utf8_lossy(&text).trim_end().ends_with(END) {
+    // Newer minors end with a line for psql after it.
+    let ended = String::from_utf8_lossy(&text).lines().rev().take(8).any(|line| line == END);
+    if !output.status.success() || !ended {
         let message = String::from_utf8_lossy(&output.stderr);
         return Err(Error::Globals { message: message.lines().last().unwrap_or("cut short").to_owned() });
     }

@@ -1,13 +1,25 @@
 //! Everything that knows a PostgreSQL server or its client programs: how to
 //! reach one, what it may do, a snapshot of it, and a throwaway cluster.
 
-use crate::error::Advise;
+mod account;
+pub mod cluster;
+pub mod database;
+mod error;
+pub mod finder;
+pub mod fingerprint;
+pub mod globals;
+pub mod locale;
+pub mod pooler;
+pub mod privileges;
+pub mod provider;
+mod refusal;
+pub mod session;
+pub mod snapshot;
+pub mod target;
+mod tls;
+pub mod tools;
+pub mod wheel;
 
-#[derive(Debug, thiserror::Error)]
-pub enum Error {}
-
-impl Advise for Error {
-    fn hint(&self) -> Option<String> {
-        None
-    }
-}
+pub use error::Error;
+pub use session::Session;
+pub use target::Target;

@@ -38,7 +38,7 @@ impl Snapshot {
             Ok(row) => (Some(row.get(0)), None),
             Err(error) => {
                 let reason = error.as_db_error().map_or_else(|| error.to_string(), |db| db.message().to_owned());
-                session.batch_execute("ROLLBACK").await.map_err(|error| Error::query("roll back", error))?;
+                session.batch_execute("ROLLBACK").await.map_err(Error::asking("roll back"))?;
                 begin(&session).await?;
                 (None, Some(reason))
             }
@@ -77,14 +77,14 @@ impl Snapshot {
             .session
             .query_one("SELECT count(*) FROM pg_largeobject_metadata", &[])
             .await
-            .map_err(|error| Error::query("count the large objects", error))?;
+            .map_err(Error::asking("count the large objects"))?;
         Ok(u64::try_from(row.get::<_, i64>(0)).unwrap_or_default())
     }
 
     /// Rows of tables by qualified name; one that does not exist is left out. A
     /// partitioned table counts all its partitions, any other only itself.
     pub async fn rows_of(&self, names: Vec<String>) -> Result<BTreeMap<String, u64>, Error> {
-        let failed = |error| Error::query("count the restored rows", error);
+        let failed = |error| Error::asking("count the restored rows")(error);
         let tables = self
             .session
             .query(
@@ -112,7 +112,7 @@ impl Snapshot {
 
     /// Where a sequence stands, by its qualified name.
     pub async fn position_of(&self, sequence: &str) -> Result<Option<(i64, bool)>, Error> {
-        let failed = |error| Error::query("read a sequence", error);
+        let failed = |error| Error::asking("read a sequence")(error);
         let exists: bool = self
             .session
             .query_one("SELECT to_regclass($1) IS NOT NULL", &[&sequence])
@@ -152,7 +152,7 @@ impl Snapshot {
     /// Count some tables in a savepoint, so that their locks go when it ends: a
     /// dump of many tables already holds most of the server's lock table.
     async fn count_batch(&self, tables: &[Table]) -> Result<Vec<TableProof>, Error> {
-        let counting = |error| Error::query("count the rows of the snapshot", error);
+        let counting = |error| Error::asking("count the rows of the snapshot")(error);
         self.session.batch_execute("SAVEPOINT counting").await.map_err(counting)?;
         let counted = self.count_locked(tables).await;
         self.session.batch_execute("ROLLBACK TO counting; RELEASE counting").await.map_err(counting)?;
@@ -174,14 +174,14 @@ impl Snapshot {
                 &[&oids],
             )
             .await
-            .map_err(|error| Error::query("look the dumped tables up", error))?;
+            .map_err(Error::asking("look the dumped tables up"))?;
         if facts.len() != tables.len() {
             return Err(Error::TableVanished { count: tables.len() - facts.len() });
         }
         let names: Vec<String> =
             facts.iter().map(|row| String::from_utf8_lossy(row.get::<_, &[u8]>(0)).into_owned()).collect();
         let lock = format!("LOCK TABLE ONLY {} IN ACCESS SHARE MODE NOWAIT", names.join(", ONLY "));
-        self.session.batch_execute(&lock).await.map_err(|error| Error::query("lock the dumped tables", error))?;
+        self.session.batch_execute(&lock).await.map_err(Error::asking("lock the dumped tables"))?;
         let counts = names
             .iter()
             .zip(&facts)
@@ -193,7 +193,7 @@ impl Snapshot {
             .session
             .query(&format!("{counts} ORDER BY 1"), &[])
             .await
-            .map_err(|error| Error::query("count the rows of the snapshot", error))?;
+            .map_err(Error::asking("count the rows of the snapshot"))?;
         Ok(tables
             .iter()
             .zip(&facts)
@@ -221,11 +221,11 @@ async fn begin(session: &Session) -> Result<(), Error> {
              BEGIN TRANSACTION ISOLATION LEVEL REPEATABLE READ, READ ONLY"
         ))
         .await
-        .map_err(|error| Error::query("begin the dump's snapshot", error))
+        .map_err(Error::asking("begin the dump's snapshot"))
 }
 
 async fn source(client: &Client) -> Result<Source, Error> {
-    let failed = |error| Error::query("describe the database", error);
+    let failed = |error| Error::asking("describe the database")(error);
     let row = client
         .query_one(
             "SELECT current_database()::text, current_setting('server_version'), \

@@ -7,7 +7,7 @@ use crate::postgres::target::Target;
 
 pub async fn read(target: &Target) -> Result<TargetFacts, Error> {
     let session = Session::connect(target).await?;
-    let failed = |error| Error::query("ask what the target can take", error);
+    let failed = |error| Error::asking("ask what the target can take")(error);
     let superuser = session
         .query_one("SELECT rolsuper FROM pg_roles WHERE rolname = current_user", &[])
         .await

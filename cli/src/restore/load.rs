@@ -10,7 +10,7 @@ use tokio_util::sync::CancellationToken;
 use super::Error;
 use super::facts;
 use crate::archive::select::{self, Plan, Selection, TargetFacts};
-use crate::archive::{Toc, read_toc, recode};
+use crate::archive::{Coding, Recoding, Toc, read_toc, recode};
 use crate::postgres::target::Target;
 use crate::postgres::tools::ClientTools;
 
@@ -72,7 +72,7 @@ pub async fn load(
     let stdin = child.stdin.take().ok_or_else(|| start(io::Error::other("no pipe to it")))?;
     let stdin = ChildStdin::from(stdin.into_owned_fd().map_err(start)?);
 
-    let readable = tools.supports(header.compression.name());
+    let readable = tools.supports(header.compression.as_str());
     let feed = tokio::task::spawn_blocking(move || {
         let whole = io::Cursor::new(head).chain(&mut archive);
         feed(whole, stdin, readable)
@@ -105,7 +105,9 @@ enum Feed {
 
 fn feed(mut archive: impl Read, mut stdin: ChildStdin, readable: bool) -> Result<(), Feed> {
     if !readable {
-        return recode::recode(archive, &mut stdin).map(drop).map_err(|error| match error {
+        // A pg_restore without zstd gets the rows uncompressed.
+        let plain = Recoding { coding: Coding::None, readable_by: None };
+        return recode(archive, &mut stdin, plain).map(drop).map_err(|error| match error {
             crate::archive::Error::Write(_) => Feed::Pipe,
             other => Feed::Archive(io::Error::other(other)),
         });

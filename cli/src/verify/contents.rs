@@ -22,7 +22,7 @@ pub fn check(contents: &Contents, expected: &Expected<'_>) -> Vec<String> {
     if let Proof::Snapshot { tables, large_objects, fingerprint, .. } = expected.proof {
         if expected.content != Content::Schema {
             let found: BTreeMap<_, _> =
-                contents.tables.iter().map(|table| ((&*table.schema, &*table.name), table.rows)).collect();
+                contents.tables.iter().map(|table| ((&*table.schema, &*table.name), table.rows.unwrap_or_default())).collect();
             for table in tables {
                 match found.get(&(&*table.schema, &*table.name)) {
                     None => failures.push(format!("the rows of table {}.{} are missing", table.schema, table.name)),
@@ -50,7 +50,7 @@ pub fn check(contents: &Contents, expected: &Expected<'_>) -> Vec<String> {
                 .tables
                 .iter()
                 .filter(|table| table.name == *wanted || format!("{}.{}", table.schema, table.name) == *wanted)
-                .map(|table| table.rows)
+                .map(|table| table.rows.unwrap_or_default())
                 .reduce(|a, b| a + b);
             match rows {
                 None => failures.push(format!("critical table {wanted} is not in the archive")),

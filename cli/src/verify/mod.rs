@@ -184,7 +184,10 @@ async fn climb(
     }
 
     let body = request.catalog.store().get(&manifest.artifact.key).await?;
-    let archive = pipeline::open(counted(body, ui, manifest.artifact.stored.bytes), request.keys)?;
+    let (body, keys) = (counted(body, ui, manifest.artifact.stored.bytes, stop), request.keys.clone());
+    let archive = tokio::task::spawn_blocking(move || pipeline::open(body, &keys))
+        .await
+        .map_err(|_| Error::Panicked)??;
     let trial = trial::Trial {
         manifest,
         on: request.on,
@@ -234,7 +237,7 @@ async fn read(
         tokio::task::spawn_blocking(move || open_and_inspect(copy, &keys))
     });
     let mut sender = opening.is_some().then_some(sender);
-    let mut stored = pipeline::Tallier::default();
+    let mut stored = pipeline::Count::default();
     loop {
         let chunk = tokio::select! {
             chunk = body.next() => chunk,
@@ -242,7 +245,7 @@ async fn read(
         };
         match chunk {
             Ok(Some(chunk)) => {
-                stored.update(&chunk);
+                stored.add(&chunk);
                 progress.add(chunk.len() as u64);
                 if let Some(open) = &sender
                     && open.send(chunk).await.is_err()
@@ -291,18 +294,27 @@ fn differs(what: &str, expected: &Digest, found: &Digest) -> Option<String> {
         .then(|| format!("{what} was changed since it was committed: its SHA-256 is {}", found.sha256))
 }
 
-/// A stream that shows its progress.
-pub fn counted(body: ByteStream, ui: Ui, bytes: u64) -> impl Read + Send + 'static {
+/// A stream that shows its progress and can be stopped.
+pub fn counted(
+    body: ByteStream,
+    ui: Ui,
+    bytes: u64,
+    stop: &CancellationToken,
+) -> impl Read + Send + use<> {
     struct Counted<R> {
         inner: R,
         progress: Progress,
+        stop: CancellationToken,
     }
     impl<R: Read> Read for Counted<R> {
         fn read(&mut self, buffer: &mut [u8]) -> io::Result<usize> {
+            if self.stop.is_cancelled() {
+                return Err(io::Error::other(Error::Interrupted));
+            }
             let length = self.inner.read(buffer)?;
             self.progress.add(length as u64);
             Ok(length)
         }
     }
-    Counted { inner: body.into_reader(), progress: ui.progress("restoring", Some(bytes)) }
+    Counted { inner: body.into_reader(), progress: ui.progress("reading", Some(bytes)), stop: stop.clone() }
 }

@@ -100,7 +100,7 @@ async fn in_database(
                     let create = format!("CREATE ROLE {}", quote(&role));
                     match admin.batch_execute(&create).await {
                         Err(error) if error.code() != Some(&tokio_postgres::error::SqlState::DUPLICATE_OBJECT) => {
-                            return Err(crate::postgres::Error::query("make the roles of the archive", error).into());
+                            return Err(crate::postgres::Error::asking("make the roles of the archive")(error).into());
                         }
                         _ => {}
                     }
@@ -128,7 +128,7 @@ async fn in_database(
     let server = admin
         .query_one("SHOW server_version", &[])
         .await
-        .map_err(|error| crate::postgres::Error::query("ask for the trial server's version", error))?
+        .map_err(crate::postgres::Error::asking("ask for the trial server's version"))?
         .get(0);
     Ok(Outcome { compared, failures, checks: ran, seconds, server })
 }

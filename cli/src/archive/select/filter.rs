@@ -1,0 +1,285 @@
+//! What a target cannot take, by an explicit list: each rule names the reason,
+//! and what depends on the object goes with it where it cannot do without.
+
+use std::collections::{BTreeSet, HashSet};
+
+use super::{Choice, Graph, Halves, LeftOut, Plan, Selection, TargetFacts, is_remark, title};
+use crate::archive::toc::{Entry, Toc};
+
+/// A provider that keeps the superuser, and roles and schemas of its own.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Provider {
+    Supabase,
+    Neon,
+    Rds,
+    CloudSql,
+    Azure,
+}
+
+impl Provider {
+    fn name(self) -> &'static str {
+        match self {
+            Self::Supabase => "Supabase",
+            Self::Neon => "Neon",
+            Self::Rds => "Amazon RDS",
+            Self::CloudSql => "Cloud SQL",
+            Self::Azure => "Azure",
+        }
+    }
+
+    /// Roles that no customer may act for.
+    fn roles(self) -> &'static [&'static str] {
+        match self {
+            Self::Supabase => &[
+                "supabase_admin",
+                "supabase_auth_admin",
+                "supabase_etl_admin",
+                "supabase_functions_admin",
+                "supabase_read_only_user",
+                "supabase_realtime_admin",
+                "supabase_replication_admin",
+                "supabase_storage_admin",
+                "dashboard_user",
+                "pgbouncer",
+            ],
+            Self::Neon => &["cloud_admin", "neon_superuser", "neon_service"],
+            Self::Rds => &["rdsadmin", "rds_superuser", "rds_replication", "rdsrepladmin"],
+            Self::CloudSql => &["cloudsqladmin", "cloudsqlagent", "cloudsqlsuperuser", "cloudsqlreplica"],
+            Self::Azure => &["azuresu", "azure_superuser", "azure_pg_admin"],
+        }
+    }
+
+    /// Schemas whose objects it makes and changes itself.
+    fn schemas(self) -> &'static [&'static str] {
+        match self {
+            Self::Supabase => &[
+                "auth",
+                "extensions",
+                "graphql",
+                "graphql_public",
+                "net",
+                "pgbouncer",
+                "pgsodium",
+                "pgsodium_masks",
+                "realtime",
+                "_realtime",
+                "storage",
+                "supabase_functions",
+                "supabase_migrations",
+                "vault",
+            ],
+            Self::Neon => &["neon", "neon_auth"],
+            Self::Rds | Self::CloudSql | Self::Azure => &[],
+        }
+    }
+}
+
+/// Kinds that only a superuser may make.
+const SUPERUSER_ONLY: &[&str] = &[
+    "EVENT TRIGGER",
+    "PUBLICATION",
+    "SUBSCRIPTION",
+    "FOREIGN DATA WRAPPER",
+    "ACCESS METHOD",
+    "OPERATOR CLASS",
+    "OPERATOR FAMILY",
+    "TEXT SEARCH PARSER",
+    "TEXT SEARCH TEMPLATE",
+];
+
+struct Reason {
+    why: String,
+    /// Whether what depends on it must go too; not where the target has it.
+    missing: bool,
+}
+
+fn missing(why: impl Into<String>) -> Option<Reason> {
+    Some(Reason { why: why.into(), missing: true })
+}
+
+fn there(why: impl Into<String>) -> Option<Reason> {
+    Some(Reason { why: why.into(), missing: false })
+}
+
+/// Take out of `inside` what the target cannot take.
+pub(super) fn apply(
+    graph: &Graph,
+    inside: &mut HashSet<i32>,
+    selection: &Selection,
+    target: &TargetFacts,
+    plan: &mut Plan,
+) {
+    let mut gone: Vec<(i32, String)> = Vec::new();
+    for entry in &graph.toc.entries {
+        if !inside.contains(&entry.dump_id) {
+            continue;
+        }
+        if let Some(Reason { why, missing }) = refuse(entry, selection, target) {
+            inside.remove(&entry.dump_id);
+            if missing {
+                gone.push((entry.dump_id, title(entry)));
+            }
+            plan.left_out.push(LeftOut { dump_id: entry.dump_id, what: title(entry), why });
+        }
+    }
+    while let Some((id, name)) = gone.pop() {
+        for other in graph.dependents(id) {
+            if inside.remove(&other.dump_id) {
+                plan.left_out.push(LeftOut {
+                    dump_id: other.dump_id,
+                    what: title(other),
+                    why: format!("it needs {name}, which is left out"),
+                });
+                gone.push((other.dump_id, title(other)));
+            }
+        }
+    }
+    let order = |id: i32| graph.toc.entries.iter().position(|entry| entry.dump_id == id);
+    plan.left_out.sort_by_cached_key(|left_out| order(left_out.dump_id));
+}
+
+fn refuse(entry: &Entry, selection: &Selection, target: &TargetFacts) -> Option<Reason> {
+    if selection.no_privileges && matches!(entry.desc.as_str(), "ACL" | "DEFAULT ACL") {
+        return missing("privileges were not asked for");
+    }
+    managed(entry, selection, target)
+        .or_else(|| already_there(entry, target))
+        .or_else(|| not_available(entry, target))
+        .or_else(|| not_allowed(entry, target))
+        .or_else(|| roles_missing(entry, target))
+}
+
+/// The provider's own schemas and roles.
+fn managed(entry: &Entry, selection: &Selection, target: &TargetFacts) -> Option<Reason> {
+    let provider = target.provider?;
+    let schema = if entry.desc == "SCHEMA" { &entry.tag } else { &entry.namespace };
+    // Their rows can be had where they are asked for by name.
+    let asked = selection.halves == Halves::DataOnly && matches!(selection.choice, Choice::Some { .. });
+    if provider.schemas().contains(&schema.as_str()) && target.schemas.contains(schema) && !asked {
+        let name = provider.name();
+        return there(format!("{name} keeps schema '{schema}' itself (its rows: --data-only with --table)"));
+    }
+    let is_grant = matches!(entry.desc.as_str(), "ACL" | "DEFAULT ACL");
+    if is_grant && provider.roles().contains(&entry.owner.as_str()) {
+        return missing(format!("role '{}' belongs to {}", entry.owner, provider.name()));
+    }
+    let grantee = named_roles(entry).into_iter().find(|role| provider.roles().contains(&role.as_str()));
+    match grantee {
+        Some(role) if is_grant => missing(format!("role '{role}' belongs to {}", provider.name())),
+        _ => None,
+    }
+}
+
+fn already_there(entry: &Entry, target: &TargetFacts) -> Option<Reason> {
+    (entry.desc == "SCHEMA" && target.schemas.contains(&entry.tag)).then(|| Reason {
+        why: "it is already there".to_owned(),
+        missing: false,
+    })
+}
+
+fn not_available(entry: &Entry, target: &TargetFacts) -> Option<Reason> {
+    if entry.desc == "EXTENSION" && target.extensions.as_ref().is_some_and(|all| !all.contains(&entry.tag)) {
+        return missing("the target does not have this extension");
+    }
+    if entry.desc == "STATISTICS DATA" && target.server_major < 18 {
+        return missing("servers before 18 cannot load statistics");
+    }
+    None
+}
+
+/// What takes a superuser, or the object's owner, where we are neither.
+fn not_allowed(entry: &Entry, target: &TargetFacts) -> Option<Reason> {
+    if target.superuser {
+        return None;
+    }
+    if SUPERUSER_ONLY.contains(&entry.desc.as_str()) {
+        return missing("only a superuser may make it");
+    }
+    if is_remark(entry) && entry.desc != "ACL" {
+        if entry.tag.starts_with("EXTENSION ") {
+            return missing("only the extension's owner may comment on it");
+        }
+        if let Some(schema) = entry.tag.strip_prefix("SCHEMA ")
+            && target.schemas.contains(schema)
+        {
+            return missing("only the schema's owner may comment on it");
+        }
+    }
+    if entry.desc == "DEFAULT ACL" && entry.owner != target.user {
+        return missing(format!("only role '{}' may change its default privileges", entry.owner));
+    }
+    None
+}
+
+/// Grants and policies for roles that are not there.
+fn roles_missing(entry: &Entry, target: &TargetFacts) -> Option<Reason> {
+    let known = target.roles.as_ref()?;
+    let role = named_roles(entry).into_iter().find(|role| !known.contains(role))?;
+    missing(format!("there is no role '{role}'"))
+}
+
+/// Every role that the archive names: owners, and who grants and policies are for.
+/// A trial server without them needs stand-ins.
+pub fn roles(toc: &Toc) -> BTreeSet<String> {
+    let owners = toc.entries.iter().map(|entry| entry.owner.clone()).filter(|owner| !owner.is_empty());
+    owners.chain(toc.entries.iter().flat_map(named_roles)).collect()
+}
+
+/// Roles that an entry's SQL grants to, revokes from, or lets in; none of other kinds.
+fn named_roles(entry: &Entry) -> BTreeSet<String> {
+    let words: &[&str] = match entry.desc.as_str() {
+        "ACL" => &["TO", "FROM", "BY", "AUTHORIZATION"],
+        "DEFAULT ACL" => &["TO", "FROM", "ROLE"],
+        "POLICY" => &["TO"],
+        _ => return BTreeSet::new(),
+    };
+    let mut roles = BTreeSet::new();
+    let mut tokens = tokens(&entry.definition).into_iter().peekable();
+    while let Some(token) = tokens.next() {
+        // A policy's expressions may hold anything.
+        if entry.desc == "POLICY" && matches!(token.as_str(), "USING" | "WITH") {
+            break;
+        }
+        if !words.contains(&token.as_str()) {
+            continue;
+        }
+        while let Some(role) = tokens.next() {
+            let role = role.strip_prefix('"').map_or(role.clone(), str::to_owned);
+            let special = matches!(role.as_str(), "PUBLIC" | "CURRENT_USER" | "SESSION_USER" | "CURRENT_ROLE" | "DEFAULT");
+            if !special && role != "GROUP" {
+                roles.insert(role.clone());
+            }
+            if role != "GROUP" && tokens.next_if(|token| token == ",").is_none() {
+                break;
+            }
+        }
+    }
+    roles
+}
+
+/// Words, quoted names (marked by a leading quote), and single signs.
+fn tokens(sql: &str) -> Vec<String> {
+    let mut tokens = Vec::new();
+    let mut chars = sql.chars().peekable();
+    while let Some(char) = chars.next() {
+        if char == '"' || char == '\'' {
+            let mut name = String::from('"');
+            while let Some(inner) = chars.next() {
+                if inner == char && chars.next_if_eq(&char).is_none() {
+                    break;
+                }
+                name.push(inner);
+            }
+            tokens.push(name);
+        } else if char.is_alphanumeric() || char == '_' {
+            let mut word = String::from(char);
+            while let Some(next) = chars.next_if(|c| c.is_alphanumeric() || matches!(c, '_' | '$')) {
+                word.push(next);
+            }
+            tokens.push(word);
+        } else if !char.is_whitespace() {
+            tokens.push(char.to_string());
+        }
+    }
+    tokens
+}

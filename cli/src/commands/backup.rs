@@ -1,0 +1,92 @@
+//! `backstop backup`: take one backup and say what came of it.
+
+use backstop_policy::manifest::{self, Filters};
+
+use super::Context;
+use super::options::{EncryptionArgs, SourceArgs, StoreArgs};
+use crate::backup::{self, Job};
+use crate::error::ExitStatus;
+use crate::{github, report};
+
+/// Take a backup: dump, encrypt, store, read back, commit
+///
+/// The dump, the row counts and the catalogue fingerprint come from one
+/// snapshot. Nothing is written to a temporary file, and nothing counts as a
+/// backup before the stored bytes were read again and compared.
+#[derive(Debug, clap::Args)]
+pub struct Args {
+    #[command(flatten)]
+    source: SourceArgs,
+    #[command(flatten)]
+    store: StoreArgs,
+    #[command(flatten)]
+    encryption: EncryptionArgs,
+    /// Tier that the backup belongs to; a folder in the store
+    #[arg(long, default_value = "manual")]
+    tier: String,
+    /// What to dump
+    #[arg(long, value_enum, default_value_t)]
+    content: Content,
+    /// Only schemas that match, as in pg_dump (repeatable)
+    #[arg(long, value_name = "PATTERN")]
+    schema: Vec<String>,
+    /// Only tables that match, as in pg_dump (repeatable)
+    #[arg(long, value_name = "PATTERN")]
+    table: Vec<String>,
+    /// No tables that match (repeatable)
+    #[arg(long, value_name = "PATTERN")]
+    exclude_table: Vec<String>,
+    /// No rows of tables that match (repeatable)
+    #[arg(long, value_name = "PATTERN")]
+    exclude_table_data: Vec<String>,
+    /// Leave roles and tablespaces out
+    #[arg(long)]
+    no_globals: bool,
+}
+
+#[derive(Debug, Clone, Copy, Default, clap::ValueEnum)]
+enum Content {
+    #[default]
+    Full,
+    Schema,
+    Data,
+}
+
+pub async fn run(args: Args, context: &Context) -> anyhow::Result<ExitStatus> {
+    let database = context.database(&args.source)?;
+    let job = Job {
+        stores: context.stores(&args.store, Some(&args.tier)).await?,
+        encryption: context.encryption(&args.encryption)?,
+        critical_tables: database.critical_tables,
+        database: database.name,
+        target: database.target,
+        tier: super::options::name("tier", args.tier)?,
+        content: match args.content {
+            Content::Full => manifest::Content::Full,
+            Content::Schema => manifest::Content::Schema,
+            Content::Data => manifest::Content::Data,
+        },
+        filters: Filters {
+            schemas: args.schema,
+            tables: args.table,
+            exclude_tables: args.exclude_table,
+            exclude_table_data: args.exclude_table_data,
+        },
+        globals: !args.no_globals,
+    };
+    if job.encryption.record() == manifest::Encryption::None {
+        context.ui.warn("the backup is not encrypted: whoever reads the store reads the data");
+    }
+    let manifest = backup::take(&job, context.ui, &context.stop).await?;
+    let store = job.stores[0].url();
+    context.ui.json(&manifest)?;
+    context.ui.say(report::taken(&manifest, store));
+    github::set_outputs(&[
+        ("backup-id", manifest.id.clone()),
+        ("backup-sha256", manifest.artifact.stored.sha256.clone()),
+        ("backup-bytes", manifest.artifact.stored.bytes.to_string()),
+        ("level", manifest.checked.in_flight.to_string()),
+    ])?;
+    github::add_summary(&report::summary_of_backup(&manifest, store))?;
+    Ok(ExitStatus::Clean)
+}

@@ -1,0 +1,184 @@
+//! OpenPGP, with stock gpg at the other end.
+
+use super::*;
+
+fn encryption(certificate: &str) -> Encryption {
+    Encryption::from_recipients(&[certificate.to_owned()]).unwrap()
+}
+
+fn keys(secret_key: &[u8]) -> Keys {
+    let mut keys = Keys::default();
+    keys.add_identity("key", secret_key).unwrap();
+    keys
+}
+
+#[test]
+fn each_of_several_certificates_opens_it_alone_in_both_directions() {
+    let (first, second) = (Gpg::new(), Gpg::new());
+    first.generate("rsa@example.com", "rsa3072");
+    second.generate("curve@example.com", "ed25519");
+    let certificates = [first.certificate("rsa@example.com"), second.certificate("curve@example.com")];
+    let both = Encryption::from_recipients(&certificates).unwrap();
+    let (rsa, curve) =
+        (keys(&first.secret_key("rsa@example.com")), keys(&second.secret_key("curve@example.com")));
+    for length in [0, 1, 5_000_000] {
+        let plain = payload(length);
+        let stored = sealed(&plain, both.clone());
+        assert_eq!(first.run(["--decrypt"], &stored), plain);
+        assert_eq!(second.run(["--decrypt"], &stored), plain);
+        for keys in [&rsa, &curve] {
+            assert_eq!(opened(&stored, keys).unwrap(), (plain.clone(), vec![Layer::Openpgp]));
+        }
+    }
+    // gpg's, compressed as it does by default, binary and armored.
+    let plain = payload(300_000);
+    for (armor, layer) in [("--no-armor", Layer::Openpgp), ("--armor", Layer::OpenpgpArmored)] {
+        for (gpg, name, keys) in [(&first, "rsa@example.com", &rsa), (&second, "curve@example.com", &curve)] {
+            let stored = gpg.run([armor, "--encrypt", "--recipient", name], &plain);
+            assert_eq!(opened(&stored, keys).unwrap(), (plain.clone(), vec![layer]));
+        }
+    }
+    // Signed, too, and to a recipient that is not named.
+    let stored = first.run(["--sign", "--encrypt", "--hidden-recipient", "rsa@example.com"], &plain);
+    assert_eq!(opened(&stored, &rsa).unwrap().0, plain);
+
+    // The other's key does not open it, and the message says whose would.
+    let stored = sealed(&plain, encryption(&certificates[0]));
+    let Err(Error::NoMatchingKey { recipients, .. }) = opened(&stored, &curve) else {
+        panic!("opened with a wrong key")
+    };
+    let listing = String::from_utf8(first.run(["--list-keys", "--with-colons"], b"")).unwrap();
+    assert!(listing.contains(&recipients), "{recipients} is not in {listing}");
+}
+
+#[test]
+fn a_passphrase_opens_it_in_both_directions() {
+    let gpg = Gpg::new();
+    let keys = with_passphrase(PASSPHRASE);
+    for length in [0, 1_000_000] {
+        let plain = payload(length);
+        let stored = sealed(&plain, Encryption::OpenpgpPassphrase(secret(PASSPHRASE)));
+        assert_eq!(gpg.run(["--decrypt"], &stored), plain);
+        assert_eq!(opened(&stored, &keys).unwrap().0, plain);
+    }
+    let plain = payload(100_000);
+    for arguments in [
+        &["--symmetric", "--cipher-algo", "AES256"][..],
+        &["--symmetric", "--armor", "--compress-algo", "zlib"],
+        &["--symmetric", "--compress-algo", "none", "--cipher-algo", "AES128"],
+    ] {
+        let stored = gpg.run(arguments, &plain);
+        assert_eq!(opened(&stored, &keys).unwrap().0, plain, "{arguments:?}");
+        // The right one among several.
+        let mut several = with_passphrase("first guess");
+        several.add_passphrase(secret(PASSPHRASE));
+        assert_eq!(opened(&stored, &several).unwrap().0, plain, "{arguments:?}");
+        assert!(matches!(
+            opened(&stored, &with_passphrase("a wrong one")),
+            Err(Error::WrongPassphrase { layer } | Error::Damaged { layer, .. }) if layer.is_openpgp()
+        ));
+        assert!(matches!(opened(&stored, &Keys::default()), Err(Error::NeedsPassphrase { .. })));
+    }
+    let stored = gpg.run(["--symmetric", "--compress-algo", "bzip2"], &plain);
+    let error = opened(&stored, &keys).unwrap_err();
+    assert_eq!(
+        (error.to_string(), error.hint().unwrap()),
+        (
+            "it is OpenPGP data that was compressed with bzip2, which is not read".to_owned(),
+            "unwrap it first: `gpg --decrypt FILE`".to_owned()
+        )
+    );
+}
+
+#[test]
+fn a_locked_key_asks_for_its_passphrase() {
+    let gpg = Gpg::new();
+    gpg.run(["--quick-generate-key", "locked@example.com", "future-default", "default", "never"], b"");
+    let key = gpg.secret_key("locked@example.com");
+    let stored = sealed(b"PGDMP", encryption(&gpg.certificate("locked@example.com")));
+    assert!(matches!(opened(&stored, &keys(&key)), Err(Error::LockedIdentity { .. })));
+    let mut wrong = keys(&key);
+    wrong.add_passphrase(secret("wrong"));
+    assert!(matches!(opened(&stored, &wrong), Err(Error::IdentityPassphrase { .. })));
+    let mut right = keys(&key);
+    right.add_passphrase(secret(PASSPHRASE));
+    assert_eq!(opened(&stored, &right).unwrap().0, b"PGDMP");
+}
+
+#[test]
+fn a_certificate_of_version_6_is_a_recipient() {
+    use pgp::composed::{EncryptionCaps, KeyType, SecretKeyParamsBuilder, SubkeyParamsBuilder};
+    let subkey = SubkeyParamsBuilder::default()
+        .version(pgp::types::KeyVersion::V6)
+        .key_type(KeyType::X25519)
+        .can_encrypt(EncryptionCaps::All)
+        .build()
+        .unwrap();
+    let key = SecretKeyParamsBuilder::default()
+        .version(pgp::types::KeyVersion::V6)
+        .key_type(KeyType::Ed25519)
+        .can_certify(true)
+        .primary_user_id("six <six@example.com>".into())
+        .subkeys(vec![subkey])
+        .build()
+        .unwrap()
+        .generate(rand::thread_rng())
+        .unwrap();
+    let certificate = key.to_public_key().to_armored_string(pgp::composed::ArmorOptions::default()).unwrap();
+    let secret = key.to_armored_bytes(pgp::composed::ArmorOptions::default()).unwrap();
+    let plain = payload(100_000);
+    let stored = sealed(&plain, encryption(&certificate));
+    assert_eq!(opened(&stored, &keys(&secret)).unwrap().0, plain);
+}
+
+#[test]
+fn a_certificate_that_is_no_use_is_refused() {
+    let gpg = Gpg::new();
+    let reason = |bytes: &[u8]| match super::super::Certificate::read("'x'", bytes) {
+        Err(Error::BadCertificate { reason, .. }) => reason,
+        other => panic!("{other:?}"),
+    };
+    // Expired.
+    let mut command = Command::new("gpg");
+    command.args(["--batch", "--quiet", "--no-tty", "--pinentry-mode", "loopback", "--passphrase", ""]);
+    command.args(["--faked-system-time", "20200101T000000"]);
+    command.args(["--quick-generate-key", "old@example.com", "future-default", "default", "1y"]);
+    run(command.env("GNUPGHOME", gpg.home.path()), b"");
+    let said = reason(gpg.certificate("old@example.com").as_bytes());
+    assert!(said.starts_with("it expired on 2020-12-31"), "{said}");
+
+    // For signing only.
+    let mut command = Command::new("gpg");
+    command.args(["--batch", "--quiet", "--no-tty", "--pinentry-mode", "loopback", "--passphrase", ""]);
+    command.args(["--quick-generate-key", "sign@example.com", "ed25519", "sign", "never"]);
+    run(command.env("GNUPGHOME", gpg.home.path()), b"");
+    let said = reason(gpg.certificate("sign@example.com").as_bytes());
+    assert!(said.starts_with("it has no valid encryption key"), "{said}");
+
+    // Revoked, with the certificate that gpg makes beside each key.
+    gpg.generate("gone@example.com", "ed25519");
+    let list = String::from_utf8(gpg.run(["--list-keys", "--with-colons", "gone@example.com"], b"")).unwrap();
+    let fingerprint =
+        list.lines().find_map(|line| line.strip_prefix("fpr:::::::::")).unwrap().trim_end_matches(':');
+    let path = gpg.home.path().join(format!("openpgp-revocs.d/{fingerprint}.rev"));
+    let revocation = std::fs::read_to_string(path).unwrap().replace(":-----BEGIN", "-----BEGIN");
+    gpg.run(["--import"], revocation.as_bytes());
+    let said = reason(gpg.certificate("gone@example.com").as_bytes());
+    assert!(said.starts_with("it is revoked"), "{said}");
+}
+
+#[test]
+fn every_certificate_in_a_file_becomes_a_recipient() {
+    let gpg = Gpg::new();
+    gpg.generate("one@example.com", "ed25519");
+    gpg.generate("two@example.com", "ed25519");
+    let folder = tempfile::tempdir().unwrap();
+    let one_after_the_other =
+        [gpg.certificate("one@example.com"), gpg.certificate("two@example.com")].concat();
+    for bytes in [one_after_the_other.into_bytes(), gpg.run(["--export"], b"")] {
+        let path = file(folder.path(), "keyring.gpg", bytes);
+        let encryption = Encryption::from_recipients(&[path.display().to_string()]).unwrap();
+        let Encryption::Openpgp(certificates) = &encryption else { panic!("{encryption:?}") };
+        assert_eq!(certificates.len(), 2);
+    }
+}

@@ -1,0 +1,476 @@
+//! A stream of unknown length in, one whole new object out, or nothing at all.
+//!
+//! A body that fits one part is a single PutObject; a longer one goes up in parts
+//! from memory, several at a time. Both are create-only, carry a CRC-32C, and are
+//! looked at afterwards. Every way to fail (the source, the store, the caller who
+//! went away) first stops the parts in flight and then aborts the upload.
+
+use std::collections::HashMap;
+use std::sync::Arc;
+use std::time::Duration;
+
+use aws_config::timeout::TimeoutConfig;
+use aws_sdk_s3::config::Builder;
+use aws_sdk_s3::primitives::ByteStream as Body;
+use aws_sdk_s3::types::{ChecksumAlgorithm, CompletedMultipartUpload, CompletedPart};
+use bytes::{Bytes, BytesMut};
+use tokio::sync::{OwnedSemaphorePermit, Semaphore};
+use tokio::task::{JoinError, JoinSet};
+use tokio_util::sync::CancellationToken;
+
+use super::error::{Answer, answer};
+use super::{CodeIs, S3, length};
+use crate::store::Error;
+use crate::store::error::Cause;
+use crate::stream::ByteStream;
+
+const MIB: usize = 1024 * 1024;
+/// Parts on their way at once.
+const IN_FLIGHT: usize = 4;
+/// Memory for the part that is being filled and those in flight, in MiB. The
+/// last parts of a huge object are larger, and then there is one at a time.
+const BUDGET: u32 = 64;
+/// S3 takes no more parts than this.
+const MOST_PARTS: i32 = 10_000;
+/// A link slower than this, in bytes a second and part, is given up.
+const SLOWEST: u64 = 16 * 1024;
+/// Putting thousands of parts together takes some stores minutes.
+const COMPLETE_TIMEOUT: Duration = Duration::from_secs(15 * 60);
+/// Metadata that tells an object of this very upload from another writer's.
+const MARK: &str = "backstop-upload";
+
+/// The size of a part by its number, from 1. 8 MiB is good up to 8 GiB; then it
+/// doubles with every thousand parts up to 64 MiB, so that memory stays bounded,
+/// and the last thousand make an object of 930 GiB possible. (R2 wants equal parts:
+/// there an object ends at 8 GiB, and its error is passed on.)
+fn part_size(number: i32) -> usize {
+    MIB * match number {
+        ..=1_000 => 8,
+        ..=2_000 => 16,
+        ..=3_000 => 32,
+        ..=9_000 => 64,
+        _ => 512,
+    }
+}
+
+/// The largest object that [`part_size`] makes possible.
+fn largest() -> u64 {
+    (1..=MOST_PARTS).map(|number| part_size(number) as u64).sum()
+}
+
+/// Store the whole stream under `key`. The work goes on in a task of its own, so
+/// that it can still clean up when this future is dropped.
+pub(super) async fn put(store: &S3, key: &str, body: ByteStream) -> Result<u64, Error> {
+    let stop = CancellationToken::new();
+    let _stop_when_dropped = stop.clone().drop_guard();
+    let upload = Upload {
+        store: store.clone(),
+        full: store.full(key)?,
+        key: key.to_owned(),
+        mark: format!("{:032x}", rand::random::<u128>()),
+        stop,
+    };
+    match tokio::spawn(async move { upload.run(body).await }).await {
+        Ok(result) => result,
+        Err(cause) => Err(panicked(store, &cause)),
+    }
+}
+
+fn panicked(store: &S3, cause: &JoinError) -> Error {
+    Error::Other { store: store.url.clone(), action: "upload", source: Box::new(Cause(cause.to_string())) }
+}
+
+/// One object on its way.
+#[derive(Clone)]
+struct Upload {
+    store: S3,
+    key: String,
+    /// `key` in the bucket.
+    full: String,
+    mark: String,
+    stop: CancellationToken,
+}
+
+/// What lies under the key.
+struct Stored {
+    bytes: u64,
+    ours: bool,
+    encrypted: bool,
+}
+
+impl Upload {
+    async fn run(&self, body: ByteStream) -> Result<u64, Error> {
+        // The condition of the write itself is what counts, but some stores ignore
+        // it; and it is better to know before an hour of dumping.
+        if self.stored().await?.is_some() {
+            return Err(self.store.exists(&self.key));
+        }
+        let mut parts = Parts {
+            upload: self.clone(),
+            body,
+            rest: Bytes::new(),
+            ended: false,
+            budget: Arc::new(Semaphore::new(BUDGET as usize)),
+            tasks: JoinSet::new(),
+            done: Vec::new(),
+        };
+        let first = parts.fill(1).await?;
+        if parts.ended {
+            return self.put_whole(first.bytes).await;
+        }
+        let id = self.begin().await?;
+        let sent = parts.send(&id, first).await;
+        // A part that arrives after the abort would be kept, and billed, for ever.
+        parts.tasks.shutdown().await;
+        let finished = match sent {
+            Ok(bytes) => self.complete(&id, parts.done, bytes).await.map(|()| bytes),
+            Err(cause) => Err(cause),
+        };
+        match finished {
+            Ok(bytes) => self.confirm(bytes).await.map(|()| bytes),
+            Err(cause) => Err(self.abort(&id, cause).await),
+        }
+    }
+
+    fn metadata(&self) -> HashMap<String, String> {
+        HashMap::from([(MARK.to_owned(), self.mark.clone())])
+    }
+
+    /// A body that fits one part.
+    async fn put_whole(&self, body: Bytes) -> Result<u64, Error> {
+        let bytes = body.len() as u64;
+        let encryption = self.store.encryption.as_ref();
+        let request = self
+            .store
+            .client
+            .put_object()
+            .bucket(&self.store.bucket)
+            .key(&self.full)
+            .if_none_match("*")
+            .checksum_algorithm(ChecksumAlgorithm::Crc32C)
+            .set_metadata(Some(self.metadata()))
+            .set_server_side_encryption(encryption.map(|sse| sse.method.clone()))
+            .set_ssekms_key_id(encryption.and_then(|sse| sse.key_id.clone()))
+            .body(Body::from(body))
+            .customize()
+            .config_override(patience(bytes));
+        let request = if self.store.sign_payload { request } else { request.disable_payload_signing() };
+        let sent = tokio::select! {
+            biased;
+            () = self.stop.cancelled() => {
+                self.remove_ours().await;
+                return Err(self.cancelled());
+            }
+            sent = request.send() => sent,
+        };
+        if let Err(cause) = sent {
+            self.settle(bytes, &cause, "write an object").await?;
+        }
+        self.confirm(bytes).await.map(|()| bytes)
+    }
+
+    async fn begin(&self) -> Result<String, Error> {
+        let encryption = self.store.encryption.as_ref();
+        let created = self
+            .store
+            .client
+            .create_multipart_upload()
+            .bucket(&self.store.bucket)
+            .key(&self.full)
+            .checksum_algorithm(ChecksumAlgorithm::Crc32C)
+            .set_metadata(Some(self.metadata()))
+            .set_server_side_encryption(encryption.map(|sse| sse.method.clone()))
+            .set_ssekms_key_id(encryption.and_then(|sse| sse.key_id.clone()))
+            .send()
+            .await
+            .map_err(|cause| self.store.failed("begin an upload", &cause))?;
+        created
+            .upload_id
+            .ok_or(Error::Broken { store: self.store.url.clone(), what: "it began an upload without an id" })
+    }
+
+    async fn complete(&self, id: &str, mut parts: Vec<CompletedPart>, bytes: u64) -> Result<(), Error> {
+        parts.sort_by_key(CompletedPart::part_number);
+        let request = self
+            .store
+            .client
+            .complete_multipart_upload()
+            .bucket(&self.store.bucket)
+            .key(&self.full)
+            .upload_id(id)
+            .if_none_match("*")
+            .multipart_upload(CompletedMultipartUpload::builder().set_parts(Some(parts)).build())
+            .customize()
+            .config_override(timeouts(COMPLETE_TIMEOUT));
+        // Not interrupted: once asked for, the object may come to be at any time,
+        // and only its answer says so.
+        match request.send().await {
+            Ok(_) => Ok(()),
+            Err(cause) => self.settle(bytes, &cause, "complete an upload").await,
+        }
+    }
+
+    /// A write was answered by an error, which does not mean that it was not done:
+    /// the answer may have been lost, and its repetition met our own object.
+    async fn settle<E>(
+        &self,
+        bytes: u64,
+        cause: &aws_sdk_s3::error::SdkError<E, aws_sdk_s3::config::http::HttpResponse>,
+        action: &'static str,
+    ) -> Result<(), Error>
+    where
+        E: std::error::Error + aws_sdk_s3::error::ProvideErrorMetadata + 'static,
+    {
+        let conflict = answer(cause) == Answer::Conflict;
+        match self.stored().await {
+            Ok(Some(stored)) if stored.ours && stored.bytes == bytes => Ok(()),
+            Ok(Some(stored)) if !stored.ours && conflict => Err(self.store.exists(&self.key)),
+            Ok(Some(stored)) if stored.ours => {
+                self.remove().await;
+                Err(self.store.failed(action, cause))
+            }
+            _ => Err(self.store.failed(action, cause)),
+        }
+    }
+
+    /// Look at what the store made of it; what is not right is removed.
+    async fn confirm(&self, sent: u64) -> Result<(), Error> {
+        let (store, key) = (self.store.url.clone(), self.key.clone());
+        let wrong = match self.stored().await {
+            Ok(None) => return Err(Error::Lost { store, key }),
+            Ok(Some(stored)) if stored.bytes != sent => {
+                Error::WrongSize { store, key, sent, found: stored.bytes }
+            }
+            Ok(Some(stored)) if !stored.encrypted => {
+                let asked = self.store.encryption.as_ref().map_or("", |sse| sse.method.as_str()).to_owned();
+                Error::NotEncrypted { store, key, asked }
+            }
+            Ok(Some(_)) => return Ok(()),
+            Err(cause) => cause,
+        };
+        self.remove().await;
+        Err(wrong)
+    }
+
+    /// HEAD of the key; `None` when there is nothing.
+    async fn stored(&self) -> Result<Option<Stored>, Error> {
+        let asked = self.store.client.head_object().bucket(&self.store.bucket).key(&self.full);
+        let found = match asked.send().await {
+            Ok(found) => found,
+            Err(cause) if answer(&cause) == Answer::Absent => return Ok(None),
+            Err(cause) => {
+                if answer(&cause) == Answer::Forbidden {
+                    self.store.reason().await?;
+                }
+                return Err(self.store.failed("look at an object", &cause));
+            }
+        };
+        let encrypted = self.store.encryption.as_ref().is_none_or(|asked| {
+            // An alias or an id is answered by the key's ARN, and cannot be compared.
+            let key = asked.key_id.as_deref().filter(|id| id.contains(":key/"));
+            found.server_side_encryption.as_ref() == Some(&asked.method)
+                && (key.is_none() || key == found.ssekms_key_id.as_deref())
+        });
+        let mark = found.metadata.as_ref().and_then(|metadata| metadata.get(MARK));
+        Ok(Some(Stored {
+            bytes: length(found.content_length),
+            ours: mark == Some(&self.mark),
+            encrypted,
+        }))
+    }
+
+    /// Remove the object that this upload made. The error that led here is what
+    /// the user must see, so that one of the removal is not reported.
+    async fn remove(&self) {
+        let _ = self.store.client.delete_object().bucket(&self.store.bucket).key(&self.full).send().await;
+    }
+
+    async fn remove_ours(&self) {
+        if let Ok(Some(Stored { ours: true, .. })) = self.stored().await {
+            self.remove().await;
+        }
+    }
+
+    /// Give the upload up and return the error that it ends with.
+    async fn abort(&self, id: &str, cause: Error) -> Error {
+        let client = &self.store.client;
+        for pause in [0, 1, 2] {
+            tokio::time::sleep(Duration::from_secs(pause)).await;
+            let abort = client.abort_multipart_upload().bucket(&self.store.bucket).key(&self.full).upload_id(id);
+            match abort.send().await {
+                Err(failed) if failed.code_is("NoSuchUpload") || answer(&failed) == Answer::Absent => return cause,
+                Err(_) => break,
+                Ok(_) => {}
+            }
+            // A part that the store was still taking in survives the abort.
+            let parts = client.list_parts().bucket(&self.store.bucket).key(&self.full).upload_id(id);
+            if parts.send().await.map_or(true, |left| left.parts().is_empty()) {
+                return cause;
+            }
+        }
+        Error::LeftBehind { store: self.store.url.clone(), key: self.key.clone(), source: Box::new(cause) }
+    }
+
+    fn cancelled(&self) -> Error {
+        Error::Cancelled { key: self.key.clone() }
+    }
+}
+
+/// The stream, cut into parts, and those that are on their way.
+struct Parts {
+    upload: Upload,
+    body: ByteStream,
+    /// What the last chunk held beyond its part.
+    rest: Bytes,
+    ended: bool,
+    budget: Arc<Semaphore>,
+    tasks: JoinSet<Result<CompletedPart, Error>>,
+    done: Vec<CompletedPart>,
+}
+
+struct Part {
+    number: i32,
+    bytes: Bytes,
+    /// Its memory, given back when it is dropped.
+    permit: OwnedSemaphorePermit,
+}
+
+impl Parts {
+    /// Send all parts, beginning with the first, and return the object's size.
+    async fn send(&mut self, id: &str, first: Part) -> Result<u64, Error> {
+        let mut part = first;
+        let mut total = 0;
+        loop {
+            // The stream may end where a part did.
+            if part.bytes.is_empty() {
+                break;
+            }
+            let number = part.number;
+            total += part.bytes.len() as u64;
+            while self.tasks.len() >= IN_FLIGHT {
+                self.one_done().await?;
+            }
+            self.tasks.spawn(send_part(self.upload.clone(), id.to_owned(), part));
+            if self.ended {
+                break;
+            }
+            if number == MOST_PARTS {
+                let upload = &self.upload;
+                return Err(Error::TooLarge {
+                    store: upload.store.url.clone(),
+                    key: upload.key.clone(),
+                    limit: largest(),
+                });
+            }
+            part = self.fill(number + 1).await?;
+        }
+        while !self.tasks.is_empty() {
+            self.one_done().await?;
+        }
+        Ok(total)
+    }
+
+    async fn one_done(&mut self) -> Result<(), Error> {
+        let stop = self.upload.stop.clone();
+        tokio::select! {
+            biased;
+            () = stop.cancelled() => Err(self.upload.cancelled()),
+            done = self.tasks.join_next() => self.collect(done),
+        }
+    }
+
+    fn collect(&mut self, done: Option<Result<Result<CompletedPart, Error>, JoinError>>) -> Result<(), Error> {
+        match done {
+            Some(Ok(part)) => self.done.push(part?),
+            Some(Err(cause)) => return Err(panicked(&self.upload.store, &cause)),
+            None => {}
+        }
+        Ok(())
+    }
+
+    /// Read the next part: of full size, or the last one. A part in flight that
+    /// fails meanwhile ends it, so that a slow source does not hide a broken store.
+    async fn fill(&mut self, number: i32) -> Result<Part, Error> {
+        let size = part_size(number);
+        let weight = u32::try_from(size / MIB).unwrap_or(BUDGET).min(BUDGET);
+        let permit = Arc::clone(&self.budget)
+            .acquire_many_owned(weight)
+            .await
+            .map_err(|_| self.upload.cancelled())?;
+        let mut bytes = BytesMut::with_capacity(size);
+        let stop = self.upload.stop.clone();
+        while bytes.len() < size {
+            if !self.rest.is_empty() {
+                let room = (size - bytes.len()).min(self.rest.len());
+                bytes.extend_from_slice(&self.rest.split_to(room));
+                continue;
+            }
+            tokio::select! {
+                biased;
+                () = stop.cancelled() => return Err(self.upload.cancelled()),
+                done = self.tasks.join_next(), if !self.tasks.is_empty() => self.collect(done)?,
+                chunk = self.body.next() => match chunk.map_err(Error::Source)? {
+                    Some(chunk) => self.rest = chunk,
+                    None => {
+                        self.ended = true;
+                        break;
+                    }
+                },
+            }
+        }
+        Ok(Part { number, bytes: bytes.freeze(), permit })
+    }
+}
+
+async fn send_part(upload: Upload, id: String, part: Part) -> Result<CompletedPart, Error> {
+    let Part { number, bytes, permit } = part;
+    let store = &upload.store;
+    let patience = patience(bytes.len() as u64);
+    let request = store
+        .client
+        .upload_part()
+        .bucket(&store.bucket)
+        .key(&upload.full)
+        .upload_id(id)
+        .part_number(number)
+        .checksum_algorithm(ChecksumAlgorithm::Crc32C)
+        .body(Body::from(bytes))
+        .customize()
+        .config_override(patience);
+    let request = if store.sign_payload { request } else { request.disable_payload_signing() };
+    let sent = request.send().await.map_err(|cause| store.failed("upload a part", &cause))?;
+    drop(permit);
+    Ok(CompletedPart::builder()
+        .part_number(number)
+        .set_e_tag(sent.e_tag)
+        .set_checksum_crc32_c(sent.checksum_crc32_c)
+        .build())
+}
+
+/// Time for one attempt that sends so many bytes over a slow link.
+fn patience(bytes: u64) -> Builder {
+    timeouts(super::ATTEMPT_TIMEOUT + Duration::from_secs(bytes / SLOWEST))
+}
+
+fn timeouts(attempt: Duration) -> Builder {
+    let timeouts = TimeoutConfig::builder()
+        .connect_timeout(super::CONNECT_TIMEOUT)
+        .operation_attempt_timeout(attempt)
+        .build();
+    aws_sdk_s3::Config::builder().timeout_config(timeouts)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn parts_keep_to_the_limits_of_s3_and_of_memory() {
+        assert_eq!(largest(), 952_000 * 1024 * 1024);
+        for number in 1..=MOST_PARTS {
+            assert!((5 * MIB..=5 * 1024 * MIB).contains(&part_size(number)));
+            assert!(number > 9_000 || part_size(number) <= BUDGET as usize * MIB);
+            assert!(number == 1 || part_size(number) >= part_size(number - 1));
+        }
+    }
+}

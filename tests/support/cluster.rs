@@ -1,0 +1,57 @@
+//! Throwaway servers for the stories, with a way to run SQL and a shop to lose.
+
+use backstop::postgres::cluster::{Cluster, ClusterOptions};
+use backstop::postgres::tools::ServerTools;
+use tokio_postgres::{NoTls, SimpleQueryMessage};
+
+use super::tools;
+
+/// The shop that `backstop demo` loads.
+pub const SHOP: &str = include_str!("../../cli/src/demo/shop.sql");
+
+/// A running server of a chosen major version; it goes when it is dropped.
+pub struct Server {
+    pub cluster: Cluster,
+}
+
+impl Server {
+    pub async fn start(major: u32) -> Self {
+        Self::start_with(major, &ClusterOptions::default()).await
+    }
+
+    pub async fn start_with(major: u32, options: &ClusterOptions) -> Self {
+        let programs = server_tools(major).await;
+        Self { cluster: Cluster::start(&programs, options).await.unwrap() }
+    }
+
+    /// Run any number of statements in one session. The answer is as psql
+    /// prints it with `-A -t`: a line a row, `|` between the columns.
+    pub async fn sql(&self, database: &str, statements: &str) -> String {
+        let (client, connection) = self.cluster.config(database).connect(NoTls).await.unwrap();
+        let connection = tokio::spawn(connection);
+        let messages = client.simple_query(statements).await.unwrap_or_else(|cause| {
+            let said = cause.as_db_error().map_or_else(|| cause.to_string(), ToString::to_string);
+            panic!("{said}\nin: {}", statements.chars().take(500).collect::<String>())
+        });
+        drop(client);
+        connection.await.unwrap().unwrap();
+        let rows = messages.iter().filter_map(|message| match message {
+            SimpleQueryMessage::Row(row) => {
+                let columns = (0..row.len()).map(|column| row.get(column).unwrap_or_default());
+                Some(columns.collect::<Vec<_>>().join("|"))
+            }
+            _ => None,
+        });
+        rows.collect::<Vec<_>>().join("\n")
+    }
+
+    /// Make a database with the shop in it; `scale` 1 is about 130,000 rows.
+    pub async fn create_shop(&self, database: &str, scale: f64) {
+        self.sql("postgres", &format!("CREATE DATABASE \"{database}\" TEMPLATE template0")).await;
+        self.sql(database, &format!("SET shop.scale = '{scale}';\n{SHOP}")).await;
+    }
+}
+
+pub async fn server_tools(major: u32) -> ServerTools {
+    ServerTools::at(tools::postgres(major)).await.unwrap()
+}

@@ -1,0 +1,66 @@
+//! The built `backstop`, run as a stranger would: nothing of our environment,
+//! an empty home, no download.
+
+use std::ffi::OsStr;
+use std::process::{Command, Stdio};
+
+use tempfile::TempDir;
+
+use super::tools;
+
+/// One run of `backstop` that is being put together.
+pub struct Backstop {
+    pub command: Command,
+    home: TempDir,
+}
+
+/// What a run left.
+#[derive(Debug)]
+pub struct Outcome {
+    pub status: Option<i32>,
+    pub stdout: String,
+    pub stderr: String,
+}
+
+/// `backstop` with these arguments.
+pub fn backstop<A: AsRef<OsStr>>(arguments: impl IntoIterator<Item = A>) -> Backstop {
+    let home = tempfile::tempdir().unwrap();
+    let programs = [15, 18].map(tools::postgres);
+    let mut command = Command::new(env!("CARGO_BIN_EXE_backstop"));
+    command.args(arguments).env_clear().current_dir(home.path()).stdin(Stdio::null());
+    command.env("HOME", home.path()).env("PATH", "/usr/local/bin:/usr/bin:/bin");
+    command.env("BACKSTOP_PG_BIN", std::env::join_paths(programs).unwrap());
+    command.env("BACKSTOP_NO_DOWNLOAD", "1");
+    Backstop { command, home }
+}
+
+impl Backstop {
+    pub fn env(mut self, name: &str, value: impl AsRef<OsStr>) -> Self {
+        self.command.env(name, value);
+        self
+    }
+
+    /// A file in the directory in which the command runs.
+    pub fn file(self, name: &str, content: &str) -> Self {
+        std::fs::write(self.home.path().join(name), content).unwrap();
+        self
+    }
+
+    pub fn run(mut self) -> Outcome {
+        let output = self.command.output().unwrap();
+        Outcome {
+            status: output.status.code(),
+            stdout: String::from_utf8(output.stdout).unwrap(),
+            stderr: String::from_utf8(output.stderr).unwrap(),
+        }
+    }
+}
+
+impl Outcome {
+    /// It ended with this status; the rest is told where it did not.
+    #[track_caller]
+    pub fn ended(self, status: i32) -> Self {
+        assert_eq!(self.status, Some(status), "stdout:\n{}\nstderr:\n{}", self.stdout, self.stderr);
+        self
+    }
+}

@@ -1,0 +1,10 @@
+//! What the stories share: servers, tools and the built program.
+
+pub mod bucket;
+pub mod child;
+pub mod cluster;
+pub mod command;
+pub mod proxy;
+pub mod server;
+pub mod tls_server;
+pub mod tools;

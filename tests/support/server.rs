@@ -1,0 +1,141 @@
+//! S3 servers for the tests: one of each kind a run, started when the first test
+//! asks, gone with the test process however that ends.
+//!
+//! A shell waits on a pipe that this process holds open; when the pipe closes (exit,
+//! panic, kill -9) it kills the server and removes its folder. SeaweedFS takes up
+//! to ten seconds to stop when asked kindly, so it is not asked.
+
+use std::io::{Read, Write};
+use std::net::{TcpListener, TcpStream};
+use std::os::unix::process::CommandExt;
+use std::path::{Path, PathBuf};
+use std::process::{Child, Command, Stdio};
+use std::sync::OnceLock;
+use std::time::{Duration, Instant};
+
+use super::tools::tool;
+
+pub const ACCESS_KEY: &str = "test";
+pub const SECRET_KEY: &str = "testsecret";
+
+const SUPERVISE: &str = r#"folder=$1; shift
+"$@" >"$folder.log" 2>&1 &
+server=$!
+cat >/dev/null
+kill -9 $server
+wait $server
+rm -rf "$folder" "$folder.log""#;
+
+/// A running server.
+pub struct Server {
+    pub endpoint: String,
+    /// Its standard input is the pipe.
+    supervisor: Child,
+}
+
+/// SeaweedFS: checks signatures and checksums, honours conditions.
+pub fn seaweed() -> &'static Server {
+    static SERVER: OnceLock<Server> = OnceLock::new();
+    SERVER.get_or_init(|| {
+        start(|folder, ports| {
+            let config = folder.join("s3.json");
+            let identity = serde_json::json!({"identities": [{
+                "name": "admin",
+                "credentials": [{"accessKey": ACCESS_KEY, "secretKey": SECRET_KEY}],
+                "actions": ["Admin", "Read", "List", "Tagging", "Write"],
+            }]});
+            std::fs::write(&config, identity.to_string()).unwrap();
+            let mut command = Command::new(tool("weed"));
+            command.args(["server", "-ip=127.0.0.1", "-ip.bind=127.0.0.1", "-s3", "-volume.max=300"]);
+            command.args(["-master.volumeSizeLimitMB=128", "-s3.port.iceberg=0", "-s3.port.lance=0"]);
+            command.arg(format!("-dir={}", folder.display()));
+            command.arg(format!("-s3.config={}", config.display()));
+            // Every port: the gRPC ones are 10,000 higher when they are not given.
+            let flags = [
+                "s3.port", "s3.port.grpc", "master.port", "master.port.grpc", "volume.port", "volume.port.grpc",
+                "filer.port", "filer.port.grpc",
+            ];
+            for (flag, port) in flags.iter().zip(ports) {
+                command.arg(format!("-{flag}={port}"));
+            }
+            command
+        })
+    })
+}
+
+/// moto: checks no signatures, so that requests may be changed on their way.
+pub fn moto() -> &'static Server {
+    static SERVER: OnceLock<Server> = OnceLock::new();
+    SERVER.get_or_init(|| {
+        start(|_, ports| {
+            let mut command = Command::new(tool("moto_server"));
+            command.args(["-H", "127.0.0.1", "-p", &ports[0].to_string()]);
+            command
+        })
+    })
+}
+
+/// Ports that were free a moment ago; held together, so that they differ.
+fn free_ports() -> Vec<u16> {
+    let held: Vec<_> = (0..8).map(|_| TcpListener::bind("127.0.0.1:0").unwrap()).collect();
+    held.iter().map(|listener| listener.local_addr().unwrap().port()).collect()
+}
+
+/// Start the server that listens on the first of the ports. Somebody else may take
+/// one of them meanwhile, hence three attempts.
+fn start(command: impl Fn(&Path, &[u16]) -> Command) -> Server {
+    let mut log = String::new();
+    for _ in 0..3 {
+        let folder: PathBuf = tempfile::Builder::new().prefix("backstop-s3-").tempdir().unwrap().keep();
+        let ports = free_ports();
+        let server = command(&folder, &ports);
+        let mut supervisor = Command::new("sh")
+            .args(["-c", SUPERVISE, "supervisor"])
+            .arg(&folder)
+            .arg(server.get_program())
+            .args(server.get_args())
+            .env_clear()
+            .env("PATH", "/usr/local/bin:/usr/bin:/bin")
+            .env("HOME", &folder)
+            // Without it SeaweedFS answers 500 to every server-side encryption.
+            .env("WEED_S3_SSE_KEY", "made-up")
+            .stdin(Stdio::piped())
+            .stdout(Stdio::null())
+            .stderr(Stdio::null())
+            // Control-C in the terminal must not reach the shell before its work.
+            .process_group(0)
+            .spawn()
+            .unwrap();
+        if answers(ports[0], &mut supervisor) {
+            return Server { endpoint: format!("http://127.0.0.1:{}", ports[0]), supervisor };
+        }
+        log = std::fs::read_to_string(folder.with_extension("log")).unwrap_or_default();
+        drop(supervisor.stdin.take());
+        supervisor.wait().unwrap();
+    }
+    panic!("the S3 server does not start: {}", log.lines().rev().take(5).collect::<Vec<_>>().join(" | "))
+}
+
+/// Wait until the port speaks HTTP.
+fn answers(port: u16, supervisor: &mut Child) -> bool {
+    let begun = Instant::now();
+    while begun.elapsed() < Duration::from_secs(60) && supervisor.try_wait().unwrap().is_none() {
+        if let Ok(mut stream) = TcpStream::connect(("127.0.0.1", port)) {
+            stream.set_read_timeout(Some(Duration::from_secs(2))).unwrap();
+            let mut start = [0; 5];
+            let asked = stream.write_all(b"GET / HTTP/1.1\r\nHost: localhost\r\nConnection: close\r\n\r\n");
+            if asked.and_then(|()| stream.read_exact(&mut start)).is_ok() && &start == b"HTTP/" {
+                return true;
+            }
+        }
+        std::thread::sleep(Duration::from_millis(50));
+    }
+    false
+}
+
+impl Server {
+    /// The supervisor's process, for the test that it does its work.
+    pub fn supervisor(&self) -> u32 {
+        self.supervisor.id()
+    }
+}
