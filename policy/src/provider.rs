@@ -3,6 +3,8 @@
 //! Host, port and user in; nothing is looked up. Sources: Supabase "Connect to
 //! your database", Neon "Connection pooling", Amazon RDS endpoints (2026-11).
 
+use crate::secrets;
+
 /// A provider and the way a connection goes to it.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Provider {
@@ -57,6 +59,31 @@ impl Provider {
         }
         let rds = [".rds.amazonaws.com", ".rds.amazonaws.com.cn"];
         if rds.iter().any(|suffix| host.ends_with(suffix)) { Self::Rds } else { Self::SelfHosted }
+    }
+
+    /// The provider of a connection URL, or `None` where it is no URL of
+    /// PostgreSQL. A password in it may hold anything; it is not looked at.
+    pub fn of_url(url: &str) -> Option<Self> {
+        let rest = url.strip_prefix("postgres://").or_else(|| url.strip_prefix("postgresql://"))?;
+        let (userinfo, address) = match secrets::password_in_url(url) {
+            // The host follows the `@` after the password.
+            Some(password) if url.get(password.end..)?.starts_with('@') => {
+                (url.get(url.len() - rest.len()..password.start)?, url.get(password.end + 1..)?)
+            }
+            _ => {
+                let end = rest.find(['/', '?', '#']).unwrap_or(rest.len());
+                rest.get(..end)?.rsplit_once('@').map_or(("", rest), |(user, host)| {
+                    (user, rest.get(end - host.len()..).unwrap_or_default())
+                })
+            }
+        };
+        let authority = address.split(['/', '?', '#']).next()?;
+        let (host, port) = match authority.rsplit_once(':') {
+            Some((host, port)) if !port.contains(']') => (host, port.parse().ok()),
+            _ => (authority, None),
+        };
+        let user = userinfo.split(':').next().filter(|user| !user.is_empty());
+        Some(Self::detect(host, port, user))
     }
 
     /// Whether the connection runs through a pooler that keeps no session.
@@ -122,6 +149,23 @@ mod tests {
         for ((host, port, user), provider) in cases {
             assert_eq!(Provider::detect(host, Some(port), Some(user)), provider, "{host}:{port}");
         }
+    }
+
+    #[test]
+    fn the_provider_of_a_url_whatever_its_password() {
+        let of = |url: &str| Provider::of_url(url).map(|provider| provider.describe());
+        let pooler = "aws-0-eu-west-1.pooler.supabase.com";
+        for password in ["", ":pw", ":p@w", ":p/w#x?y", ":${PW}", ":[YOUR-PASSWORD]"] {
+            let url =
+                format!("postgresql://postgres.abcdefghijklmnopqrst{password}@{pooler}:6543/postgres?x=y");
+            assert_eq!(of(&url), Some("Supabase, transaction pooler"), "{url}");
+        }
+        assert_eq!(of("postgres://ep-x-pooler.eu.aws.neon.tech/db"), Some("Neon, connection pooler"));
+        assert_eq!(of("postgres://u:p@[::1]:5432/db"), Some("PostgreSQL"));
+        assert_eq!(of("postgres://u@localhost"), Some("PostgreSQL"));
+        assert_eq!(of("mysql://u@h/db"), None);
+        let user = Provider::of_url(&format!("postgres://postgres.abc:pw@{pooler}:5432/postgres"));
+        assert_eq!(user, Some(Provider::SupabaseSession { project_ref: Some("abc".to_owned()) }));
     }
 
     #[test]

@@ -5,9 +5,10 @@ use serde_json::{Map, Value as Json, json};
 use crate::parse::yaml::{self, Kind, Node};
 use crate::provider;
 
+use super::collection::Named;
 use super::template::{Secret, Template};
 use super::tier::Tier;
-use super::value::{Named, Reader, Reference, Section, Spanned, Target, Value, choices, section};
+use super::value::{Reader, Reference, Section, Spanned, Target, Value, choices, section};
 
 section! {
     /// A database and how to reach it: by `url`, by parts, or as a Supabase

@@ -123,7 +123,7 @@ pub fn check_url(url: &str) -> Result<(), UrlError> {
     };
     check_scheme(scheme)?;
     if scheme == "file" {
-        return if rest.starts_with('/') && rest.trim_matches('/') != "" {
+        return if rest.starts_with('/') && !rest.trim_matches('/').is_empty() {
             Ok(())
         } else {
             invalid("a local store needs an absolute path, with three slashes: `file:///var/backups`")

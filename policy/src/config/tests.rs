@@ -467,10 +467,14 @@ fn walk(node: &Node, schema: &Json, root: &Json, seen: &mut std::collections::BT
     }
     match &node.value {
         yaml::Value::Mapping(entries) => {
-            entries.iter().for_each(|entry| walk(&entry.value, &schema["additionalProperties"], root, seen));
+            for entry in entries {
+                walk(&entry.value, &schema["additionalProperties"], root, seen);
+            }
         }
         yaml::Value::Sequence(items) => {
-            items.iter().for_each(|item| walk(item, &schema["items"], root, seen))
+            for item in items {
+                walk(item, &schema["items"], root, seen);
+            }
         }
         _ => {}
     }

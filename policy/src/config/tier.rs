@@ -7,8 +7,9 @@ use crate::parse::yaml::{Kind, Node};
 use crate::schedule::Schedule;
 use crate::units::{Percent, Period, Size, Unit};
 
+use super::collection::OneOrMany;
 use super::store::StorageClass;
-use super::value::{OneOrMany, Reader, Reference, Section, Spanned, Target, Value, choices, section};
+use super::value::{Reader, Reference, Section, Spanned, Target, Value, choices, section};
 
 section! {
     /// A series of backups with its own schedule and retention. Its name is
@@ -67,14 +68,12 @@ impl Value for Keep {
 
     fn read(node: &Node, reader: &mut Reader<'_>) -> Option<Self> {
         if let Some(scalar) = node.as_scalar().filter(|scalar| scalar.kind() == Kind::Integer) {
-            return match scalar.text.parse::<u32>() {
-                Ok(count @ 1..) => Some(Self::Count(count)),
-                _ => {
-                    let why = "a number of backups is at least 1; a time has a unit, for example `7 days`";
-                    reader.invalid(node, &scalar.text, why);
-                    None
-                }
-            };
+            if let Ok(count @ 1..) = scalar.text.parse::<u32>() {
+                return Some(Self::Count(count));
+            }
+            let why = "a number of backups is at least 1; a time has a unit, for example `7 days`";
+            reader.invalid(node, &scalar.text, why);
+            return None;
         }
         let parse = |text: &str| {
             if text == "forever" { Ok(Self::Forever) } else { Period::parse(text).map(Self::For) }
