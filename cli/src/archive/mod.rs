@@ -20,7 +20,6 @@ mod header;
 mod input;
 mod inspect;
 mod recode;
-pub mod roles;
 mod select;
 mod toc;
 mod write;

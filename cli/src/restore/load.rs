@@ -9,8 +9,7 @@ use tokio_util::sync::CancellationToken;
 
 use super::Error;
 use super::facts;
-use crate::archive::select::{self, Plan, Selection, TargetFacts};
-use crate::archive::{Coding, Recoding, Toc, read_toc, recode};
+use crate::archive::{self, Coding, Plan, Recoding, Selection, TargetFacts, Toc, read_toc, recode};
 use crate::postgres::target::Target;
 use crate::postgres::tools::ClientTools;
 
@@ -45,13 +44,13 @@ pub async fn load(
     .map_err(|_| Error::Panicked)??;
     prepare(&toc).await?;
     let target: TargetFacts = facts::read(load.target).await?;
-    let plan = select::plan(&toc, load.selection, &target)?;
+    let plan = archive::plan(&toc, load.selection, &target)?;
     review(&toc, &plan);
 
     let header = &toc.header;
     let tools = ClientTools::for_restore(header.oldest_pg_restore(), target.server_major).await?;
     let mut list = tempfile::NamedTempFile::new().map_err(Error::ListFile)?;
-    list.write_all(select::list_file(&toc, &plan).as_bytes()).map_err(Error::ListFile)?;
+    list.write_all(archive::list_file(&toc, &plan).as_bytes()).map_err(Error::ListFile)?;
     let mut command = tools.pg_restore();
     load.target.apply(&mut command);
     command.args(["--exit-on-error", "--no-password"]);
