@@ -7,6 +7,7 @@ pub mod commands;
 pub mod error;
 pub mod pipeline;
 pub mod postgres;
+pub mod settings;
 pub mod store;
 pub mod stream;
 pub mod ui;
