@@ -4,9 +4,11 @@
 pub mod archive;
 pub mod catalog;
 pub mod commands;
+pub mod detect;
 pub mod error;
 pub mod pipeline;
 pub mod postgres;
+pub mod scaffold;
 pub mod settings;
 pub mod store;
 pub mod stream;

@@ -9,6 +9,8 @@ use crate::error::ExitStatus;
 use crate::ui::{Format, Ui};
 
 mod completions;
+mod config;
+mod init;
 
 /// Every migration has a way back: PostgreSQL backups that have proved that
 /// they restore.
@@ -43,6 +45,8 @@ pub struct Shared {
 
 #[derive(Debug, Subcommand)]
 enum Command {
+    Init(init::Args),
+    Config(config::Args),
     Completions(completions::Args),
 }
 
@@ -59,8 +63,9 @@ pub async fn run(cli: Cli, stop: CancellationToken) -> anyhow::Result<ExitStatus
     let shared = cli.shared;
     let ui = Ui { format: shared.format, quiet: shared.quiet, no_progress: shared.no_progress };
     let context = Context { shared, ui, stop };
-    let _ = &context;
     match cli.command {
+        Command::Init(args) => init::run(&args, &context),
+        Command::Config(args) => config::run(&args, &context),
         Command::Completions(args) => completions::run(&args),
     }
 }

@@ -106,6 +106,18 @@ impl Settings {
 
     /// The same from a given directory and environment.
     pub fn load_in(overrides: Overrides, directory: &Path, env: Environment) -> Result<Self, Error> {
+        Self::judge_flags(&overrides)?;
+        let document = Document::open(overrides.config.as_deref(), directory)?;
+        let (config, root, path) = match &document {
+            Some(document) => (document.parse()?, document.folder(), Some(document.path.clone())),
+            None => (Config::default(), directory.to_owned(), None),
+        };
+        Ok(Self { path, config, document, root, directory: directory.to_owned(), overrides, env })
+    }
+
+    /// What is wrong with flags whatever the file says: a secret, which others
+    /// could read from the list of processes, or a name that can be no folder.
+    pub fn judge_flags(overrides: &Overrides) -> Result<(), Error> {
         for (flag, values) in [
             ("--url", overrides.url.as_slice()),
             ("--store", overrides.stores.as_slice()),
@@ -118,12 +130,7 @@ impl Settings {
         if let Some(name) = overrides.database.as_deref().filter(|name| !config::is_name(name)) {
             return Err(Error::BadName { name: name.to_owned() });
         }
-        let document = Document::open(overrides.config.as_deref(), directory)?;
-        let (config, root, path) = match &document {
-            Some(document) => (document.parse()?, document.folder(), Some(document.path.clone())),
-            None => (Config::default(), directory.to_owned(), None),
-        };
-        Ok(Self { path, config, document, root, directory: directory.to_owned(), overrides, env })
+        Ok(())
     }
 
     /// The name of the chosen database: the flag's, the file's only one, or

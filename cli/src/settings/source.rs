@@ -75,11 +75,8 @@ pub(super) fn name_of(source: &ConnectionSource, env: &Environment) -> String {
 fn dbname_of(url: &str) -> Option<String> {
     let Some((_, rest)) = url.split_once("://") else {
         let value = |key: &str| {
-            let words = url.split_whitespace().filter_map(|word| word.split_once('='));
-            words
-                .filter(|(name, _)| *name == key)
-                .map(|(_, value)| value.trim_matches('\'').to_owned())
-                .last()
+            let mut words = url.split_whitespace().rev().filter_map(|word| word.split_once('='));
+            words.find(|(name, _)| *name == key).map(|(_, value)| value.trim_matches('\'').to_owned())
         };
         return value("dbname").or_else(|| value("user"));
     };
