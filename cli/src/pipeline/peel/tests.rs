@@ -17,7 +17,9 @@ fn zstded(bytes: &[u8]) -> Vec<u8> {
 }
 
 fn lz4ed(bytes: &[u8]) -> Vec<u8> {
-    let mut encoder = lz4_flex::frame::FrameEncoder::new(Vec::new());
+    let blocks = lz4_flex::frame::BlockSize::Max64KB;
+    let info = lz4_flex::frame::FrameInfo::new().block_size(blocks);
+    let mut encoder = lz4_flex::frame::FrameEncoder::with_frame_info(info, Vec::new());
     encoder.write_all(bytes).unwrap();
     encoder.finish().unwrap()
 }

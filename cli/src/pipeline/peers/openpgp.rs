@@ -73,10 +73,11 @@ fn a_passphrase_opens_it_in_both_directions() {
         let mut several = with_passphrase("first guess");
         several.add_passphrase(secret(PASSPHRASE));
         assert_eq!(opened(&stored, &several).unwrap().0, plain, "{arguments:?}");
-        assert!(matches!(
-            opened(&stored, &with_passphrase("a wrong one")),
-            Err(Error::WrongPassphrase { layer } | Error::Damaged { layer, .. }) if layer.is_openpgp()
-        ));
+        // One wrong passphrase in some thousand makes such sense of the first
+        // packet that only what follows shows it.
+        let wrong = opened(&stored, &with_passphrase("a wrong one")).unwrap_err();
+        let other = matches!(wrong, Error::Damaged { .. } | Error::CutShort { .. });
+        assert!(other || matches!(wrong, Error::WrongPassphrase { .. }), "{wrong:?}");
         assert!(matches!(opened(&stored, &Keys::default()), Err(Error::NeedsPassphrase { .. })));
     }
     let stored = gpg.run(["--symmetric", "--compress-algo", "bzip2"], &plain);
