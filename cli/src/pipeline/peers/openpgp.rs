@@ -183,3 +183,24 @@ fn every_certificate_in_a_file_becomes_a_recipient() {
         assert_eq!(certificates.len(), 2);
     }
 }
+
+#[test]
+fn a_secret_key_and_a_mixture_are_refused_as_recipients() {
+    let gpg = Gpg::new();
+    gpg.generate("me@example.com", "ed25519");
+    let armored = gpg.run(["--export-secret-keys", "--armor", "me@example.com"], b"");
+    let folder = tempfile::tempdir().unwrap();
+    let binary = file(folder.path(), "secret.gpg", gpg.secret_key("me@example.com"));
+    for given in [String::from_utf8(armored).unwrap(), binary.display().to_string()] {
+        assert!(matches!(Encryption::from_recipients(&[given]), Err(Error::PrivateRecipient { .. })));
+    }
+    let (_, age) = super::super::generate_identity(None).unwrap();
+    let mixed = [gpg.certificate("me@example.com"), age];
+    assert!(matches!(Encryption::from_recipients(&mixed), Err(Error::MixedRecipients)));
+    let mut keys = Keys::default();
+    let error = keys.add_identity("k", mixed[0].as_bytes()).unwrap_err();
+    assert_eq!(
+        error.to_string(),
+        "no identity in 'k': it holds an OpenPGP certificate, which is the public part"
+    );
+}
