@@ -12,7 +12,7 @@ fn methods() -> Vec<(&'static str, Vec<u8>, Keys)> {
     keys.add_identity("key", identity.expose_secret().as_bytes()).unwrap();
     // To a certificate: a passphrase costs a tenth of a second each time.
     let gpg = Gpg::new();
-    gpg.generate("damage@example.com", "ed25519");
+    gpg.generate("damage@example.com", "cv25519");
     keys.add_identity("key", &gpg.secret_key("damage@example.com")).unwrap();
     let openpgp = Encryption::from_recipients(&[gpg.certificate("damage@example.com")]).unwrap();
     let mut gzip = flate2::write::GzEncoder::new(Vec::new(), flate2::Compression::fast());
