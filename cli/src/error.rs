@@ -8,7 +8,7 @@
 use std::error::Error as StdError;
 use std::fmt::Write as _;
 
-use crate::{archive, backup, catalog, pipeline, postgres, restore, store, verify};
+use crate::{archive, backup, catalog, pipeline, postgres, restore, settings, store, verify};
 
 /// 0 clean, 1 judged bad, 2 could not work.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -63,7 +63,8 @@ fn hint(link: &(dyn StdError + 'static)) -> Option<String> {
         let inner: &(dyn StdError + 'static) = io.get_ref()?;
         return hint(inner).or_else(|| inner.source().and_then(hint));
     }
-    None.or_else(|| link.downcast_ref::<store::Error>().and_then(Advise::hint))
+    None.or_else(|| link.downcast_ref::<settings::Error>().and_then(Advise::hint))
+        .or_else(|| link.downcast_ref::<store::Error>().and_then(Advise::hint))
         .or_else(|| link.downcast_ref::<pipeline::Error>().and_then(Advise::hint))
         .or_else(|| link.downcast_ref::<postgres::Error>().and_then(Advise::hint))
         .or_else(|| link.downcast_ref::<postgres::tools::Error>().and_then(Advise::hint))

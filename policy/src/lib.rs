@@ -3,5 +3,12 @@
 //! Nothing here reads a file, the clock, the environment or the network; the
 //! crate is the same in the command, in the tests and in a browser.
 
+pub mod config;
+pub mod finding;
 pub mod identifier;
 pub mod manifest;
+pub mod parse;
+pub mod provider;
+pub mod schedule;
+pub mod secrets;
+pub mod units;

@@ -75,7 +75,8 @@ impl Proxy {
     /// How many requests of this method contained `target`.
     pub fn count(&self, method: &str, target: &str) -> usize {
         let state = self.state.lock().unwrap();
-        let fits = |line: &&String| line.split_once(' ').is_some_and(|(m, t)| m == method && t.contains(target));
+        let fits =
+            |line: &&String| line.split_once(' ').is_some_and(|(m, t)| m == method && t.contains(target));
         state.seen.iter().filter(fits).count()
     }
 }
@@ -89,9 +90,10 @@ impl Drop for Proxy {
 impl State {
     fn fault(&mut self, method: &str, target: &str) -> Option<Fault> {
         self.seen.push(format!("{method} {target}"));
-        let rule = self.rules.iter_mut().find(|rule| {
-            rule.method == method && target.contains(rule.target) && rule.left != Some(0)
-        })?;
+        let rule = self
+            .rules
+            .iter_mut()
+            .find(|rule| rule.method == method && target.contains(rule.target) && rule.left != Some(0))?;
         if let Some(left) = &mut rule.left {
             *left -= 1;
         }

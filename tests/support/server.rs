@@ -9,7 +9,7 @@ use std::io::{Read, Write};
 use std::net::{TcpListener, TcpStream};
 use std::os::unix::process::CommandExt;
 use std::path::{Path, PathBuf};
-use std::process::{Child, Command, Stdio};
+use std::process::{Child, ChildStdin, Command, Stdio};
 use std::sync::OnceLock;
 use std::time::{Duration, Instant};
 
@@ -29,8 +29,8 @@ rm -rf "$folder" "$folder.log""#;
 /// A running server.
 pub struct Server {
     pub endpoint: String,
-    /// Its standard input is the pipe.
-    supervisor: Child,
+    /// The pipe that the supervisor waits on.
+    _pipe: ChildStdin,
 }
 
 /// SeaweedFS: checks signatures and checksums, honours conditions.
@@ -39,12 +39,12 @@ pub fn seaweed() -> &'static Server {
     SERVER.get_or_init(|| {
         start(|folder, ports| {
             let config = folder.join("s3.json");
-            let identity = serde_json::json!({"identities": [{
+            let identities = serde_json::json!({"identities": [{
                 "name": "admin",
                 "credentials": [{"accessKey": ACCESS_KEY, "secretKey": SECRET_KEY}],
                 "actions": ["Admin", "Read", "List", "Tagging", "Write"],
             }]});
-            std::fs::write(&config, identity.to_string()).unwrap();
+            std::fs::write(&config, identities.to_string()).unwrap();
             let mut command = Command::new(tool("weed"));
             command.args(["server", "-ip=127.0.0.1", "-ip.bind=127.0.0.1", "-s3", "-volume.max=300"]);
             command.args(["-master.volumeSizeLimitMB=128", "-s3.port.iceberg=0", "-s3.port.lance=0"]);
@@ -52,8 +52,14 @@ pub fn seaweed() -> &'static Server {
             command.arg(format!("-s3.config={}", config.display()));
             // Every port: the gRPC ones are 10,000 higher when they are not given.
             let flags = [
-                "s3.port", "s3.port.grpc", "master.port", "master.port.grpc", "volume.port", "volume.port.grpc",
-                "filer.port", "filer.port.grpc",
+                "s3.port",
+                "s3.port.grpc",
+                "master.port",
+                "master.port.grpc",
+                "volume.port",
+                "volume.port.grpc",
+                "filer.port",
+                "filer.port.grpc",
             ];
             for (flag, port) in flags.iter().zip(ports) {
                 command.arg(format!("-{flag}={port}"));
@@ -107,7 +113,10 @@ fn start(command: impl Fn(&Path, &[u16]) -> Command) -> Server {
             .spawn()
             .unwrap();
         if answers(ports[0], &mut supervisor) {
-            return Server { endpoint: format!("http://127.0.0.1:{}", ports[0]), supervisor };
+            return Server {
+                endpoint: format!("http://127.0.0.1:{}", ports[0]),
+                _pipe: supervisor.stdin.take().unwrap(),
+            };
         }
         log = std::fs::read_to_string(folder.with_extension("log")).unwrap_or_default();
         drop(supervisor.stdin.take());
@@ -119,7 +128,7 @@ fn start(command: impl Fn(&Path, &[u16]) -> Command) -> Server {
 /// Wait until the port speaks HTTP.
 fn answers(port: u16, supervisor: &mut Child) -> bool {
     let begun = Instant::now();
-    while begun.elapsed() < Duration::from_secs(60) && supervisor.try_wait().unwrap().is_none() {
+    while begun.elapsed() < Duration::from_mins(1) && supervisor.try_wait().unwrap().is_none() {
         if let Ok(mut stream) = TcpStream::connect(("127.0.0.1", port)) {
             stream.set_read_timeout(Some(Duration::from_secs(2))).unwrap();
             let mut start = [0; 5];
@@ -131,11 +140,4 @@ fn answers(port: u16, supervisor: &mut Child) -> bool {
         std::thread::sleep(Duration::from_millis(50));
     }
     false
-}
-
-impl Server {
-    /// The supervisor's process, for the test that it does its work.
-    pub fn supervisor(&self) -> u32 {
-        self.supervisor.id()
-    }
 }

@@ -57,10 +57,9 @@ pub(super) fn walk<R: Read>(
         let reading = format!("the data of '{}'", entry.name());
         let dump_id = input.int(&reading)?;
         if dump_id != i64::from(entry.dump_id) {
-            return Err(input.damaged(format!(
-                "block {dump_id} where block {} ({reading}) belongs",
-                entry.dump_id
-            )));
+            return Err(
+                input.damaged(format!("block {dump_id} where block {} ({reading}) belongs", entry.dump_id))
+            );
         }
         if let DataState::Offset(offset) = entry.data
             && offset != start

@@ -9,9 +9,9 @@ use std::io::{self, Read};
 use flate2::{Decompress, FlushDecompress, Status};
 use zstd::stream::raw::{InBuffer, Operation, OutBuffer};
 
+use super::Error;
 use super::header::Compression;
 use super::input::Input;
-use super::Error;
 
 /// Bytes of the pieces in which data is read and handed on; four fit a core's cache.
 const PIECE: usize = 256 * 1024;
@@ -160,7 +160,9 @@ impl Decoder {
                 sink.plain(&self.plain[..made])?;
                 open = hint != 0;
                 if !open && (from.pos < length || chunks.left > 0) {
-                    return Err(data("a zstd frame begins in the middle of a chunk; pg_restore would lose it"));
+                    return Err(data(
+                        "a zstd frame begins in the middle of a chunk; pg_restore would lose it",
+                    ));
                 }
                 // A full buffer may hide more that needs no further input.
                 if from.pos == length && (made < PIECE || !open) {
@@ -269,9 +271,10 @@ impl<R: Read> Chunks<'_, R> {
     fn at_end(&mut self) -> Result<bool, Error> {
         if self.left == 0 && !self.ended {
             let length = self.input.int(self.reading)?;
-            self.left = usize::try_from(length).ok().filter(|length| *length <= i32::MAX as usize).ok_or_else(
-                || self.input.damaged(format!("length {length} of a chunk of {}", self.reading)),
-            )?;
+            self.left =
+                usize::try_from(length).ok().filter(|length| *length <= i32::MAX as usize).ok_or_else(
+                    || self.input.damaged(format!("length {length} of a chunk of {}", self.reading)),
+                )?;
             self.ended = self.left == 0;
         }
         Ok(self.ended)

@@ -13,8 +13,7 @@ use super::{Compression, Error};
 
 macro_rules! archive {
     ($name:ident, $file:literal) => {
-        pub(super) const $name: &[u8] =
-            include_bytes!(concat!("../../../tests/fixtures/archives/", $file));
+        pub(super) const $name: &[u8] = include_bytes!(concat!("../../../tests/fixtures/archives/", $file));
     };
 }
 
@@ -32,8 +31,7 @@ archive!(EMPTY_18, "empty-18.dump");
 archive!(NO_BLOBS_18, "no-blobs-18.dump");
 
 /// What pg_restore 18 prints for [`NO_BLOBS_18`], without comments.
-pub(super) const NO_BLOBS_18_SQL: &[u8] =
-    include_bytes!("../../../tests/fixtures/archives/no-blobs-18.sql");
+pub(super) const NO_BLOBS_18_SQL: &[u8] = include_bytes!("../../../tests/fixtures/archives/no-blobs-18.sql");
 
 pub(super) const ALL: [(&str, &[u8]); 11] = [
     ("zoo 15 gzip", ZOO_15_GZIP),
@@ -113,7 +111,8 @@ pub(super) fn pg_restore(archive: &[u8]) -> Vec<u8> {
 pub(super) fn without_comments(sql: &[u8]) -> Vec<u8> {
     let mut text = Vec::new();
     for line in sql.split_inclusive(|byte| *byte == b'\n') {
-        if !line.starts_with(b"--") && !line.starts_with(b"\\restrict") && !line.starts_with(b"\\unrestrict") {
+        if !line.starts_with(b"--") && !line.starts_with(b"\\restrict") && !line.starts_with(b"\\unrestrict")
+        {
             text.extend_from_slice(line);
         }
     }

@@ -167,7 +167,8 @@ fn read_time<R: Read>(input: &mut Input<R>, reading: &str) -> Result<Option<Date
     let small = |value: i64| i8::try_from(value).ok();
     let date = || {
         let year = i16::try_from(year + 1900).ok()?;
-        DateTime::new(year, small(month + 1)?, small(day)?, small(hour)?, small(minute)?, small(second)?, 0).ok()
+        DateTime::new(year, small(month + 1)?, small(day)?, small(hour)?, small(minute)?, small(second)?, 0)
+            .ok()
     };
     Ok(date())
 }

@@ -116,7 +116,9 @@ fn blocks_in_another_order_are_an_error() {
 fn what_is_no_custom_archive_is_named() {
     let mut newer = fixtures::ZOO_18_NONE.to_vec();
     newer[6] = 17;
-    assert!(matches!(inspect(&newer[..], |_| {}), Err(Error::UnknownVersion { version }) if version == "1.17"));
+    assert!(
+        matches!(inspect(&newer[..], |_| {}), Err(Error::UnknownVersion { version }) if version == "1.17")
+    );
     let mut directory = fixtures::ZOO_18_NONE.to_vec();
     directory[10] = 5;
     assert!(matches!(inspect(&directory[..], |_| {}), Err(Error::NotCustom { .. })));
@@ -132,10 +134,7 @@ fn a_failing_source_is_not_called_a_cut_archive() {
             Err(io::Error::new(io::ErrorKind::UnexpectedEof, "the stream stopped before its end"))
         }
     }
-    assert!(matches!(
-        inspect(fixtures::ZOO_15_GZIP[..3000].chain(Failing), |_| {}),
-        Err(Error::Read(_))
-    ));
+    assert!(matches!(inspect(fixtures::ZOO_15_GZIP[..3000].chain(Failing), |_| {}), Err(Error::Read(_))));
 }
 
 /// A length of 2 GiB that nothing stands behind: the reader sees the end after

@@ -10,12 +10,12 @@
 
 use std::io::{BufReader, Read};
 
+use super::Error;
 use super::blocks::{self, Visitor};
 use super::copy::Rows;
 use super::decode::Sink;
 use super::input::Input;
 use super::toc::{Entry, Toc, read_kept};
-use super::Error;
 
 /// Bytes read from the source at once.
 const BUFFER: usize = 256 * 1024;
@@ -207,7 +207,10 @@ mod tests {
         assert_eq!(gzip.tables, stored.tables);
         assert_eq!(gzip.plain_bytes, stored.plain_bytes);
         for (archive, algorithm) in [
-            (compressed(fixtures::ZOO_18_NONE, Compression::Zstd, fixtures::one_zstd_frame), Compression::Zstd),
+            (
+                compressed(fixtures::ZOO_18_NONE, Compression::Zstd, fixtures::one_zstd_frame),
+                Compression::Zstd,
+            ),
             (compressed(fixtures::ZOO_18_NONE, Compression::Lz4, fixtures::one_lz4_frame), Compression::Lz4),
         ] {
             let found = inspect(&archive[..], |_| {}).unwrap();
@@ -231,7 +234,8 @@ mod tests {
         let error = inspect(&archive[..], |_| {}).unwrap_err();
         assert!(error.to_string().contains("in the middle of a chunk"), "{error}");
 
-        let glued = |plain: &[u8]| vec![cut(plain).iter().flat_map(|piece| fixtures::lz4_frame(piece)).collect()];
+        let glued =
+            |plain: &[u8]| vec![cut(plain).iter().flat_map(|piece| fixtures::lz4_frame(piece)).collect()];
         let archive = compressed(fixtures::ZOO_18_NONE, Compression::Lz4, glued);
         assert_eq!(inspect(&archive[..], |_| {}).unwrap().large_objects, 3);
     }
@@ -245,9 +249,11 @@ mod tests {
             encoder.finish().unwrap()
         };
         let zstd: Frame = |plain| zstd::bulk::compress(plain, 3).unwrap();
-        for (algorithm, frame) in
-            [(Compression::Gzip, zlib), (Compression::Zstd, zstd), (Compression::Lz4, fixtures::lz4_frame as Frame)]
-        {
+        for (algorithm, frame) in [
+            (Compression::Gzip, zlib),
+            (Compression::Zstd, zstd),
+            (Compression::Lz4, fixtures::lz4_frame as Frame),
+        ] {
             // Every length of the stream but its own: the large object of 14 bytes,
             // in the archive's last blocks, has no marker of its own to tell.
             for missing in 1..20 {

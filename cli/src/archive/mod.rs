@@ -20,7 +20,6 @@ mod header;
 mod input;
 mod inspect;
 mod recode;
-pub mod roles;
 mod select;
 mod toc;
 mod write;
@@ -30,8 +29,8 @@ pub use header::{Compression, Header};
 pub use inspect::{Contents, TableRows, inspect};
 pub use recode::{Recoding, recode};
 pub use select::{
-    Choice, ForeignKey, Halves, LeftOut, Needed, Plan, Provider, Selection, TargetFacts, human_list, list_file,
-    plan, roles,
+    Choice, ForeignKey, Halves, LeftOut, Needed, Plan, Provider, Selection, TargetFacts, human_list,
+    list_file, plan, roles,
 };
 pub use toc::{DataState, Entry, Section, Toc, read_toc};
 pub use write::Coding;
@@ -86,7 +85,9 @@ pub enum Error {
     UnknownVersion { version: String },
     #[error("the archive ends at byte {at}, inside {reading}")]
     CutShort { at: u64, reading: String },
-    #[error("the archive ends at byte {at}, but {missing} of its {expected} data blocks are missing, first that of '{first}'")]
+    #[error(
+        "the archive ends at byte {at}, but {missing} of its {expected} data blocks are missing, first that of '{first}'"
+    )]
     MissingData { at: u64, missing: usize, expected: usize, first: String },
     #[error("the archive is damaged at byte {at}: {what}")]
     Damaged { at: u64, what: String },
@@ -140,11 +141,15 @@ impl Advise for Error {
                 format!("use pg_restore {major} or newer")
             }
             Self::NotInArchive { near, .. } if !near.is_empty() => {
-                format!("did you mean {}", near.iter().map(|n| format!("'{n}'")).collect::<Vec<_>>().join(", "))
+                format!(
+                    "did you mean {}",
+                    near.iter().map(|n| format!("'{n}'")).collect::<Vec<_>>().join(", ")
+                )
             }
             Self::NotInArchive { .. } => "`--list` shows what the archive holds".to_owned(),
             Self::BadPattern { .. } => {
-                "write `table`, `schema.table`, or quote each name as in SQL; `*` and `?` are wildcards".to_owned()
+                "write `table`, `schema.table`, or quote each name as in SQL; `*` and `?` are wildcards"
+                    .to_owned()
             }
             Self::Start { .. } | Self::InspectorDied => return None,
             Self::Dump { messages, .. } => return dump_hint(messages),

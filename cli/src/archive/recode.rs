@@ -60,7 +60,9 @@ fn target_minor(toc: &Toc, recoding: Recoding) -> Result<u8, Error> {
     let refuse = |why| Error::CannotLower { version: format!("1.{minor}"), why };
     if minor < 16 && own >= 16 {
         if toc.entries.iter().any(|entry| entry.desc == "BLOB METADATA") {
-            return Err(refuse("its large objects are grouped, which older versions of pg_restore do not know"));
+            return Err(refuse(
+                "its large objects are grouped, which older versions of pg_restore do not know",
+            ));
         }
         if toc.entries.iter().any(|entry| entry.relkind == Some('p') && !entry.table_am.is_empty()) {
             return Err(refuse("a partitioned table has an access method of its own"));

@@ -203,7 +203,8 @@ fn read_entry<R: Read>(
     let mut dependencies = Vec::new();
     while let Some(text) = input.string(reading)? {
         let id = std::str::from_utf8(&text).ok().and_then(|text| text.parse().ok());
-        dependencies.push(id.ok_or_else(|| input.damaged(format!("a dependency is no number in {reading}")))?);
+        dependencies
+            .push(id.ok_or_else(|| input.damaged(format!("a dependency is no number in {reading}")))?);
     }
     let data_at = input.position();
     let data = read_data_state(input, header, reading)?;
@@ -230,7 +231,11 @@ fn read_entry<R: Read>(
     })
 }
 
-fn read_data_state<R: Read>(input: &mut Input<R>, header: &Header, reading: &str) -> Result<DataState, Error> {
+fn read_data_state<R: Read>(
+    input: &mut Input<R>,
+    header: &Header,
+    reading: &str,
+) -> Result<DataState, Error> {
     let flag = input.byte(reading)?;
     let mut offset = [0; 8];
     input.exact(&mut offset[..usize::from(header.off_size)], reading)?;

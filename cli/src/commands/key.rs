@@ -54,8 +54,14 @@ fn generate(output: Option<&Path>, locked: bool, context: &Context) -> anyhow::R
     let passphrase = if locked { Some(new_passphrase()?) } else { None };
     let (identity, recipient) = pipeline::generate_identity(passphrase.as_ref())?;
     if let Some(path) = output {
-        write_new(path, identity.expose_secret())
-            .with_context(|| format!("cannot write the identity to '{}'", path.display()))?;
+        match write_new(path, identity.expose_secret()) {
+            Err(error) if error.kind() == std::io::ErrorKind::AlreadyExists => {
+                bail!("'{}' is already there, and nothing is ever written over a key", path.display())
+            }
+            written => {
+                written.with_context(|| format!("cannot write the identity to '{}'", path.display()))?;
+            }
+        }
         ui.say(&recipient);
         ui.json(&json!({ "recipient": recipient, "identity_file": path }))?;
     } else {
@@ -162,7 +168,7 @@ mod tests {
         let text = std::fs::read_to_string(&path).unwrap();
         assert_eq!(
             generate(Some(&path), false, &context()).unwrap_err().to_string(),
-            format!("cannot write the identity to '{}'", path.display())
+            format!("'{}' is already there, and nothing is ever written over a key", path.display())
         );
         assert_eq!(std::fs::read_to_string(&path).unwrap(), text);
     }

@@ -16,6 +16,8 @@ mod options;
 mod show;
 mod verify;
 mod key;
+mod config;
+mod init;
 
 /// Every migration has a way back: PostgreSQL backups that have proved that
 /// they restore.
@@ -56,6 +58,8 @@ enum Command {
     Get(get::Args),
     Verify(verify::Args),
     Key(key::Args),
+    Init(init::Args),
+    Config(config::Args),
     Completions(completions::Args),
 }
 
@@ -79,6 +83,8 @@ pub async fn run(cli: Cli, stop: CancellationToken) -> anyhow::Result<ExitStatus
         Command::Get(args) => get::run(args, &context).await,
         Command::Verify(args) => verify::run(args, &context).await,
         Command::Key(args) => key::run(&args, &context),
+        Command::Init(args) => init::run(&args, &context),
+        Command::Config(args) => config::run(&args, &context),
         Command::Completions(args) => completions::run(&args),
     }
 }

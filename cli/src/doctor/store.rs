@@ -27,10 +27,10 @@ pub async fn store(store: &dyn Store, prefix: &str, now: f64) -> Vec<Check> {
         #[expect(clippy::cast_precision_loss, reason = "seconds between two clocks are few")]
         checks.push(machine::clock(&format!("'{url}'"), now + ahead as f64, now));
     }
-    if probe.stale_uploads > 0 {
+    if let Some(stale @ 1..) = probe.stale_uploads {
         checks.push(Check::warning(
             "store-uploads",
-            format!("{} unfinished uploads lie in '{url}' and are billed", probe.stale_uploads),
+            format!("{} unfinished uploads lie in '{url}' and are billed", stale),
             "add a lifecycle rule that aborts incomplete multipart uploads after 1 day",
         ));
     }

@@ -242,6 +242,11 @@ impl Keys {
         Ok(())
     }
 
+    /// Whether there is nothing to open an encrypted artifact with.
+    pub fn is_empty(&self) -> bool {
+        self.age.is_empty() && self.openpgp.is_empty() && self.passphrases.is_empty()
+    }
+
     /// The recipients of the age identities, in their order.
     pub fn recipients(&self) -> Vec<String> {
         self.age.iter().map(|identity| identity.to_public().to_string()).collect()

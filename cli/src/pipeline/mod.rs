@@ -25,7 +25,7 @@ pub use self::keys::{Encryption, Keys};
 pub use self::openpgp::Certificate;
 pub use self::peel::{Layer, Opened, open};
 pub use self::seal::{Sealed, Sealing, seal};
-pub use self::tally::{Tally, TallyWriter};
+pub use self::tally::{Count, Tally, TallyWriter};
 
 /// Where the bytes of an artifact come from. `finish` is called once, after the
 /// last byte was read: only when it succeeds is the stream's end said, so that
@@ -33,4 +33,13 @@ pub use self::tally::{Tally, TallyWriter};
 pub trait Source: Read + Send + 'static {
     type Outcome: Send + 'static;
     fn finish(self) -> io::Result<Self::Outcome>;
+}
+
+/// Bytes that are in memory already, such as the text of the globals.
+impl Source for io::Cursor<Vec<u8>> {
+    type Outcome = ();
+
+    fn finish(self) -> io::Result<()> {
+        Ok(())
+    }
 }

@@ -15,6 +15,7 @@ use pgp::composed::{
 };
 use pgp::crypto::hash::HashAlgorithm;
 use pgp::crypto::sym::SymmetricKeyAlgorithm;
+use pgp::packet::DataMode;
 use pgp::types::{KeyDetails, Password, Seipdv1ReadMode, StringToKey};
 use rand::rngs::OsRng;
 use secrecy::{ExposeSecret, SecretString};
@@ -109,10 +110,11 @@ pub(super) fn open(input: &Replay, layer: Layer, keys: &Keys) -> Result<Box<dyn 
             // A wrong passphrase makes a wrong key, which makes nonsense of the
             // first packet: only that tells.
             match begin()?.decrypt_the_ring(ring, true).and_then(|(message, _)| unpack(message)) {
-                Ok(message) => {
+                Ok(message) if makes_sense(&message) => {
                     input.commit();
                     return Ok(Box::new(message));
                 }
+                Ok(_) => {}
                 Err(cause) => {
                     let cause = refuse(cause, layer);
                     if matches!(cause, Error::Unsupported { .. }) {
@@ -123,6 +125,12 @@ pub(super) fn open(input: &Replay, layer: Layer, keys: &Keys) -> Result<Box<dyn 
         }
     }
     Err(wanted.refuse(layer, !keys.passphrases.is_empty()))
+}
+
+/// Whether literal data is of a kind that somebody writes.
+fn makes_sense(message: &Message<'_>) -> bool {
+    let known = [DataMode::Binary, DataMode::Text, DataMode::Utf8];
+    message.literal_data_header().is_some_and(|header| known.contains(&header.mode()))
 }
 
 fn options() -> DecryptionOptions {
@@ -160,12 +168,10 @@ fn unpack(mut message: Message<'static>) -> Result<Message<'static>, pgp::errors
 
 fn refuse(cause: pgp::errors::Error, layer: Layer) -> Error {
     match cause {
-        pgp::errors::Error::IO { source, .. } if source.to_string().contains("unsupported compression") => {
-            Error::Unsupported {
-                what: "OpenPGP data that was compressed with bzip2",
-                by_hand: "gpg --decrypt FILE",
-            }
-        }
+        pgp::errors::Error::IO { source, .. } if source.to_string().contains("BZip2") => Error::Unsupported {
+            what: "OpenPGP data that was compressed with bzip2",
+            by_hand: "gpg --decrypt FILE",
+        },
         pgp::errors::Error::IO { source, .. } => damage(layer, source),
         cause => damage(layer, io::Error::other(cause)),
     }

@@ -96,7 +96,7 @@ pub(super) fn open(
     let length = fill(&mut input, &mut sample).map_err(damaged)?;
     sample.truncate(length);
     let whole = length < SAMPLE;
-    if sample.is_empty() || whole && length % BLOCK != 0 {
+    if sample.is_empty() || whole && !length.is_multiple_of(BLOCK) {
         return Err(Error::CutShort { layer });
     }
     if keys.passphrases.is_empty() {
@@ -176,7 +176,7 @@ impl<R: Read> Blocks<R> {
         self.ended = length < self.buffer.len();
         let cut = || Error::CutShort { layer: Layer::OpensslEnc }.into_io();
         if self.ended {
-            if length == 0 || length % BLOCK != 0 {
+            if length == 0 || !length.is_multiple_of(BLOCK) {
                 return Err(cut());
             }
             decrypt(&mut self.cipher, &mut self.buffer[..length]);

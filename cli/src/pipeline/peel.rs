@@ -196,13 +196,11 @@ fn peel(layer: Layer, reader: Box<dyn Read + Send>, keys: &Keys) -> Result<Peele
         })
     }))
     .unwrap_or_else(|_| Err(damage(layer, io::Error::other("it makes no sense"))));
-    match (decoder, fault.take()) {
-        (Err(_), Some(cause)) => Err(unwrap(cause)),
-        (Err(cause), None) => Err(cause),
-        // A fault that the decoder swallowed is none the less one.
-        (Ok(_), Some(cause)) => Err(unwrap(cause)),
-        (Ok(decoder), None) => Ok(Peeled { decoder, layer, fault, state: State::Going }),
+    // A fault that the decoder swallowed or wrapped is none the less the reason.
+    if let Some(cause) = fault.take() {
+        return Err(unwrap(cause));
     }
+    Ok(Peeled { decoder: decoder?, layer, fault, state: State::Going })
 }
 
 fn buffered(input: Watched) -> BufReader<Watched> {
@@ -257,7 +255,7 @@ impl Read for Peeled {
 
 /// What a decoder's I/O error means for its layer.
 pub(super) fn damage(layer: Layer, cause: io::Error) -> Error {
-    if cause.get_ref().is_some_and(|inner| inner.is::<Error>()) {
+    if cause.get_ref().is_some_and(<dyn std::error::Error + Send + Sync>::is::<Error>) {
         return unwrap(cause);
     }
     if cause.kind() == io::ErrorKind::UnexpectedEof {
@@ -296,15 +294,13 @@ struct Watched {
 
 impl Read for Watched {
     fn read(&mut self, out: &mut [u8]) -> io::Result<usize> {
-        self.inner.read(out).or_else(|error| {
-            let kind = error.kind();
-            if kind == io::ErrorKind::Interrupted {
-                return Err(error);
-            }
-            self.fault.set(error);
-            // Not the kind: an early end must not look like a cut to a decoder.
-            Err(io::Error::other("the input failed"))
-        })
+        let error = match self.inner.read(out) {
+            Err(error) if error.kind() != io::ErrorKind::Interrupted => error,
+            result => return result,
+        };
+        self.fault.set(error);
+        // Not the same kind: an early end must not look like a cut to a decoder.
+        Err(io::Error::other("the input failed"))
     }
 }
 

@@ -138,31 +138,24 @@ impl Gpg {
         run(&mut command, input)
     }
 
-    /// Keys that are not locked, so that only what needs a passphrase has one.
-    fn generate(&self, name: &str, algorithm: &str) {
+    /// A key that is not locked, so that only what needs a passphrase has one,
+    /// with an encryption subkey of this algorithm.
+    fn generate(&self, name: &str, encryption: &str) {
+        self.unlocked(&["--quick-generate-key", name, "ed25519", "default", "never"]);
+        self.unlocked(&["--quick-add-key", &self.fingerprint(name), encryption, "encr", "never"]);
+    }
+
+    /// Make keys without a passphrase.
+    fn unlocked(&self, arguments: &[&str]) {
         let mut command = Command::new("gpg");
         command.args(["--batch", "--quiet", "--no-tty", "--pinentry-mode", "loopback", "--passphrase", ""]);
-        command.args(["--quick-generate-key", name, algorithm, "default", "never"]);
-        run(command.env("GNUPGHOME", self.home.path()), b"");
-        if algorithm == "ed25519" || algorithm == "rsa3072" {
-            let list = self.run(["--list-keys", "--with-colons", name], b"");
-            let list = String::from_utf8(list).unwrap();
-            let fingerprint = list.lines().find_map(|line| line.strip_prefix("fpr:::::::::")).unwrap();
-            let fingerprint = fingerprint.trim_end_matches(':');
-            let subkey = if algorithm == "ed25519" { "cv25519" } else { "rsa3072" };
-            let mut command = Command::new("gpg");
-            command.args([
-                "--batch",
-                "--quiet",
-                "--no-tty",
-                "--pinentry-mode",
-                "loopback",
-                "--passphrase",
-                "",
-            ]);
-            command.args(["--quick-add-key", fingerprint, subkey, "encr", "never"]);
-            run(command.env("GNUPGHOME", self.home.path()), b"");
-        }
+        run(command.args(arguments).env("GNUPGHOME", self.home.path()), b"");
+    }
+
+    fn fingerprint(&self, name: &str) -> String {
+        let list = String::from_utf8(self.run(["--list-keys", "--with-colons", name], b"")).unwrap();
+        let line = list.lines().find_map(|line| line.strip_prefix("fpr:::::::::")).unwrap();
+        line.trim_end_matches(':').to_owned()
     }
 
     fn certificate(&self, name: &str) -> String {

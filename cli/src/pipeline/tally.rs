@@ -6,19 +6,20 @@ use std::io::{self, Read, Write};
 use backstop_policy::manifest::Digest;
 use sha2::{Digest as _, Sha256};
 
+/// A running tally of bytes that are given to it.
 #[derive(Clone, Default)]
-struct Count {
+pub struct Count {
     bytes: u64,
     hash: Sha256,
 }
 
 impl Count {
-    fn add(&mut self, bytes: &[u8]) {
+    pub fn add(&mut self, bytes: &[u8]) {
         self.bytes += bytes.len() as u64;
         self.hash.update(bytes);
     }
 
-    fn digest(&self) -> Digest {
+    pub fn digest(&self) -> Digest {
         Digest { bytes: self.bytes, sha256: hex::encode(self.hash.clone().finalize()) }
     }
 }

@@ -17,6 +17,7 @@ use secrecy::{ExposeSecret, SecretString};
 use tokio_postgres::NoTls;
 
 use super::account::{Account, NoAccount};
+use super::target::Target;
 use super::tools::{self, ServerTools};
 use crate::error::Advise;
 
@@ -196,6 +197,12 @@ impl Cluster {
             quote(&self.superuser),
             quote(database)
         )
+    }
+
+    /// How to connect through the socket.
+    pub fn target(&self, database: &str) -> Result<Target, super::Error> {
+        // Nothing of the user's own settings may lead elsewhere.
+        Target::parse(&self.conninfo(database), &|_| None)
     }
 
     /// How to connect through the socket, for tokio-postgres.

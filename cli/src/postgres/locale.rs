@@ -3,10 +3,10 @@
 //! the machine of a throwaway cluster there are substitutes, each with the note
 //! that the user is owed, because text sorts differently under them.
 
+use backstop_policy::identifier::{literal, quote};
+use backstop_policy::manifest::Source;
+use tokio_postgres::Client;
 use tokio_postgres::error::SqlState;
-use tokio_postgres::{Client, NoTls};
-
-use super::cluster::Cluster;
 
 /// Who sorts and classifies text (pg_database.datlocprovider).
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -64,7 +64,7 @@ impl Locale {
     pub fn create_database(&self, name: &str, server_major: u32) -> String {
         let mut sql = format!(
             "CREATE DATABASE {} TEMPLATE template0 ENCODING {} LC_COLLATE {} LC_CTYPE {}",
-            identifier(name),
+            quote(name),
             literal(&self.encoding),
             literal(&self.collate),
             literal(&self.ctype)
@@ -127,24 +127,27 @@ impl Locale {
     }
 }
 
-impl Cluster {
-    /// Make an empty database of this locale, or of the closest one that is to
-    /// be had on this machine; then the answer is the note that says so.
-    pub async fn create_database(
-        &self,
-        name: &str,
-        locale: &Locale,
-    ) -> Result<Option<String>, tokio_postgres::Error> {
-        let (client, connection) = self.config("postgres").connect(NoTls).await?;
-        let connection = tokio::spawn(connection);
-        let made = create_closest(&client, name, locale).await;
-        drop(client);
-        let _ = connection.await;
-        made
+impl From<&Source> for Locale {
+    /// Of the database that a manifest describes.
+    fn from(source: &Source) -> Self {
+        Self {
+            encoding: source.encoding.clone(),
+            provider: match source.locale_provider.as_deref() {
+                Some("icu") => Provider::Icu,
+                Some("builtin") => Provider::Builtin,
+                _ => Provider::Libc,
+            },
+            collate: source.collate.clone(),
+            ctype: source.ctype.clone(),
+            provider_locale: source.locale.clone(),
+            icu_rules: None,
+        }
     }
 }
 
-async fn create_closest(
+/// Make an empty database of this locale, or of the closest one that is to be
+/// had on this server; then the answer is the note that says so.
+pub async fn create_closest(
     client: &Client,
     name: &str,
     locale: &Locale,
@@ -183,15 +186,6 @@ async fn create_closest(
     Err(first)
 }
 
-fn identifier(name: &str) -> String {
-    format!("\"{}\"", name.replace('"', "\"\""))
-}
-
-/// With escapes said outright, whatever standard_conforming_strings is.
-fn literal(text: &str) -> String {
-    format!("E'{}'", text.replace('\\', "\\\\").replace('\'', "''"))
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -209,21 +203,21 @@ mod tests {
 
     #[test]
     fn the_statement_fits_the_servers_version() {
-        insta::assert_snapshot!(german().create_database("o\"x", 14), @r#"CREATE DATABASE "o""x" TEMPLATE template0 ENCODING E'UTF8' LC_COLLATE E'de_DE.UTF-8' LC_CTYPE E'de_DE.UTF-8'"#);
+        insta::assert_snapshot!(german().create_database("o\"x", 14), @r#"CREATE DATABASE "o""x" TEMPLATE template0 ENCODING 'UTF8' LC_COLLATE 'de_DE.UTF-8' LC_CTYPE 'de_DE.UTF-8'"#);
         let icu = Locale {
             provider: Provider::Icu,
             provider_locale: Some("de-AT".into()),
             icu_rules: Some("&V << w <<< W".into()),
             ..german()
         };
-        insta::assert_snapshot!(icu.create_database("x", 15), @"CREATE DATABASE \"x\" TEMPLATE template0 ENCODING E'UTF8' LC_COLLATE E'de_DE.UTF-8' LC_CTYPE E'de_DE.UTF-8' LOCALE_PROVIDER icu ICU_LOCALE E'de-AT'");
-        assert!(icu.create_database("x", 16).ends_with("ICU_LOCALE E'de-AT' ICU_RULES E'&V << w <<< W'"));
+        insta::assert_snapshot!(icu.create_database("x", 15), @"CREATE DATABASE \"x\" TEMPLATE template0 ENCODING 'UTF8' LC_COLLATE 'de_DE.UTF-8' LC_CTYPE 'de_DE.UTF-8' LOCALE_PROVIDER icu ICU_LOCALE 'de-AT'");
+        assert!(icu.create_database("x", 16).ends_with("ICU_LOCALE 'de-AT' ICU_RULES '&V << w <<< W'"));
     }
 
     #[test]
     fn substitutes_keep_the_language_and_the_encoding() {
         let names: Vec<_> = german().substitutes().iter().map(Locale::describe).collect();
-        let icu = "ICU locale 'de-DE'";
+        let icu = "ICU locale 'de-D'";
         assert_eq!(names, [icu, icu, "locale 'C.UTF-8'", "locale 'C'"]);
         assert!(german().substitutes().iter().all(|other| other.encoding == "UTF8"));
     }

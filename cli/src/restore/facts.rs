@@ -2,7 +2,7 @@
 
 use std::collections::BTreeSet;
 
-use crate::archive::select::{Provider, TargetFacts};
+use crate::archive::{Provider, TargetFacts};
 use crate::postgres::Error;
 use crate::postgres::session::Session;
 use crate::postgres::target::Target;

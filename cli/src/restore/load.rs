@@ -12,8 +12,7 @@ use tokio_util::sync::CancellationToken;
 
 use super::psql::{self, Frame, Script};
 use super::{Error, facts};
-use crate::archive::select::{self, Plan, Selection, TargetFacts};
-use crate::archive::{Coding, Recoding, Toc, read_toc, recode};
+use crate::archive::{Coding, Plan, Recoding, Selection, TargetFacts, Toc, list_file, plan as plan_of, read_toc, recode};
 use crate::postgres::target::Target;
 use crate::postgres::tools::ClientTools;
 
@@ -68,7 +67,7 @@ pub async fn load(
     let archive = Archive::read(archive).await?;
     prepare(&archive.toc).await?;
     let target: TargetFacts = facts::read(load.target).await?;
-    let plan = select::plan(&archive.toc, load.selection, &target)?;
+    let plan = plan_of(&archive.toc, load.selection, &target)?;
     review(&archive.toc, &plan);
     restore(load, archive, plan, target.server_major, stop).await
 }
@@ -85,7 +84,7 @@ pub async fn restore(
     let tools = ClientTools::for_restore(header.oldest_pg_restore(), server_major).await?;
     let readable = tools.supports(header.compression.as_str());
     let mut list = NamedTempFile::new().map_err(Error::ListFile)?;
-    list.write_all(select::list_file(&archive.toc, &plan).as_bytes()).map_err(Error::ListFile)?;
+    list.write_all(list_file(&archive.toc, &plan).as_bytes()).map_err(Error::ListFile)?;
     let mut command = tools.pg_restore();
     command.args(["--exit-on-error", "--no-password"]).arg("--use-list").arg(list.path());
     for (wanted, flag) in

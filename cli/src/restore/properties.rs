@@ -3,19 +3,18 @@
 //! the old name; here they are made to fit the new one.
 
 use backstop_policy::identifier::quote;
-use backstop_policy::manifest::Source;
 use tokio_postgres::error::SqlState;
 
 use super::Error;
 use super::report::LeftOut;
 use super::sql::{self, Kind};
-use crate::archive::Toc;
-use crate::archive::select::Selection;
+use crate::archive::{Selection, Toc};
 use crate::postgres;
+use crate::postgres::locale::{Locale, Provider};
 use crate::postgres::session::Session;
 
 /// What a new database is to be like, from the archive's own words.
-pub fn source(toc: &Toc) -> Option<Source> {
+pub fn locale(toc: &Toc) -> Option<Locale> {
     let entry = toc.entries.iter().find(|entry| entry.desc == "DATABASE")?;
     let tokens = sql::tokens(&entry.definition);
     // `KEY = 'text'` or `KEY = word`
@@ -26,56 +25,19 @@ pub fn source(toc: &Toc) -> Option<Source> {
             _ => None,
         }
     };
-    let locale = value("LOCALE");
-    let collate = value("LC_COLLATE").or_else(|| locale.clone())?;
-    let ctype = value("LC_CTYPE").or(locale)?;
-    Some(Source {
-        database: entry.tag.clone(),
-        server_version: toc.header.server_version.clone(),
-        server_version_num: 0,
-        system_identifier: None,
+    let both = value("LOCALE");
+    let collate = value("LC_COLLATE").or_else(|| both.clone())?;
+    Some(Locale {
         encoding: value("ENCODING")?,
+        ctype: value("LC_CTYPE").or(both).unwrap_or_else(|| collate.clone()),
         collate,
-        ctype,
-        locale_provider: value("LOCALE_PROVIDER"),
-        locale: value("ICU_LOCALE").or_else(|| value("BUILTIN_LOCALE")),
-        owner: entry.owner.clone(),
-        bytes: 0,
-    })
-}
-
-/// The same of a database that is there.
-pub async fn of_live(session: &Session) -> Result<Source, Error> {
-    let row = session
-        .query_one(
-            "SELECT datname::text, pg_encoding_to_char(encoding)::text, datcollate::text, datctype::text, \
-             to_jsonb(d) ->> 'datlocprovider', coalesce(to_jsonb(d) ->> 'datlocale', to_jsonb(d) ->> 'daticulocale'), \
-             pg_get_userbyid(datdba)::text, pg_database_size(oid) FROM pg_database d \
-             WHERE datname = current_database()",
-            &[],
-        )
-        .await
-        .map_err(postgres::Error::asking("describe the database"))?;
-    let provider: Option<String> = row.get(4);
-    Ok(Source {
-        database: row.get(0),
-        server_version: session.server_version().to_owned(),
-        server_version_num: session.server_version_num(),
-        system_identifier: None,
-        encoding: row.get(1),
-        collate: row.get(2),
-        ctype: row.get(3),
-        locale_provider: provider.map(|letter| {
-            match letter.as_str() {
-                "i" => "icu",
-                "b" => "builtin",
-                _ => "libc",
-            }
-            .to_owned()
-        }),
-        locale: row.get(5),
-        owner: row.get(6),
-        bytes: u64::try_from(row.get::<_, i64>(7)).unwrap_or_default(),
+        provider: match value("LOCALE_PROVIDER").as_deref() {
+            Some("icu") => Provider::Icu,
+            Some("builtin") => Provider::Builtin,
+            _ => Provider::Libc,
+        },
+        provider_locale: value("ICU_LOCALE").or_else(|| value("BUILTIN_LOCALE")),
+        icu_rules: value("ICU_RULES"),
     })
 }
 

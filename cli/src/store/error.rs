@@ -165,8 +165,11 @@ impl Advise for Error {
             Self::BadUrl { .. } => {
                 "write s3://bucket/prefix or file:///folder, and everything else beside `url`".to_owned()
             }
-            Self::BadSetting { .. } | Self::BadKey { .. } | Self::Cancelled { .. } => return None,
-            Self::Source(_) | Self::Other { .. } => return None,
+            Self::BadSetting { .. }
+            | Self::BadKey { .. }
+            | Self::Cancelled { .. }
+            | Self::Source(_)
+            | Self::Other { .. } => return None,
         };
         Some(hint)
     }

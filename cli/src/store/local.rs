@@ -25,13 +25,15 @@ use tempfile::TempPath;
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 
 use super::error::Cause;
-use super::{Error, Location, Object, Probe, Store, check_key, clock_ahead, is_temporary, probe_key, probe_reads};
+use super::{
+    Error, Location, Object, Probe, Store, check_key, clock_ahead, is_temporary, probe_key, probe_reads,
+};
 use crate::stream::{self, ByteStream, CHUNK};
 
 /// Where disks are mounted by habit.
 const MOUNT_PLACES: [&str; 4] = ["/mnt", "/media", "/run/media", "/Volumes"];
 /// An unfinished file that is older belongs to nobody.
-const STALE_AFTER: Duration = Duration::from_secs(24 * 60 * 60);
+const STALE_AFTER: Duration = Duration::from_hours(24);
 
 #[derive(Clone)]
 pub(super) struct Local {
@@ -97,7 +99,11 @@ impl Local {
             Ok(root) if root.is_dir() => Ok(true),
             Ok(_) => Err(Error::Broken { store: self.url.clone(), what: "it is a file, not a folder" }),
             Err(cause) if cause.kind() == io::ErrorKind::NotFound => {
-                if may_be_made(&self.root) { Ok(false) } else { Err(self.no_store()) }
+                if may_be_made(&self.root) {
+                    Ok(false)
+                } else {
+                    Err(self.no_store())
+                }
             }
             Err(cause) => Err(self.failed("open the folder", cause)),
         }
@@ -157,7 +163,12 @@ impl Local {
         file.sync_all().await.map_err(|cause| self.failed("sync a file", cause))?;
         let found = file.metadata().await.map_err(|cause| self.failed("look at a file", cause))?.len();
         if found != bytes {
-            return Err(Error::WrongSize { store: self.url.clone(), key: key.to_owned(), sent: bytes, found });
+            return Err(Error::WrongSize {
+                store: self.url.clone(),
+                key: key.to_owned(),
+                sent: bytes,
+                found,
+            });
         }
         Ok((temporary, bytes))
     }
@@ -339,7 +350,8 @@ impl Store for Local {
         let after = Timestamp::now();
         let seen = async {
             probe_reads(self, &key, b"backstop").await?;
-            let again = self.create(&key, path, ByteStream::from_bytes(Bytes::from_static(b"overwritten"))).await;
+            let again =
+                self.create(&key, path, ByteStream::from_bytes(Bytes::from_static(b"overwritten"))).await;
             let create_only = match again {
                 Err(Error::Exists { .. }) => true,
                 Ok(_) => false,
@@ -379,9 +391,11 @@ impl Local {
         let mut found = 0;
         loop {
             let mut chunk = bytes::BytesMut::with_capacity(CHUNK);
-            let read = file.read_buf(&mut chunk).await.map_err(|cause| {
-                io::Error::other(self.failed("read an object", cause))
-            })? as u64;
+            let read = file
+                .read_buf(&mut chunk)
+                .await
+                .map_err(|cause| io::Error::other(self.failed("read an object", cause)))?
+                as u64;
             match (read, found + read) {
                 (0, _) if found == expected => return Ok(()),
                 (0, _) => return Err(io::Error::other(Error::Short { store, key, expected, found })),

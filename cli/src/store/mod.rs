@@ -158,7 +158,8 @@ fn check_key(key: &str) -> Result<(), &'static str> {
 }
 
 fn is_temporary(name: &str) -> bool {
-    name.starts_with('.') && name.ends_with(".part")
+    // The name is ours, so that its case is known.
+    name.starts_with('.') && name.as_bytes().ends_with(b".part")
 }
 
 /// One object as the store describes it.
@@ -276,15 +277,24 @@ mod tests {
 
     #[test]
     fn urls_are_taken_apart() {
-        let bucket = |bucket: &str, prefix: &str| Place::Bucket { bucket: bucket.into(), prefix: prefix.into() };
+        let bucket =
+            |bucket: &str, prefix: &str| Place::Bucket { bucket: bucket.into(), prefix: prefix.into() };
         assert_eq!(Place::of("s3://shop-backups").unwrap(), bucket("shop-backups", ""));
         assert_eq!(Place::of("s3://shop-backups/a/b@c/").unwrap(), bucket("shop-backups", "a/b@c"));
         assert_eq!(Place::of("file:///var/back%20up").unwrap(), Place::Folder("/var/back up".into()));
         assert_eq!(Place::of("/var/backups").unwrap(), Place::Folder("/var/backups".into()));
         assert_eq!(Place::of("out").unwrap(), Place::Folder(std::env::current_dir().unwrap().join("out")));
-        for bad in
-            ["", "~/x", "file://var/x", "gs://b", "s3://", "s3://ab", "s3://abc/x/../y", "s3://a b c/x", "s3://abc?x=1"]
-        {
+        for bad in [
+            "",
+            "~/x",
+            "file://var/x",
+            "gs://b",
+            "s3://",
+            "s3://ab",
+            "s3://abc/x/../y",
+            "s3://a b c/x",
+            "s3://abc?x=1",
+        ] {
             assert!(matches!(Place::of(bad), Err(Error::BadUrl { .. })), "{bad}");
         }
     }
@@ -308,10 +318,13 @@ mod tests {
 
     #[test]
     fn keys_stay_below_the_root() {
-        for good in ["a", "a/b.c", "shop/catalog/20261121T021700Z-7f3a9c.daily.json", "é ü/☃", ".hidden", "x.part"] {
+        for good in
+            ["a", "a/b.c", "shop/catalog/20261121T021700Z-7f3a9c.daily.json", "é ü/☃", ".hidden", "x.part"]
+        {
             assert_eq!(check_key(good), Ok(()), "{good}");
         }
-        for bad in ["", "/", "/a", "a/", "a//b", "..", "a/../b", "./a", "a\0b", "a\nb", "a\\b", "a/.b.x.part"] {
+        for bad in ["", "/", "/a", "a/", "a//b", "..", "a/../b", "./a", "a\0b", "a\nb", "a\\b", "a/.b.x.part"]
+        {
             assert!(check_key(bad).is_err(), "{bad:?}");
         }
     }

@@ -6,8 +6,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use backstop_policy::identifier;
 use backstop_policy::manifest::{Change, Difference, Manifest, Proof};
 
-use crate::archive::Toc;
-use crate::archive::select::Plan;
+use crate::archive::{Plan, Toc};
 use crate::postgres::snapshot::Snapshot;
 use crate::postgres::target::Target;
 use crate::postgres::{Error, fingerprint};

@@ -11,10 +11,10 @@ use tokio_util::sync::CancellationToken;
 
 use super::compare::{Compared, compare};
 use super::{Error, checks};
-use crate::archive::roles;
-use crate::archive::select::Selection;
+use crate::archive::{self, Selection};
 use crate::postgres::cluster::{Cluster, ClusterOptions};
-use crate::postgres::database::{self, Locale};
+use crate::postgres::database;
+use crate::postgres::locale::Locale;
 use crate::postgres::session::Session;
 use crate::postgres::target::Target;
 use crate::postgres::tools::ServerTools;
@@ -79,13 +79,13 @@ async fn in_database(
     stop: &CancellationToken,
 ) -> Result<Outcome, Error> {
     let manifest = trial.manifest;
-    for note in database::create(admin, name, &manifest.source, Locale::OrC).await? {
+    if let Some(note) = database::create_for_trial(admin, name, &Locale::from(&manifest.source)).await? {
         ui.note(note);
     }
     let target = server.with_database(name);
     let begun = Instant::now();
     let loaded = load(
-        &Load { target: &target, selection: &Selection::default(), one_transaction: false },
+        &Load { target: &target, selection: &Selection::default(), frame: None },
         archive,
         |_, plan| {
             for left_out in &plan.left_out {
@@ -96,7 +96,7 @@ async fn in_database(
             // A throwaway server knows none of the roles; on the user's own server
             // nothing is added to what everybody shares.
             if trial.on.is_none() {
-                for role in roles::named(toc) {
+                for role in archive::roles(toc) {
                     let create = format!("CREATE ROLE {}", quote(&role));
                     match admin.batch_execute(&create).await {
                         Err(error) if error.code() != Some(&tokio_postgres::error::SqlState::DUPLICATE_OBJECT) => {

@@ -9,18 +9,25 @@ use super::{Graph, LeftOut, Needed, Plan, TargetFacts, is_relation, is_remark, t
 use crate::archive::Error;
 use crate::archive::toc::{Entry, Toc};
 
-/// The entries that the patterns name; the schemas that are taken whole.
-pub(super) fn roots(
-    toc: &Toc,
-    graph: &Graph,
-    schemas: &[String],
-    tables: &[String],
-) -> Result<(Vec<i32>, HashSet<String>), Error> {
-    let mut roots = Vec::new();
-    let mut whole = HashSet::new();
+/// What the patterns name.
+#[derive(Default)]
+pub(super) struct Roots {
+    chosen: Vec<i32>,
+    /// Partitioned tables through which a chosen partition's rows are loaded, with
+    /// all their partitions: their definitions, not their rows.
+    loaded_through: Vec<(i32, String)>,
+    /// Schemas that are taken whole.
+    schemas: HashSet<String>,
+}
+
+pub(super) fn roots(toc: &Toc, graph: &Graph, schemas: &[String], tables: &[String]) -> Result<Roots, Error> {
+    let mut roots = Roots::default();
     for text in schemas {
-        let pattern = Pattern::schema(text)?;
-        let named: HashSet<&str> = schema_names(toc).filter(|name| pattern.matches_schema(name)).collect();
+        let mut named: HashSet<&str> = schema_names(toc).filter(|name| name == text).collect();
+        if named.is_empty() {
+            let pattern = Pattern::schema(text)?;
+            named = schema_names(toc).filter(|name| pattern.matches_schema(name)).collect();
+        }
         if named.is_empty() {
             let near = pattern::near(text, schema_names(toc).map(str::to_owned));
             return Err(Error::NotInArchive { what: "schema", name: text.clone(), near });
@@ -30,38 +37,71 @@ pub(super) fn roots(
             // What belongs to a publication is chosen with it, not with the table.
             let within = named.contains(entry.namespace.as_str()) && !entry.desc.starts_with("PUBLICATION");
             if itself || within {
-                roots.push(entry.dump_id);
+                roots.chosen.push(entry.dump_id);
             }
         }
-        whole.extend(named.into_iter().map(str::to_owned));
+        roots.schemas.extend(named.into_iter().map(str::to_owned));
     }
     for text in tables {
-        let pattern = Pattern::table(text)?;
-        let candidates = || toc.entries.iter().filter(|e| is_relation(e) || e.desc == "SEQUENCE");
-        let exact: Vec<&Entry> = candidates().filter(|e| pattern.is(&e.namespace, &e.tag)).collect();
-        let found = match exact.is_empty() {
-            false => exact,
-            true => candidates().filter(|e| pattern.matches(&e.namespace, &e.tag)).collect(),
-        };
-        // A dump of data only has no definitions.
-        let found = match found.is_empty() {
-            false => found,
-            true => toc
-                .entries
-                .iter()
-                .filter(|e| e.desc == "TABLE DATA" && pattern.matches(&e.namespace, &e.tag))
-                .collect(),
-        };
-        if found.is_empty() {
-            let near = pattern::near(text, candidates().map(Entry::name));
-            return Err(Error::NotInArchive { what: "table", name: text.clone(), near });
-        }
-        for entry in found {
-            roots.push(entry.dump_id);
-            roots.extend(partitions(graph, entry));
+        for entry in named_tables(toc, text)? {
+            roots.chosen.push(entry.dump_id);
+            roots.chosen.extend(partitions(graph, entry));
+            if let Some(top) = loaded_through(graph, entry) {
+                let all = std::iter::once(top.dump_id).chain(partitions(graph, top));
+                roots.loaded_through.extend(all.map(|id| (id, title(entry))));
+            }
         }
     }
-    Ok((roots, whole))
+    Ok(roots)
+}
+
+/// Tables, views and sequences of that name: as it is written, or as SQL reads it.
+fn named_tables<'a>(toc: &'a Toc, text: &str) -> Result<Vec<&'a Entry>, Error> {
+    let candidates = || toc.entries.iter().filter(|entry| is_relation(entry) || entry.desc == "SEQUENCE");
+    let exact: Vec<&Entry> =
+        candidates().filter(|entry| *text == entry.tag || *text == entry.name()).collect();
+    if !exact.is_empty() {
+        return Ok(exact);
+    }
+    let pattern = Pattern::table(text)?;
+    let matching = |entry: &&Entry| pattern.matches(&entry.namespace, &entry.tag);
+    let found: Vec<&Entry> = candidates().filter(matching).collect();
+    if !found.is_empty() {
+        return Ok(found);
+    }
+    // A dump of data only has no definitions.
+    let data = |entry: &&Entry| entry.desc == "TABLE DATA" && (*text == entry.name() || matching(entry));
+    let found: Vec<&Entry> = toc.entries.iter().filter(data).collect();
+    if found.is_empty() {
+        let near = pattern::near(text, candidates().map(Entry::name));
+        return Err(Error::NotInArchive { what: "table", name: text.to_owned(), near });
+    }
+    Ok(found)
+}
+
+/// The top of a partitioned table whose name the partition's COPY bears: rows of
+/// hash partitions over an enum are routed anew, since its OIDs change.
+fn loaded_through<'a>(graph: &Graph<'a>, partition: &'a Entry) -> Option<&'a Entry> {
+    let marked = |entry: &&&Entry| {
+        entry.desc == "TABLE DATA" && entry.definition.starts_with("-- load via partition root")
+    };
+    graph.dependents(partition.dump_id).iter().find(marked)?;
+    let mut top = partition;
+    // Bounded: a hostile archive may hold a circle.
+    for _ in 0..graph.toc.entries.len() {
+        let attach = graph
+            .dependents(top.dump_id)
+            .iter()
+            .find(|attach| attach.desc == "TABLE ATTACH" && is_attached(attach, top));
+        let parent = attach.and_then(|attach| {
+            graph.dependencies(attach).find(|entry| is_relation(entry) && entry.dump_id != top.dump_id)
+        });
+        match parent {
+            Some(parent) => top = parent,
+            None => break,
+        }
+    }
+    Some(top)
 }
 
 fn schema_names(toc: &Toc) -> impl Iterator<Item = &str> {
@@ -96,17 +136,23 @@ fn is_attached(attach: &Entry, table: &Entry) -> bool {
 }
 
 /// The roots with all that belongs to them and all that they need.
-pub(super) fn close(
-    graph: &Graph,
-    roots: Vec<i32>,
-    whole: &HashSet<String>,
-    target: &TargetFacts,
-    plan: &mut Plan,
-) -> HashSet<i32> {
-    let mut inside: HashSet<i32> = roots.iter().copied().collect();
-    let mut waiting: VecDeque<i32> = roots.into();
+pub(super) fn close(graph: &Graph, roots: Roots, target: &TargetFacts, plan: &mut Plan) -> HashSet<i32> {
+    let whole = roots.schemas;
+    let mut inside: HashSet<i32> = roots.chosen.iter().copied().collect();
+    let mut waiting: VecDeque<i32> = roots.chosen.into();
     // What is only needed brings its remarks, not its data or triggers.
     let mut only_needed = HashSet::new();
+    for (id, by) in roots.loaded_through {
+        if inside.insert(id) {
+            only_needed.insert(id);
+            waiting.push_back(id);
+            plan.needed.extend(graph.by_id.get(&id).map(|entry| Needed {
+                dump_id: id,
+                what: title(entry),
+                by,
+            }));
+        }
+    }
     let mut expected = HashSet::new();
     while let Some(id) = waiting.pop_front() {
         let Some(entry) = graph.by_id.get(&id).copied() else { continue };
@@ -120,8 +166,7 @@ pub(super) fn close(
             if inside.contains(&other.dump_id) || entry.desc == "FK CONSTRAINT" {
                 continue;
             }
-            let needed =
-                || Needed { dump_id: other.dump_id, what: title(other), by: title(entry) };
+            let needed = || Needed { dump_id: other.dump_id, what: title(other), by: title(entry) };
             match need(graph, entry, other) {
                 Need::None => {}
                 Need::There if expected.insert(other.dump_id) => plan.expected.push(needed()),
@@ -156,7 +201,11 @@ pub(super) fn close(
 /// Whether `entry` is a part of `of`, so that whoever wants that wants this.
 fn belongs(graph: &Graph, entry: &Entry, of: &Entry) -> bool {
     match entry.desc.as_str() {
-        "TABLE DATA" | "ROW SECURITY" | "MATERIALIZED VIEW DATA" | "STATISTICS DATA" | "SEQUENCE SET"
+        "TABLE DATA"
+        | "ROW SECURITY"
+        | "MATERIALIZED VIEW DATA"
+        | "STATISTICS DATA"
+        | "SEQUENCE SET"
         | "SEQUENCE OWNED BY" => entry.tag == of.tag && entry.namespace == of.namespace,
         "CONSTRAINT" | "CHECK CONSTRAINT" | "FK CONSTRAINT" | "TRIGGER" | "RULE" | "POLICY" | "DEFAULT" => {
             graph.table_of(entry).is_some_and(|table| table.dump_id == of.dump_id)
@@ -177,7 +226,11 @@ enum Need {
 
 /// What `entry` wants of `other`, on which it depends.
 fn need(graph: &Graph, entry: &Entry, other: &Entry) -> Need {
-    if is_remark(entry) || other.desc.ends_with(" ATTACH") {
+    // Indexes and constraints belong to their tables; a partition's depend on
+    // those of its parent only to be attached.
+    let of_a_table =
+        matches!(other.desc.as_str(), "INDEX" | "CONSTRAINT" | "CHECK CONSTRAINT" | "TRIGGER" | "RULE");
+    if is_remark(entry) || of_a_table || other.desc.ends_with(" ATTACH") {
         return Need::None;
     }
     if !is_relation(other) {
@@ -185,6 +238,8 @@ fn need(graph: &Graph, entry: &Entry, other: &Entry) -> Need {
     }
     match entry.desc.as_str() {
         // A column's sequence that something else uses can do without the table.
+        // An identity column's is made by altering the table.
+        "SEQUENCE" if entry.definition.starts_with("ALTER TABLE") => Need::There,
         "SEQUENCE" | "SEQUENCE OWNED BY" => Need::None,
         "TABLE" | "FOREIGN TABLE" => {
             let attached = graph

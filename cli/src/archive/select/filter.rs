@@ -74,11 +74,12 @@ impl Provider {
     }
 }
 
+/// Kinds that are of the whole database or cluster, and take a privilege that an
+/// ordinary role seldom has.
+const PRIVILEGED: &[&str] = &["PUBLICATION", "SUBSCRIPTION"];
 /// Kinds that only a superuser may make.
 const SUPERUSER_ONLY: &[&str] = &[
     "EVENT TRIGGER",
-    "PUBLICATION",
-    "SUBSCRIPTION",
     "FOREIGN DATA WRAPPER",
     "ACCESS METHOD",
     "OPERATOR CLASS",
@@ -171,10 +172,8 @@ fn managed(entry: &Entry, selection: &Selection, target: &TargetFacts) -> Option
 }
 
 fn already_there(entry: &Entry, target: &TargetFacts) -> Option<Reason> {
-    (entry.desc == "SCHEMA" && target.schemas.contains(&entry.tag)).then(|| Reason {
-        why: "it is already there".to_owned(),
-        missing: false,
-    })
+    (entry.desc == "SCHEMA" && target.schemas.contains(&entry.tag))
+        .then(|| Reason { why: "it is already there".to_owned(), missing: false })
 }
 
 fn not_available(entry: &Entry, target: &TargetFacts) -> Option<Reason> {
@@ -194,6 +193,9 @@ fn not_allowed(entry: &Entry, target: &TargetFacts) -> Option<Reason> {
     }
     if SUPERUSER_ONLY.contains(&entry.desc.as_str()) {
         return missing("only a superuser may make it");
+    }
+    if PRIVILEGED.contains(&entry.desc.as_str()) {
+        return missing("making it can take a superuser");
     }
     if is_remark(entry) && entry.desc != "ACL" {
         if entry.tag.starts_with("EXTENSION ") {
@@ -219,10 +221,11 @@ fn roles_missing(entry: &Entry, target: &TargetFacts) -> Option<Reason> {
 }
 
 /// Every role that the archive names: owners, and who grants and policies are for.
-/// A trial server without them needs stand-ins.
+/// A trial server without them needs stand-ins. Names that begin with `pg_` are the
+/// server's own and cannot be made.
 pub fn roles(toc: &Toc) -> BTreeSet<String> {
     let owners = toc.entries.iter().map(|entry| entry.owner.clone()).filter(|owner| !owner.is_empty());
-    owners.chain(toc.entries.iter().flat_map(named_roles)).collect()
+    owners.chain(toc.entries.iter().flat_map(named_roles)).filter(|role| !role.starts_with("pg_")).collect()
 }
 
 /// Roles that an entry's SQL grants to, revokes from, or lets in; none of other kinds.
@@ -245,7 +248,10 @@ fn named_roles(entry: &Entry) -> BTreeSet<String> {
         }
         while let Some(role) = tokens.next() {
             let role = role.strip_prefix('"').map_or(role.clone(), str::to_owned);
-            let special = matches!(role.as_str(), "PUBLIC" | "CURRENT_USER" | "SESSION_USER" | "CURRENT_ROLE" | "DEFAULT");
+            let special = matches!(
+                role.as_str(),
+                "PUBLIC" | "CURRENT_USER" | "SESSION_USER" | "CURRENT_ROLE" | "DEFAULT"
+            );
             if !special && role != "GROUP" {
                 roles.insert(role.clone());
             }

@@ -18,7 +18,8 @@ pub(super) fn preview(graph: &Graph, inside: &mut HashSet<i32>, selection: &Sele
         if !from_inside && !(to.is_some() && to_inside) {
             continue;
         }
-        let constraint = entry.tag.strip_prefix(from.tag.as_str()).unwrap_or(&entry.tag).trim_start().to_owned();
+        let constraint =
+            entry.tag.strip_prefix(from.tag.as_str()).unwrap_or(&entry.tag).trim_start().to_owned();
         let to_table = to.map_or_else(|| target_of(&entry.definition), Entry::name);
         if !both_inside && inside.remove(&entry.dump_id) && selection.halves != Halves::DataOnly {
             plan.left_out.push(LeftOut {

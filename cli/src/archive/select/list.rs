@@ -82,8 +82,10 @@ pub fn human_list(toc: &Toc) -> String {
             let _ = writeln!(text, "\n{title}");
             section = Some(own);
         }
-        let owner = if entry.owner.is_empty() { String::new() } else { format!("  ({})", one_line(&entry.owner)) };
-        let _ = writeln!(text, "  {:<kind_width$}  {}{owner}", one_line(&entry.desc), one_line(&entry.name()));
+        let owner =
+            if entry.owner.is_empty() { String::new() } else { format!("  ({})", one_line(&entry.owner)) };
+        let _ =
+            writeln!(text, "  {:<kind_width$}  {}{owner}", one_line(&entry.desc), one_line(&entry.name()));
     }
     text
 }

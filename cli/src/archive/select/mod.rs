@@ -7,8 +7,8 @@
 
 use std::collections::{BTreeSet, HashMap, HashSet};
 
-use super::toc::{Entry, Section, Toc};
 use super::Error;
+use super::toc::{Entry, Section, Toc};
 
 mod choose;
 mod filter;
@@ -114,8 +114,8 @@ pub fn plan(toc: &Toc, selection: &Selection, target: &TargetFacts) -> Result<Pl
             toc.entries.iter().filter(|entry| !is_setting(entry)).map(|entry| entry.dump_id).collect()
         }
         Choice::Some { schemas, tables } => {
-            let (roots, schema_wide) = choose::roots(toc, &graph, schemas, tables)?;
-            choose::close(&graph, roots, &schema_wide, target, &mut plan)
+            let roots = choose::roots(toc, &graph, schemas, tables)?;
+            choose::close(&graph, roots, target, &mut plan)
         }
     };
     foreign_keys::preview(&graph, &mut inside, selection, &mut plan);

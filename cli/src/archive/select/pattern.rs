@@ -6,8 +6,6 @@ use crate::archive::Error;
 pub(super) struct Pattern {
     schema: Option<Glob>,
     name: Glob,
-    /// As it was written, for names that nobody should have to quote here.
-    literal: String,
 }
 
 #[derive(Default)]
@@ -29,7 +27,7 @@ impl Pattern {
         if !parts.is_empty() {
             return Err(bad("it has more than two parts"));
         }
-        Ok(Self { schema, name, literal: text.to_owned() })
+        Ok(Self { schema, name })
     }
 
     pub(super) fn schema(text: &str) -> Result<Self, Error> {
@@ -40,18 +38,12 @@ impl Pattern {
         Ok(pattern)
     }
 
-    /// Whether it is the name itself, letter for letter.
-    pub(super) fn is(&self, schema: &str, name: &str) -> bool {
-        self.literal == name
-            || self.literal.strip_suffix(name).is_some_and(|rest| rest.strip_suffix('.') == Some(schema))
-    }
-
     pub(super) fn matches(&self, schema: &str, name: &str) -> bool {
         self.name.matches(name) && self.schema.as_ref().is_none_or(|glob| glob.matches(schema))
     }
 
     pub(super) fn matches_schema(&self, name: &str) -> bool {
-        self.literal == name || self.name.matches(name)
+        self.name.matches(name)
     }
 }
 
@@ -132,7 +124,7 @@ impl Glob {
     }
 }
 
-/// At most three names that someone may have meant, nearest first.
+/// At most three names that someone may have meant: the nearest.
 pub(super) fn near(text: &str, names: impl Iterator<Item = String>) -> Vec<String> {
     let wanted = text.to_lowercase();
     let bare = |name: &str| name.rsplit('.').next().unwrap_or_default().to_lowercase();
@@ -146,7 +138,8 @@ pub(super) fn near(text: &str, names: impl Iterator<Item = String>) -> Vec<Strin
         .collect();
     scored.sort();
     scored.dedup();
-    scored.into_iter().map(|(_, name)| name).take(3).collect()
+    let best = scored.first().map(|(score, _)| *score);
+    scored.into_iter().filter(|(score, _)| Some(*score) == best).map(|(_, name)| name).take(3).collect()
 }
 
 /// Levenshtein's.
@@ -184,7 +177,6 @@ mod tests {
         assert!(Pattern::table("a.b.c").is_err());
         assert!(Pattern::table("").is_err());
         assert!(Pattern::table("shop.").is_err());
-        assert!(Pattern::table("Shop.Users").unwrap().is("Shop", "Users"));
     }
 
     #[test]

@@ -42,10 +42,61 @@ fn a_table_comes_with_all_that_belongs_to_it() {
         let (mut names, plan) = taken(archive, &tables(&["shop.orders"]), &trial());
         names.sort();
         insta::allow_duplicates! {
-            insta::assert_debug_snapshot!(names, @"");
-            insta::assert_debug_snapshot!(left_out(&plan), @"");
-            insta::assert_debug_snapshot!(plan.foreign_keys, @"");
-            insta::assert_debug_snapshot!(plan.needed.iter().map(|n| format!("{} for {}", n.what, n.by)).collect::<Vec<_>>(), @"");
+            insta::assert_debug_snapshot!(names, @r##"
+            [
+                "ACL SCHEMA shop",
+                "ACL shop.TABLE orders",
+                "COMMENT shop.COLUMN orders.note",
+                "COMMENT shop.INDEX orders_state",
+                "COMMENT shop.POLICY own_orders ON orders",
+                "COMMENT shop.TABLE orders",
+                "CONSTRAINT shop.orders orders_pkey",
+                "DEFAULT shop.orders id",
+                "FUNCTION shop.touch()",
+                "INDEX shop.orders_state",
+                "POLICY shop.orders own_orders",
+                "ROW SECURITY shop.orders",
+                "RULE shop.orders orders_protect",
+                "SCHEMA shop",
+                "SEQUENCE OWNED BY shop.orders_id_seq",
+                "SEQUENCE SET shop.orders_id_seq",
+                "SEQUENCE shop.orders_id_seq",
+                "STATISTICS shop.orders_stats",
+                "TABLE DATA shop.orders",
+                "TABLE shop.orders",
+                "TRIGGER shop.orders orders_touch",
+                "TYPE shop.state",
+            ]
+            "##);
+            insta::assert_debug_snapshot!(left_out(&plan), @r##"
+            [
+                "FK CONSTRAINT shop.orders orders_product_id_fkey: it refers to 'shop.products', which is not restored",
+                "FK CONSTRAINT shop.orders orders_user_id_fkey: it refers to 'shop.users', which is not restored",
+            ]
+            "##);
+            insta::assert_debug_snapshot!(plan.foreign_keys, @r##"
+            [
+                ForeignKey {
+                    from_table: "shop.orders",
+                    to_table: "shop.products",
+                    constraint: "orders_product_id_fkey",
+                    both_inside: false,
+                },
+                ForeignKey {
+                    from_table: "shop.orders",
+                    to_table: "shop.users",
+                    constraint: "orders_user_id_fkey",
+                    both_inside: false,
+                },
+            ]
+            "##);
+            insta::assert_debug_snapshot!(plan.needed.iter().map(|n| format!("{} for {}", n.what, n.by)).collect::<Vec<_>>(), @r##"
+            [
+                "TYPE shop.state for TABLE shop.orders",
+                "SCHEMA shop for TABLE shop.orders",
+                "FUNCTION shop.touch() for TRIGGER shop.orders orders_touch",
+            ]
+            "##);
         }
     }
 }
@@ -68,18 +119,39 @@ fn both_ends_of_a_foreign_key_keep_it() {
 #[test]
 fn a_partitioned_table_comes_with_its_partitions_and_a_partition_alone() {
     let (names, _) = taken(fixtures::ZOO_18_NONE, &tables(&["events"]), &trial());
-    for name in ["TABLE public.events_rest_1", "TABLE ATTACH public.events_rest_1", "TABLE DATA public.events_2025",
-        "INDEX ATTACH public.events_rest_0_pkey", "INDEX ATTACH public.events_2025_at_idx"] {
+    for name in [
+        "TABLE public.events_rest_1",
+        "TABLE ATTACH public.events_rest_1",
+        "TABLE DATA public.events_2025",
+        "INDEX ATTACH public.events_rest_0_pkey",
+        "INDEX ATTACH public.events_2025_at_idx",
+    ] {
         assert!(names.contains(&name.to_owned()), "{name}");
     }
     assert!(!names.iter().any(|name| name.contains("event_notes")));
     let (names, _) = taken(fixtures::ZOO_18_NONE, &tables(&["events_rest_1"]), &trial());
-    assert_eq!(names, [
-        "TABLE public.events_rest_1",
-        "TABLE DATA public.events_rest_1",
-        "CONSTRAINT public.events_rest_1 events_rest_1_pkey",
-        "INDEX public.events_rest_1_at_idx",
-    ]);
+    assert_eq!(
+        names,
+        [
+            "TABLE public.events_rest_1",
+            "TABLE DATA public.events_rest_1",
+            "CONSTRAINT public.events_rest_1 events_rest_1_pkey",
+            "INDEX public.events_rest_1_at_idx",
+        ]
+    );
+}
+
+#[test]
+fn a_partition_that_is_loaded_through_its_root_needs_the_whole_tree() {
+    let (names, plan) = taken(fixtures::ZOO_18_NONE, &tables(&["by_state_0"]), &trial());
+    for name in ["TABLE public.by_state", "TABLE public.by_state_1", "TABLE ATTACH public.by_state_1"] {
+        assert!(names.contains(&name.to_owned()), "{name}: {names:?}");
+    }
+    assert!(names.contains(&"TABLE DATA public.by_state_0".to_owned()));
+    assert!(!names.contains(&"TABLE DATA public.by_state_1".to_owned()));
+    assert!(
+        plan.needed.iter().any(|n| n.what == "TABLE public.by_state" && n.by == "TABLE public.by_state_0")
+    );
 }
 
 #[test]
@@ -93,9 +165,10 @@ fn a_child_needs_its_parent_but_not_its_rows() {
 fn circles_weird_names_and_sequences_of_nobody() {
     let (names, plan) = taken(fixtures::ZOO_18_NONE, &tables(&["egg"]), &trial());
     assert!(names.contains(&"FK CONSTRAINT public.egg egg_twin_fkey".to_owned()));
-    assert_eq!(left_out(&plan), [
-        "FK CONSTRAINT public.egg egg_chicken_fkey: it refers to 'public.chicken', which is not restored",
-    ]);
+    assert_eq!(
+        left_out(&plan),
+        ["FK CONSTRAINT public.egg egg_chicken_fkey: it refers to 'public.chicken', which is not restored",]
+    );
     assert_eq!(plan.foreign_keys.len(), 3);
 
     let (names, _) = taken(fixtures::ZOO_18_NONE, &tables(&["tab le\n-- x"]), &trial());
@@ -131,11 +204,21 @@ fn what_the_target_has_is_not_made_again() {
 #[test]
 fn a_schema_comes_whole() {
     let (names, plan) = taken(fixtures::ZOO_18_NONE, &schemas(&["shop"]), &trial());
-    for name in ["SCHEMA shop", "ACL SCHEMA shop", "MATERIALIZED VIEW DATA shop.totals", "EXTENSION citext",
-        "POLICY shop.orders own_orders", "DEFAULT ACL shop.DEFAULT PRIVILEGES FOR TABLES", "FUNCTION shop.is_round(numeric)"] {
+    for name in [
+        "SCHEMA shop",
+        "ACL SCHEMA shop",
+        "MATERIALIZED VIEW DATA shop.totals",
+        "EXTENSION citext",
+        "POLICY shop.orders own_orders",
+        "DEFAULT ACL shop.DEFAULT PRIVILEGES FOR TABLES",
+        "FUNCTION shop.is_round(numeric)",
+    ] {
         assert!(names.contains(&name.to_owned()), "{name}");
     }
-    assert!(!names.iter().any(|name| name.contains("public.") || name.starts_with("PUBLICATION")), "{names:?}");
+    assert!(
+        !names.iter().any(|name| name.contains("public.") || name.starts_with("PUBLICATION")),
+        "{names:?}"
+    );
     assert!(plan.foreign_keys.iter().all(|key| key.both_inside));
     let (public, _) = taken(fixtures::ZOO_18_NONE, &schemas(&["public"]), &trial());
     assert!(public.contains(&"TABLE public.events".to_owned()));
@@ -179,11 +262,38 @@ fn what_a_managed_target_cannot_take() {
         ..trial()
     };
     let (names, plan) = taken(fixtures::ZOO_15_NONE, &Selection::default(), &target);
-    insta::assert_debug_snapshot!(left_out(&plan), @"");
+    insta::assert_debug_snapshot!(left_out(&plan), @r##"
+    [
+        "COMMENT SCHEMA public: only the schema's owner may comment on it",
+        "ACL SCHEMA shop: there is no role 'zoo_reader'",
+        "EXTENSION citext: the target does not have this extension",
+        "COMMENT EXTENSION citext: only the extension's owner may comment on it",
+        "ACL shop.TABLE orders: there is no role 'zoo_reader'",
+        "TABLE shop.users: it needs EXTENSION citext, which is left out",
+        "ACL shop.COLUMN users.email: there is no role 'zoo_reader'",
+        "VIEW shop.open_orders: it needs EXTENSION citext, which is left out",
+        "SEQUENCE shop.users_id_seq: it needs TABLE shop.users, which is left out",
+        "ACL LARGE OBJECT 70001: there is no role 'zoo_reader'",
+        "TABLE DATA shop.users: it needs TABLE shop.users, which is left out",
+        "SEQUENCE SET shop.users_id_seq: it needs SEQUENCE shop.users_id_seq, which is left out",
+        "CONSTRAINT shop.users users_email_key: it needs TABLE shop.users, which is left out",
+        "CONSTRAINT shop.users users_pkey: it needs TABLE shop.users, which is left out",
+        "FK CONSTRAINT shop.orders orders_user_id_fkey: it needs TABLE shop.users, which is left out",
+        "POLICY shop.orders own_orders: there is no role 'zoo_reader'",
+        "COMMENT shop.POLICY own_orders ON orders: it needs POLICY shop.orders own_orders, which is left out",
+        "PUBLICATION zoo_publication: making it can take a superuser",
+        "PUBLICATION TABLE shop.zoo_publication orders: it needs PUBLICATION zoo_publication, which is left out",
+        "DEFAULT ACL shop.DEFAULT PRIVILEGES FOR TABLES: only role 'zoo_owner' may change its default privileges",
+        "EVENT TRIGGER zoo_event_trigger: only a superuser may make it",
+    ]
+    "##);
     assert!(names.contains(&"TABLE shop.products".to_owned()));
     assert!(plan.missing_owners.is_empty());
 
-    let nobody = TargetFacts { roles: Some(["postgres".to_owned()].into()), ..trial() };
+    let nobody = TargetFacts {
+        roles: Some(["postgres".to_owned(), "pg_database_owner".to_owned()].into()),
+        ..trial()
+    };
     let (_, plan) = taken(fixtures::ZOO_15_NONE, &Selection::default(), &nobody);
     assert_eq!(plan.missing_owners, ["zoo_owner".to_owned()].into());
     let no_owner = Selection { no_owner: true, no_privileges: true, ..Selection::default() };
@@ -195,12 +305,7 @@ fn what_a_managed_target_cannot_take() {
 #[test]
 fn roles_that_an_archive_names() {
     let (toc, _) = fixtures::toc(fixtures::ZOO_18_NONE);
-    assert_eq!(roles(&toc).into_iter().collect::<Vec<_>>(), [
-        "pg_database_owner",
-        "postgres",
-        "zoo_owner",
-        "zoo_reader",
-    ]);
+    assert_eq!(roles(&toc).into_iter().collect::<Vec<_>>(), ["postgres", "zoo_owner", "zoo_reader"]);
 }
 
 #[test]
@@ -220,7 +325,28 @@ fn unknown_names_are_errors_that_say_what_was_meant() {
 fn a_list_file_is_one_line_an_entry() {
     let (toc, _) = fixtures::toc(fixtures::ZOO_18_NONE);
     let plan = plan(&toc, &tables(&["tab le\n-- x", "egg"]), &trial()).unwrap();
-    insta::assert_snapshot!(list_file(&toc, &plan), @"");
+    insta::assert_snapshot!(list_file(&toc, &plan), @r##"
+    8; 2615 16493 SCHEMA - we"ird schema postgres
+    253; 1259 16688 TABLE public egg postgres
+    232; 1259 16582 TABLE we"ird schema tab le -- x postgres
+    2907; 0 0 COMMENT we"ird schema TABLE "tab le -- x" postgres
+    2883; 0 16688 TABLE DATA public egg postgres
+    2866; 0 16582 TABLE DATA we"ird schema tab le -- x postgres
+    2686; 2606 16693 CONSTRAINT public egg egg_pkey postgres
+    ; left out (it refers to 'public.chicken', which is not restored): 2699; 2606 16694 FK CONSTRAINT public egg egg_chicken_fkey postgres
+    2700; 2606 16699 FK CONSTRAINT public egg egg_twin_fkey postgres
+    "##);
     let (empty, _) = fixtures::toc(fixtures::LATIN1_15);
-    insta::assert_snapshot!(human_list(&empty).lines().skip(2).collect::<Vec<_>>().join("\n"), @"");
+    insta::assert_snapshot!(human_list(&empty).lines().skip(2).collect::<Vec<_>>().join("\n"), @r##"
+    server      15.18 (Debian 15.18-0+deb12u1)
+    pg_dump     15.18 (Debian 15.18-0+deb12u1)
+    format      custom 1.14, compression gzip, pg_restore 12 or newer
+    entries     2
+
+    definitions
+      TABLE       public.größe  (postgres)
+
+    data
+      TABLE DATA  public.größe  (postgres)
+    "##);
 }

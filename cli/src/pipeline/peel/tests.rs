@@ -17,7 +17,9 @@ fn zstded(bytes: &[u8]) -> Vec<u8> {
 }
 
 fn lz4ed(bytes: &[u8]) -> Vec<u8> {
-    let mut encoder = lz4_flex::frame::FrameEncoder::new(Vec::new());
+    let blocks = lz4_flex::frame::BlockSize::Max64KB;
+    let info = lz4_flex::frame::FrameInfo::new().block_size(blocks);
+    let mut encoder = lz4_flex::frame::FrameEncoder::with_frame_info(info, Vec::new());
     encoder.write_all(bytes).unwrap();
     encoder.finish().unwrap()
 }
@@ -101,7 +103,10 @@ fn an_error_of_the_source_comes_through_every_layer_unchanged() {
         let half = wrapped[..wrapped.len() / 2].to_vec();
         let mut opened = open(Failing(Cursor::new(half), true), &Keys::default()).unwrap();
         let error = io::copy(&mut opened, &mut io::sink()).unwrap_err();
-        assert!(error.get_ref().is_some_and(|inner| inner.is::<store::Error>()), "{error:?}");
+        assert!(
+            error.get_ref().is_some_and(<dyn std::error::Error + Send + Sync>::is::<store::Error>),
+            "{error:?}"
+        );
         // And it stays an error.
         assert!(opened.read(&mut [0; 10]).is_err());
     }
@@ -109,7 +114,7 @@ fn an_error_of_the_source_comes_through_every_layer_unchanged() {
     let Err(Error::Read(error)) = open(Failing(Cursor::new(vec![]), true), &Keys::default()) else {
         panic!("opened")
     };
-    assert!(error.get_ref().is_some_and(|inner| inner.is::<store::Error>()));
+    assert!(error.get_ref().is_some_and(<dyn std::error::Error + Send + Sync>::is::<store::Error>));
 }
 
 #[test]

@@ -100,7 +100,7 @@ fn a_locked_identity_file_opens_with_its_passphrase() {
     ));
     let mut keys = with_passphrase(PASSPHRASE);
     keys.add_identity("k", locked).unwrap();
-    assert_eq!(keys.recipients(), [recipient.clone()]);
+    assert_eq!(keys.recipients(), std::slice::from_ref(&recipient));
     let stored = run(Command::new("age").args(["-r", &recipient]), b"PGDMP");
     assert_eq!(opened(&stored, &keys).unwrap().0, b"PGDMP");
 }

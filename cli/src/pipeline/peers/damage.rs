@@ -12,7 +12,7 @@ fn methods() -> Vec<(&'static str, Vec<u8>, Keys)> {
     keys.add_identity("key", identity.expose_secret().as_bytes()).unwrap();
     // To a certificate: a passphrase costs a tenth of a second each time.
     let gpg = Gpg::new();
-    gpg.generate("damage@example.com", "ed25519");
+    gpg.generate("damage@example.com", "cv25519");
     keys.add_identity("key", &gpg.secret_key("damage@example.com")).unwrap();
     let openpgp = Encryption::from_recipients(&[gpg.certificate("damage@example.com")]).unwrap();
     let mut gzip = flate2::write::GzEncoder::new(Vec::new(), flate2::Compression::fast());
@@ -25,7 +25,7 @@ fn methods() -> Vec<(&'static str, Vec<u8>, Keys)> {
     let mut zstd = zstd::Encoder::new(Vec::new(), 1).unwrap();
     zstd.include_checksum(true).unwrap();
     zstd.write_all(&plain).unwrap();
-    let age = Encryption::from_recipients(&[recipient.clone()]).unwrap();
+    let age = Encryption::from_recipients(std::slice::from_ref(&recipient)).unwrap();
     vec![
         ("age", sealed(&plain, age), keys.clone()),
         ("armored age", run(Command::new("age").args(["-a", "-r", &recipient]), &plain), keys.clone()),
@@ -53,14 +53,13 @@ fn a_cut_or_a_changed_bit_never_passes_for_whole() {
         let mut cuts: Vec<usize> = vec![60, 100, 150, 200, 1000, 65_536, 65_700, 131_072, length / 2];
         cuts.extend((1..=64).chain([512, 8192]).map(|back| length - back));
         for cut in cuts {
-            match opened(&stored[..cut], &keys) {
-                Err(_) => {}
-                // Armor may end without its last line break.
-                Ok((whole, _)) => assert!(
-                    name.starts_with("armored") && whole == plain,
+            if let Ok((read, _)) = opened(&stored[..cut], &keys) {
+                // Armor may lack its last line break or its unused checksum.
+                assert!(
+                    name.starts_with("armored") && read == plain,
                     "{name}: {cut} of {length} bytes read as {}",
-                    whole.len()
-                ),
+                    read.len()
+                );
             }
         }
         for at in
@@ -69,12 +68,18 @@ fn a_cut_or_a_changed_bit_never_passes_for_whole() {
             let mut changed = stored.clone();
             changed[at] ^= 4;
             if let Ok((read, _)) = opened(&changed, &keys) {
-                panic!("{name}: byte {at} of {length} changed, read as {} bytes", read.len());
+                assert!(
+                    name.starts_with("armored") && read == plain,
+                    "{name}: byte {at} of {length} changed, read as {} bytes",
+                    read.len()
+                );
             }
         }
         for tail in [&b"x"[..], b"PGDMP and more"] {
             let longer = [&stored[..], tail].concat();
-            assert!(opened(&longer, &keys).is_err(), "{name}: followed by something else");
+            // Text behind armored OpenPGP is no part of it (RFC 9580, 6.2).
+            let passed = opened(&longer, &keys).is_ok();
+            assert_eq!(passed, name == "armored gpg", "{name}: followed by something else");
         }
     }
 }

@@ -16,7 +16,7 @@ fn keys(secret_key: &[u8]) -> Keys {
 fn each_of_several_certificates_opens_it_alone_in_both_directions() {
     let (first, second) = (Gpg::new(), Gpg::new());
     first.generate("rsa@example.com", "rsa3072");
-    second.generate("curve@example.com", "ed25519");
+    second.generate("curve@example.com", "cv25519");
     let certificates = [first.certificate("rsa@example.com"), second.certificate("curve@example.com")];
     let both = Encryption::from_recipients(&certificates).unwrap();
     let (rsa, curve) =
@@ -64,8 +64,8 @@ fn a_passphrase_opens_it_in_both_directions() {
     let plain = payload(100_000);
     for arguments in [
         &["--symmetric", "--cipher-algo", "AES256"][..],
-        &["--symmetric", "--armor", "--compress-algo", "zlib"],
-        &["--symmetric", "--compress-algo", "none", "--cipher-algo", "AES128"],
+        &["--symmetric", "--armor", "--compress-algo", "zlib", "--s2k-count", "65536"],
+        &["--symmetric", "--compress-algo", "none", "--cipher-algo", "AES128", "--s2k-count", "65536"],
     ] {
         let stored = gpg.run(arguments, &plain);
         assert_eq!(opened(&stored, &keys).unwrap().0, plain, "{arguments:?}");
@@ -73,10 +73,11 @@ fn a_passphrase_opens_it_in_both_directions() {
         let mut several = with_passphrase("first guess");
         several.add_passphrase(secret(PASSPHRASE));
         assert_eq!(opened(&stored, &several).unwrap().0, plain, "{arguments:?}");
-        assert!(matches!(
-            opened(&stored, &with_passphrase("a wrong one")),
-            Err(Error::WrongPassphrase { layer } | Error::Damaged { layer, .. }) if layer.is_openpgp()
-        ));
+        // One wrong passphrase in some thousand makes such sense of the first
+        // packet that only what follows shows it.
+        let wrong = opened(&stored, &with_passphrase("a wrong one")).unwrap_err();
+        let other = matches!(wrong, Error::Damaged { .. } | Error::CutShort { .. });
+        assert!(other || matches!(wrong, Error::WrongPassphrase { .. }), "{wrong:?}");
         assert!(matches!(opened(&stored, &Keys::default()), Err(Error::NeedsPassphrase { .. })));
     }
     let stored = gpg.run(["--symmetric", "--compress-algo", "bzip2"], &plain);
@@ -139,27 +140,19 @@ fn a_certificate_that_is_no_use_is_refused() {
         other => panic!("{other:?}"),
     };
     // Expired.
-    let mut command = Command::new("gpg");
-    command.args(["--batch", "--quiet", "--no-tty", "--pinentry-mode", "loopback", "--passphrase", ""]);
-    command.args(["--faked-system-time", "20200101T000000"]);
-    command.args(["--quick-generate-key", "old@example.com", "future-default", "default", "1y"]);
-    run(command.env("GNUPGHOME", gpg.home.path()), b"");
+    let faked = ["--faked-system-time", "20200101T000000", "--quick-generate-key"];
+    gpg.unlocked(&[&faked[..], &["old@example.com", "future-default", "default", "1y"]].concat());
     let said = reason(gpg.certificate("old@example.com").as_bytes());
     assert!(said.starts_with("it expired on 2020-12-31"), "{said}");
 
     // For signing only.
-    let mut command = Command::new("gpg");
-    command.args(["--batch", "--quiet", "--no-tty", "--pinentry-mode", "loopback", "--passphrase", ""]);
-    command.args(["--quick-generate-key", "sign@example.com", "ed25519", "sign", "never"]);
-    run(command.env("GNUPGHOME", gpg.home.path()), b"");
+    gpg.unlocked(&["--quick-generate-key", "sign@example.com", "ed25519", "sign", "never"]);
     let said = reason(gpg.certificate("sign@example.com").as_bytes());
     assert!(said.starts_with("it has no valid encryption key"), "{said}");
 
     // Revoked, with the certificate that gpg makes beside each key.
-    gpg.generate("gone@example.com", "ed25519");
-    let list = String::from_utf8(gpg.run(["--list-keys", "--with-colons", "gone@example.com"], b"")).unwrap();
-    let fingerprint =
-        list.lines().find_map(|line| line.strip_prefix("fpr:::::::::")).unwrap().trim_end_matches(':');
+    gpg.generate("gone@example.com", "cv25519");
+    let fingerprint = gpg.fingerprint("gone@example.com");
     let path = gpg.home.path().join(format!("openpgp-revocs.d/{fingerprint}.rev"));
     let revocation = std::fs::read_to_string(path).unwrap().replace(":-----BEGIN", "-----BEGIN");
     gpg.run(["--import"], revocation.as_bytes());
@@ -170,8 +163,8 @@ fn a_certificate_that_is_no_use_is_refused() {
 #[test]
 fn every_certificate_in_a_file_becomes_a_recipient() {
     let gpg = Gpg::new();
-    gpg.generate("one@example.com", "ed25519");
-    gpg.generate("two@example.com", "ed25519");
+    gpg.generate("one@example.com", "cv25519");
+    gpg.generate("two@example.com", "cv25519");
     let folder = tempfile::tempdir().unwrap();
     let one_after_the_other =
         [gpg.certificate("one@example.com"), gpg.certificate("two@example.com")].concat();
@@ -181,4 +174,25 @@ fn every_certificate_in_a_file_becomes_a_recipient() {
         let Encryption::Openpgp(certificates) = &encryption else { panic!("{encryption:?}") };
         assert_eq!(certificates.len(), 2);
     }
+}
+
+#[test]
+fn a_secret_key_and_a_mixture_are_refused_as_recipients() {
+    let gpg = Gpg::new();
+    gpg.generate("me@example.com", "cv25519");
+    let armored = gpg.run(["--export-secret-keys", "--armor", "me@example.com"], b"");
+    let folder = tempfile::tempdir().unwrap();
+    let binary = file(folder.path(), "secret.gpg", gpg.secret_key("me@example.com"));
+    for given in [String::from_utf8(armored).unwrap(), binary.display().to_string()] {
+        assert!(matches!(Encryption::from_recipients(&[given]), Err(Error::PrivateRecipient { .. })));
+    }
+    let (_, age) = super::super::generate_identity(None).unwrap();
+    let mixed = [gpg.certificate("me@example.com"), age];
+    assert!(matches!(Encryption::from_recipients(&mixed), Err(Error::MixedRecipients)));
+    let mut keys = Keys::default();
+    let error = keys.add_identity("k", mixed[0].as_bytes()).unwrap_err();
+    assert_eq!(
+        error.to_string(),
+        "no identity in 'k': it holds an OpenPGP certificate, which is the public part"
+    );
 }

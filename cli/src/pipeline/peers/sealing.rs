@@ -102,7 +102,7 @@ async fn a_failing_source_fails_the_stream_and_the_sealing_with_its_own_error() 
                     let known = error.chain().any(|link| {
                         link.downcast_ref::<io::Error>()
                             .and_then(io::Error::get_ref)
-                            .is_some_and(|inner| inner.is::<store::Error>())
+                            .is_some_and(<dyn std::error::Error + Send + Sync>::is::<store::Error>)
                     });
                     assert!(known, "nobody can ask {error:?} for a hint");
                 }
@@ -144,10 +144,10 @@ async fn a_reader_that_goes_away_ends_the_thread_and_says_so() {
 
 #[tokio::test]
 async fn a_stop_ends_the_stream_even_while_the_source_hangs() {
-    let (hold, held) = mpsc::channel::<()>();
+    let (hold, release) = mpsc::channel::<()>();
     let read = zeros(1_000_000, move || {
         // Until the test lets go.
-        let _ = held.recv();
+        let _ = release.recv();
         Ok(0)
     });
     let stop = CancellationToken::new();

@@ -12,8 +12,8 @@ use aws_sdk_s3::primitives::ByteStream as Body;
 
 use super::error::{Answer, answer};
 use super::{CodeIs, S3};
-use crate::store::error::Cause;
 use crate::store::Error;
+use crate::store::error::Cause;
 use crate::stream::{self, ByteStream, Sender};
 
 /// Broken connections in a row that bring no [`PROGRESS`].

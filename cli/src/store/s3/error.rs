@@ -64,14 +64,22 @@ impl S3 {
         match (error.code().unwrap_or_default(), status) {
             ("NoSuchBucket", _) => Error::NoStore { store },
             ("RequestTimeTooSkewed", _) => Error::ClockSkew { store },
-            ("PermanentRedirect" | "AuthorizationHeaderMalformed" | "IllegalLocationConstraintException", _)
+            (
+                "PermanentRedirect" | "AuthorizationHeaderMalformed" | "IllegalLocationConstraintException",
+                _,
+            )
             | (_, 301 | 307) => {
                 let region = raw.and_then(|raw| raw.headers().get("x-amz-bucket-region")).map(str::to_owned);
                 Error::WrongRegion { store, region }
             }
             (
-                "InvalidAccessKeyId" | "SignatureDoesNotMatch" | "AccessDenied" | "ExpiredToken" | "InvalidToken"
-                | "AllAccessDisabled" | "AccountProblem",
+                "InvalidAccessKeyId"
+                | "SignatureDoesNotMatch"
+                | "AccessDenied"
+                | "ExpiredToken"
+                | "InvalidToken"
+                | "AllAccessDisabled"
+                | "AccountProblem",
                 _,
             )
             | (_, 401 | 403) => Error::Denied { store, action, source: source() },

@@ -36,11 +36,11 @@ use crate::stream::ByteStream;
 const ATTEMPTS: u32 = 5;
 const CONNECT_TIMEOUT: Duration = Duration::from_secs(10);
 /// For one attempt of a request without a body of size, until its answer begins.
-const ATTEMPT_TIMEOUT: Duration = Duration::from_secs(60);
+const ATTEMPT_TIMEOUT: Duration = Duration::from_mins(1);
 /// A transfer that stands still this long is broken.
 const STALLED_AFTER: Duration = Duration::from_secs(30);
 /// The longest that a signature version 4 holds.
-const PRESIGN_LIMIT: Duration = Duration::from_secs(7 * 24 * 60 * 60);
+const PRESIGN_LIMIT: Duration = Duration::from_hours(7 * 24);
 
 /// Cheap to clone: the client is shared.
 #[derive(Clone)]
@@ -65,7 +65,8 @@ struct Encryption {
 
 impl Encryption {
     fn of(location: &Location) -> Result<Option<Self>, Error> {
-        let refuse = |reason: &str| Error::BadSetting { store: location.url.clone(), reason: reason.to_owned() };
+        let refuse =
+            |reason: &str| Error::BadSetting { store: location.url.clone(), reason: reason.to_owned() };
         let key_id = location.sse_kms_key_id.clone();
         let method = match (location.sse.as_deref(), &key_id) {
             (None, None) => return Ok(None),
@@ -103,7 +104,9 @@ impl S3 {
                     .operation_attempt_timeout(ATTEMPT_TIMEOUT)
                     .build(),
             )
-            .stalled_stream_protection(StalledStreamProtectionConfig::enabled().grace_period(STALLED_AFTER).build());
+            .stalled_stream_protection(
+                StalledStreamProtectionConfig::enabled().grace_period(STALLED_AFTER).build(),
+            );
         if let Some(profile) = &location.profile {
             loader = loader.profile_name(profile);
         }
@@ -240,8 +243,8 @@ impl Store for S3 {
         if valid > PRESIGN_LIMIT || valid < Duration::from_secs(1) {
             return Err(refuse("a signed URL holds for one second to seven days"));
         }
-        let config =
-            PresigningConfig::expires_in(valid).map_err(|_| refuse("the URL cannot be signed for that time"))?;
+        let config = PresigningConfig::expires_in(valid)
+            .map_err(|_| refuse("the URL cannot be signed for that time"))?;
         let request = self.client.get_object().bucket(&self.bucket).key(self.full(key)?);
         let signed = request.presigned(config).await.map_err(|cause| self.failed("sign a URL", &cause))?;
         Ok(Some(signed.uri().to_owned()))

@@ -106,7 +106,9 @@ async fn complete_is_refused(store: &S3, full: &str) -> Result<bool, Error> {
     let abort = store.client.abort_multipart_upload().bucket(&store.bucket).key(full).upload_id(&id);
     let aborted = abort.send().await;
     match (refused?, aborted) {
-        (true, Err(cause)) if answer(&cause) != Answer::Absent => Err(store.failed("abort an upload", &cause)),
+        (true, Err(cause)) if answer(&cause) != Answer::Absent => {
+            Err(store.failed("abort an upload", &cause))
+        }
         (refused, _) => Ok(refused),
     }
 }
@@ -129,7 +131,9 @@ async fn stale_uploads(store: &S3) -> Result<Option<usize>, Error> {
             .await;
         let page = match page {
             Ok(page) => page,
-            Err(cause) if matches!(answer(&cause), Answer::NotImplemented | Answer::Forbidden) => return Ok(None),
+            Err(cause) if matches!(answer(&cause), Answer::NotImplemented | Answer::Forbidden) => {
+                return Ok(None);
+            }
             Err(cause) => return Err(store.failed("list unfinished uploads", &cause)),
         };
         stale += page

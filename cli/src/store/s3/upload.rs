@@ -35,7 +35,7 @@ const MOST_PARTS: i32 = 10_000;
 /// A link slower than this, in bytes a second and part, is given up.
 const SLOWEST: u64 = 16 * 1024;
 /// Putting thousands of parts together takes some stores minutes.
-const COMPLETE_TIMEOUT: Duration = Duration::from_secs(15 * 60);
+const COMPLETE_TIMEOUT: Duration = Duration::from_mins(15);
 /// Metadata that tells an object of this very upload from another writer's.
 const MARK: &str = "backstop-upload";
 
@@ -46,9 +46,9 @@ const MARK: &str = "backstop-upload";
 fn part_size(number: i32) -> usize {
     MIB * match number {
         ..=1_000 => 8,
-        ..=2_000 => 16,
-        ..=3_000 => 32,
-        ..=9_000 => 64,
+        1_001..=2_000 => 16,
+        2_001..=3_000 => 32,
+        3_001..=9_000 => 64,
         _ => 512,
     }
 }
@@ -94,8 +94,17 @@ struct Upload {
 /// What lies under the key.
 struct Stored {
     bytes: u64,
-    ours: bool,
+    writer: Writer,
     encrypted: bool,
+}
+
+/// Whose mark an object carries.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Writer {
+    We,
+    Another,
+    /// It carries none: another program's, or the store keeps no metadata.
+    Unknown,
 }
 
 impl Upload {
@@ -113,6 +122,7 @@ impl Upload {
             budget: Arc::new(Semaphore::new(BUDGET as usize)),
             tasks: JoinSet::new(),
             done: Vec::new(),
+            spare: Vec::new(),
         };
         let first = parts.fill(1).await?;
         if parts.ended {
@@ -223,12 +233,12 @@ impl Upload {
     {
         let conflict = answer(cause) == Answer::Conflict;
         match self.stored().await {
-            Ok(Some(stored)) if stored.ours && stored.bytes == bytes => Ok(()),
-            Ok(Some(stored)) if !stored.ours && conflict => Err(self.store.exists(&self.key)),
-            Ok(Some(stored)) if stored.ours => {
+            Ok(Some(stored)) if stored.writer == Writer::We && stored.bytes == bytes => Ok(()),
+            Ok(Some(stored)) if stored.writer == Writer::We => {
                 self.remove().await;
                 Err(self.store.failed(action, cause))
             }
+            Ok(Some(_)) if conflict => Err(self.store.exists(&self.key)),
             _ => Err(self.store.failed(action, cause)),
         }
     }
@@ -238,6 +248,9 @@ impl Upload {
         let (store, key) = (self.store.url.clone(), self.key.clone());
         let wrong = match self.stored().await {
             Ok(None) => return Err(Error::Lost { store, key }),
+            // Both were told that they had created it (SeaweedFS 4.48 does so when
+            // two uploads in parts are completed at the same time): the last one has.
+            Ok(Some(Stored { writer: Writer::Another, .. })) => return Err(self.store.exists(&self.key)),
             Ok(Some(stored)) if stored.bytes != sent => {
                 Error::WrongSize { store, key, sent, found: stored.bytes }
             }
@@ -272,11 +285,12 @@ impl Upload {
                 && (key.is_none() || key == found.ssekms_key_id.as_deref())
         });
         let mark = found.metadata.as_ref().and_then(|metadata| metadata.get(MARK));
-        Ok(Some(Stored {
-            bytes: length(found.content_length),
-            ours: mark == Some(&self.mark),
-            encrypted,
-        }))
+        let writer = match mark {
+            Some(mark) if *mark == self.mark => Writer::We,
+            Some(_) => Writer::Another,
+            None => Writer::Unknown,
+        };
+        Ok(Some(Stored { bytes: length(found.content_length), writer, encrypted }))
     }
 
     /// Remove the object that this upload made. The error that led here is what
@@ -286,7 +300,7 @@ impl Upload {
     }
 
     async fn remove_ours(&self) {
-        if let Ok(Some(Stored { ours: true, .. })) = self.stored().await {
+        if let Ok(Some(Stored { writer: Writer::We, .. })) = self.stored().await {
             self.remove().await;
         }
     }
@@ -296,9 +310,12 @@ impl Upload {
         let client = &self.store.client;
         for pause in [0, 1, 2] {
             tokio::time::sleep(Duration::from_secs(pause)).await;
-            let abort = client.abort_multipart_upload().bucket(&self.store.bucket).key(&self.full).upload_id(id);
+            let abort =
+                client.abort_multipart_upload().bucket(&self.store.bucket).key(&self.full).upload_id(id);
             match abort.send().await {
-                Err(failed) if failed.code_is("NoSuchUpload") || answer(&failed) == Answer::Absent => return cause,
+                Err(failed) if failed.code_is("NoSuchUpload") || answer(&failed) == Answer::Absent => {
+                    return cause;
+                }
                 Err(_) => break,
                 Ok(_) => {}
             }
@@ -324,8 +341,16 @@ struct Parts {
     rest: Bytes,
     ended: bool,
     budget: Arc<Semaphore>,
-    tasks: JoinSet<Result<CompletedPart, Error>>,
+    tasks: JoinSet<Result<Sent, Error>>,
     done: Vec<CompletedPart>,
+    /// Buffers of parts that were sent, to be filled again: an allocator keeps
+    /// such large ones for itself when they come and go.
+    spare: Vec<BytesMut>,
+}
+
+struct Sent {
+    part: CompletedPart,
+    buffer: Option<BytesMut>,
 }
 
 struct Part {
@@ -379,9 +404,13 @@ impl Parts {
         }
     }
 
-    fn collect(&mut self, done: Option<Result<Result<CompletedPart, Error>, JoinError>>) -> Result<(), Error> {
+    fn collect(&mut self, done: Option<Result<Result<Sent, Error>, JoinError>>) -> Result<(), Error> {
         match done {
-            Some(Ok(part)) => self.done.push(part?),
+            Some(Ok(sent)) => {
+                let Sent { part, buffer } = sent?;
+                self.done.push(part);
+                self.spare.extend(buffer);
+            }
             Some(Err(cause)) => return Err(panicked(&self.upload.store, &cause)),
             None => {}
         }
@@ -393,11 +422,10 @@ impl Parts {
     async fn fill(&mut self, number: i32) -> Result<Part, Error> {
         let size = part_size(number);
         let weight = u32::try_from(size / MIB).unwrap_or(BUDGET).min(BUDGET);
-        let permit = Arc::clone(&self.budget)
-            .acquire_many_owned(weight)
-            .await
-            .map_err(|_| self.upload.cancelled())?;
-        let mut bytes = BytesMut::with_capacity(size);
+        let permit =
+            Arc::clone(&self.budget).acquire_many_owned(weight).await.map_err(|_| self.upload.cancelled())?;
+        self.spare.retain(|buffer| buffer.capacity() >= size);
+        let mut bytes = self.spare.pop().unwrap_or_else(|| BytesMut::with_capacity(size));
         let stop = self.upload.stop.clone();
         while bytes.len() < size {
             if !self.rest.is_empty() {
@@ -409,20 +437,20 @@ impl Parts {
                 biased;
                 () = stop.cancelled() => return Err(self.upload.cancelled()),
                 done = self.tasks.join_next(), if !self.tasks.is_empty() => self.collect(done)?,
-                chunk = self.body.next() => match chunk.map_err(Error::Source)? {
-                    Some(chunk) => self.rest = chunk,
-                    None => {
+                chunk = self.body.next() => {
+                    let Some(chunk) = chunk.map_err(Error::Source)? else {
                         self.ended = true;
                         break;
-                    }
-                },
+                    };
+                    self.rest = chunk;
+                }
             }
         }
         Ok(Part { number, bytes: bytes.freeze(), permit })
     }
 }
 
-async fn send_part(upload: Upload, id: String, part: Part) -> Result<CompletedPart, Error> {
+async fn send_part(upload: Upload, id: String, part: Part) -> Result<Sent, Error> {
     let Part { number, bytes, permit } = part;
     let store = &upload.store;
     let patience = patience(bytes.len() as u64);
@@ -434,17 +462,22 @@ async fn send_part(upload: Upload, id: String, part: Part) -> Result<CompletedPa
         .upload_id(id)
         .part_number(number)
         .checksum_algorithm(ChecksumAlgorithm::Crc32C)
-        .body(Body::from(bytes))
+        .body(Body::from(bytes.clone()))
         .customize()
         .config_override(patience);
     let request = if store.sign_payload { request } else { request.disable_payload_signing() };
     let sent = request.send().await.map_err(|cause| store.failed("upload a part", &cause))?;
     drop(permit);
-    Ok(CompletedPart::builder()
+    let part = CompletedPart::builder()
         .part_number(number)
         .set_e_tag(sent.e_tag)
         .set_checksum_crc32_c(sent.checksum_crc32_c)
-        .build())
+        .build();
+    let buffer = bytes.try_into_mut().ok().map(|mut buffer| {
+        buffer.clear();
+        buffer
+    });
+    Ok(Sent { part, buffer })
 }
 
 /// Time for one attempt that sends so many bytes over a slow link.

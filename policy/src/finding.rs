@@ -1,0 +1,214 @@
+//! What was found in a document: which rule, how bad, where, and what to do.
+//!
+//! Inside, a place is a byte [`Span`]; lines and columns exist only when a
+//! finding is shown, from one [`Lines`] table per document.
+
+use std::fmt::Write as _;
+use std::ops::Range;
+
+use serde::Serialize;
+
+/// Maps one to one to the levels of SARIF and of GitHub annotations.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Serialize)]
+#[serde(rename_all = "lowercase")]
+pub enum Severity {
+    Error,
+    Warning,
+    Note,
+}
+
+impl Severity {
+    pub fn as_str(self) -> &'static str {
+        match self {
+            Self::Error => "error",
+            Self::Warning => "warning",
+            Self::Note => "note",
+        }
+    }
+}
+
+/// A range of bytes in one document.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Default, Hash)]
+pub struct Span {
+    pub start: usize,
+    pub end: usize,
+}
+
+impl Span {
+    pub fn new(start: usize, end: usize) -> Self {
+        Self { start, end }
+    }
+
+    /// A part of this span; `inner` counts from its start.
+    #[must_use]
+    pub fn part(self, inner: Range<usize>) -> Self {
+        Self { start: self.start + inner.start, end: self.start + inner.end }
+    }
+}
+
+impl From<Range<usize>> for Span {
+    fn from(range: Range<usize>) -> Self {
+        Self { start: range.start, end: range.end }
+    }
+}
+
+/// One problem in one document.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Finding {
+    /// Names the bad thing, in kebab case.
+    pub rule: &'static str,
+    pub severity: Severity,
+    /// The document, as the user knows it.
+    pub path: String,
+    pub span: Span,
+    /// Lower case, no final stop, never a secret.
+    pub message: String,
+    /// What to do about it.
+    pub help: Option<String>,
+}
+
+impl Finding {
+    pub fn error(rule: &'static str, path: &str, span: Span, message: impl Into<String>) -> Self {
+        Self {
+            rule,
+            severity: Severity::Error,
+            path: path.to_owned(),
+            span,
+            message: message.into(),
+            help: None,
+        }
+    }
+
+    #[must_use]
+    pub fn severity(mut self, severity: Severity) -> Self {
+        self.severity = severity;
+        self
+    }
+
+    #[must_use]
+    pub fn help(mut self, help: impl Into<String>) -> Self {
+        self.help = Some(help.into());
+        self
+    }
+
+    /// `path:line:column: severity[rule]: message`, and a `help:` line.
+    pub fn render(&self, lines: &Lines<'_>) -> String {
+        let at = lines.position(self.span.start);
+        let severity = self.severity.as_str();
+        let mut text =
+            format!("{}:{}:{}: {severity}[{}]: {}\n", self.path, at.line, at.column, self.rule, self.message);
+        if let Some(help) = &self.help {
+            let _ = writeln!(text, "help: {help}");
+        }
+        text
+    }
+
+    /// The same for programs.
+    pub fn located<'a>(&'a self, lines: &Lines<'_>) -> Located<'a> {
+        let (start, end) = (lines.position(self.span.start), lines.position(self.span.end));
+        Located {
+            rule: self.rule,
+            severity: self.severity,
+            path: &self.path,
+            line: start.line,
+            column: start.column,
+            end_line: end.line,
+            end_column: end.column,
+            message: &self.message,
+            help: self.help.as_deref(),
+        }
+    }
+}
+
+/// All findings of one document as text, in the order given.
+pub fn render(findings: &[Finding], text: &str) -> String {
+    let lines = Lines::new(text);
+    findings.iter().map(|finding| finding.render(&lines)).collect()
+}
+
+/// A finding with lines and columns: what `--format json` prints.
+#[derive(Debug, Serialize)]
+pub struct Located<'a> {
+    pub rule: &'static str,
+    pub severity: Severity,
+    pub path: &'a str,
+    pub line: usize,
+    pub column: usize,
+    pub end_line: usize,
+    pub end_column: usize,
+    pub message: &'a str,
+    pub help: Option<&'a str>,
+}
+
+/// A place that a person can find: both count from one, columns in Unicode
+/// scalar values.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Position {
+    pub line: usize,
+    pub column: usize,
+}
+
+/// Where each line of a document starts.
+#[derive(Debug)]
+pub struct Lines<'t> {
+    text: &'t str,
+    starts: Vec<usize>,
+}
+
+impl<'t> Lines<'t> {
+    pub fn new(text: &'t str) -> Self {
+        let after_breaks = text.bytes().enumerate().filter(|(_, byte)| *byte == b'\n').map(|(at, _)| at + 1);
+        Self { text, starts: std::iter::once(0).chain(after_breaks).collect() }
+    }
+
+    /// The position of a byte; one past the end is the end.
+    pub fn position(&self, offset: usize) -> Position {
+        let offset = self.text.floor_char_boundary(offset.min(self.text.len()));
+        let line = self.starts.partition_point(|start| *start <= offset);
+        let before = self.starts.get(line - 1).and_then(|start| self.text.get(*start..offset));
+        // A byte-order mark is no column of its own in any editor.
+        let column = before.map_or(0, |before| before.trim_start_matches('\u{feff}').chars().count());
+        Position { line, column: column + 1 }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use proptest::prelude::*;
+
+    #[test]
+    fn columns_count_characters_and_not_bytes() {
+        let text = "a: 1\nnäme: größe\n";
+        let offset = text.find("größe").unwrap();
+        assert_eq!(Lines::new(text).position(offset), Position { line: 2, column: 7 });
+    }
+
+    #[test]
+    fn the_end_of_a_document_has_a_position() {
+        assert_eq!(Lines::new("").position(0), Position { line: 1, column: 1 });
+        assert_eq!(Lines::new("ab\n").position(3), Position { line: 2, column: 1 });
+        assert_eq!(Lines::new("ab").position(99), Position { line: 1, column: 3 });
+    }
+
+    #[test]
+    fn a_finding_reads_like_a_compiler_error() {
+        let text = "x: 1\ny: 2\n";
+        let finding = Finding::error("bad-y", "f.yml", Span::new(8, 9), "'y' is bad").help("use 3");
+        insta::assert_snapshot!(render(&[finding], text), @r"
+        f.yml:2:4: error[bad-y]: 'y' is bad
+        help: use 3
+        ");
+    }
+
+    proptest! {
+        #[test]
+        fn positions_agree_with_counting_from_the_start(text in "[a\u{e4}\n\r ]{0,60}", offset in 0usize..70) {
+            let at = text.floor_char_boundary(offset.min(text.len()));
+            let before = &text[..at];
+            let line = before.matches('\n').count() + 1;
+            let column = before.rsplit('\n').next().unwrap().chars().count() + 1;
+            prop_assert_eq!(Lines::new(&text).position(offset), Position { line, column });
+        }
+    }
+}

@@ -1,0 +1,3 @@
+//! Text in, trees with byte spans out; one file a language.
+
+pub mod yaml;
