@@ -8,7 +8,7 @@ use std::time::{Duration, Instant};
 
 use backstop::error::Advise;
 use backstop::postgres::cluster::{Cluster, ClusterOptions, Error};
-use backstop::postgres::locale::{Locale, Provider};
+use backstop::postgres::locale::{Locale, Provider, create_closest};
 use backstop::postgres::tools::ServerTools;
 use secrecy::ExposeSecret;
 use tokio_postgres::NoTls;
@@ -239,6 +239,16 @@ async fn a_locale_that_is_not_here_is_replaced_and_told() {
     assert_eq!(server.sql("postgres", "SHOW server_encoding").await, "LATIN1");
 }
 
+async fn create(
+    server: &Server,
+    name: &str,
+    locale: &Locale,
+) -> Result<Option<String>, tokio_postgres::Error> {
+    let (client, connection) = server.cluster.config("postgres").connect(NoTls).await?;
+    tokio::spawn(connection);
+    create_closest(&client, name, locale).await
+}
+
 #[tokio::test]
 async fn a_database_is_made_in_the_locale_of_another_or_the_closest_to_it() {
     let old = Server::start(15).await;
@@ -255,13 +265,13 @@ async fn a_database_is_made_in_the_locale_of_another_or_the_closest_to_it() {
     let (latin, icu) = (locale_of(&old, "l1").await, locale_of(&old, "icu").await);
     assert_eq!((icu.provider, icu.provider_locale.as_deref()), (Provider::Icu, Some("sv-SE")));
     for (server, database, locale) in [(&new, "latin", &latin), (&old, "icu too", &icu)] {
-        assert_eq!(server.cluster.create_database(database, locale).await.unwrap(), None);
+        assert_eq!(create(server, database, locale).await.unwrap(), None);
         assert_eq!(&locale_of(server, database).await, locale);
     }
 
     // The wheel's server is built without ICU, 15 has no provider of its own,
     // and no libc knows this language.
-    let note = new.cluster.create_database("icu", &icu).await.unwrap().unwrap();
+    let note = create(&new, "icu", &icu).await.unwrap().unwrap();
     assert!(
         note.starts_with("ICU locale 'sv-SE' is not to be had here; database 'icu' has locale 'C"),
         "{note}"
@@ -273,7 +283,7 @@ async fn a_database_is_made_in_the_locale_of_another_or_the_closest_to_it() {
     .await;
     let own = locale_of(&new, "own").await;
     assert_eq!(own.describe(), "builtin locale 'C.UTF-8'");
-    let note = old.cluster.create_database("own", &own).await.unwrap().unwrap();
+    let note = create(&old, "own", &own).await.unwrap().unwrap();
     assert!(
         note.starts_with("builtin locale 'C.UTF-8' is not to be had here; database 'own' has locale 'C"),
         "{note}"
@@ -285,7 +295,7 @@ async fn a_database_is_made_in_the_locale_of_another_or_the_closest_to_it() {
         ctype: "sv_XX.UTF-8".into(),
         ..locale_of(&old, "postgres").await
     };
-    let note = old.cluster.create_database("swedish", &swedish).await.unwrap().unwrap();
+    let note = create(&old, "swedish", &swedish).await.unwrap().unwrap();
     assert!(note.contains("has ICU locale 'sv-XX' instead"), "{note}");
     assert_eq!(
         old.sql("swedish", "SELECT string_agg(x, '' ORDER BY x) FROM unnest('{z,ö,a}'::text[]) AS x").await,
@@ -293,7 +303,7 @@ async fn a_database_is_made_in_the_locale_of_another_or_the_closest_to_it() {
     );
 
     // What no other locale would mend is told as it is.
-    let again = old.cluster.create_database("swedish", &swedish).await.unwrap_err();
+    let again = create(&old, "swedish", &swedish).await.unwrap_err();
     assert!(again.code().is_some(), "{again}");
 }
 
