@@ -135,10 +135,9 @@ mod tests {
     proptest! {
         #[test]
         fn a_password_between_user_and_host_is_always_found(
-            user in "[a-z.]{0,8}", password in "[!-~]{1,20}", host in "[a-z]{1,9}",
+            user in "[a-z.]{0,8}", password in "[!#-&(-;=?-_a-~]{1,20}", host in "[a-z]{1,9}",
         ) {
-            // What ends a URL in running text, and what reads as `host:port/path`.
-            prop_assume!(!password.contains(['"', '\'', '`', '<', '>']));
+            // All that does not end a URL in running text, but what reads as `host:port/path`.
             let port = password.split(['/', '?', '#']).next().unwrap();
             prop_assume!(port.len() == password.len() || port.contains(|c: char| !c.is_ascii_digit()));
             let text = format!("postgres://{user}:{password}@{host}");
