@@ -44,6 +44,7 @@ fn assert_gone(pid: u32, base: &Path) {
 #[tokio::test]
 async fn stop_leaves_nothing_behind() {
     let server = Server::start(18).await;
+    hold_if_asked(&server.cluster);
     let (pid, base) = (server_pid(&server.cluster), server.cluster.socket_dir().to_owned());
     assert!(runs(pid));
     assert_eq!(server.sql("postgres", "SELECT 1, NULL, 'a'").await, "1||a");
@@ -75,16 +76,13 @@ async fn a_server_with_an_open_transaction_is_stopped_all_the_same() {
 /// Set in a process that a test starts to hold a cluster until it is killed.
 const HOLD: &str = "BACKSTOP_TEST_HOLD_CLUSTER";
 
-/// Not a story of its own: what [`Holder`] runs.
-#[tokio::test]
-async fn holder() {
-    if std::env::var_os(HOLD).is_none() {
-        return;
+/// Where we are that process: tell the parent what we hold, and hold it.
+fn hold_if_asked(cluster: &Cluster) {
+    if std::env::var_os(HOLD).is_some() {
+        println!("\nholds {} {}", server_pid(cluster), cluster.socket_dir().display());
+        std::thread::sleep(Duration::from_mins(1));
+        panic!("nobody killed this process");
     }
-    let server = Server::start(18).await;
-    println!("\nholds {} {}", server_pid(&server.cluster), server.cluster.socket_dir().display());
-    std::thread::sleep(Duration::from_mins(1));
-    panic!("nobody killed this process");
 }
 
 /// Another process that holds a cluster.
@@ -93,7 +91,7 @@ struct Holder(Child);
 impl Holder {
     fn start(temporary: &Path) -> Self {
         let mut command = Command::new(std::env::current_exe().unwrap());
-        command.args(["--exact", "throwaway_cluster::holder", "--nocapture"]);
+        command.args(["--exact", "throwaway_cluster::stop_leaves_nothing_behind", "--nocapture"]);
         command.env(HOLD, "1").env("TMPDIR", temporary).stdout(Stdio::piped());
         Self(command.spawn().unwrap())
     }
