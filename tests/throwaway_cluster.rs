@@ -3,7 +3,7 @@
 use std::io::{BufRead, BufReader};
 use std::os::unix::fs::{MetadataExt, PermissionsExt};
 use std::path::{Path, PathBuf};
-use std::process::{Command, Stdio};
+use std::process::{Child, Command, Stdio};
 use std::time::{Duration, Instant};
 
 use backstop::error::Advise;
@@ -44,6 +44,7 @@ fn assert_gone(pid: u32, base: &Path) {
 #[tokio::test]
 async fn stop_leaves_nothing_behind() {
     let server = Server::start(18).await;
+    hold_if_asked(&server.cluster);
     let (pid, base) = (server_pid(&server.cluster), server.cluster.socket_dir().to_owned());
     assert!(runs(pid));
     assert_eq!(server.sql("postgres", "SELECT 1, NULL, 'a'").await, "1||a");
@@ -72,33 +73,67 @@ async fn a_server_with_an_open_transaction_is_stopped_all_the_same() {
     let _ = connection.await.unwrap();
 }
 
-/// Started by the test below in a process of its own, which holds a cluster
-/// until it is killed.
+/// Set in a process that a test starts to hold a cluster until it is killed.
 const HOLD: &str = "BACKSTOP_TEST_HOLD_CLUSTER";
 
-#[tokio::test]
-async fn a_killed_process_leaves_no_server_behind() {
+/// Where we are that process: tell the parent what we hold, and hold it.
+fn hold_if_asked(cluster: &Cluster) {
     if std::env::var_os(HOLD).is_some() {
-        let server = Server::start(18).await;
-        println!("\nholds {} {}", server_pid(&server.cluster), server.cluster.socket_dir().display());
+        println!("\nholds {} {}", server_pid(cluster), cluster.socket_dir().display());
         std::thread::sleep(Duration::from_mins(1));
         panic!("nobody killed this process");
     }
-    let mut holder = Command::new(std::env::current_exe().unwrap())
-        .args(["--exact", "throwaway_cluster::a_killed_process_leaves_no_server_behind", "--nocapture"])
-        .env(HOLD, "1")
-        .stdout(Stdio::piped())
-        .spawn()
-        .unwrap();
-    let lines = BufReader::new(holder.stdout.take().unwrap()).lines();
-    let line = lines.map(Result::unwrap).find(|line| line.starts_with("holds ")).unwrap();
-    let mut words = line.split(' ').skip(1);
-    let pid: u32 = words.next().unwrap().parse().unwrap();
-    let base = PathBuf::from(words.next().unwrap());
-    assert!(runs(pid) && base.exists());
+}
 
-    holder.kill().unwrap();
-    holder.wait().unwrap();
+/// Another process that holds a cluster.
+struct Holder(Child);
+
+impl Holder {
+    fn start(temporary: &Path) -> Self {
+        let mut command = Command::new(std::env::current_exe().unwrap());
+        command.args(["--exact", "throwaway_cluster::stop_leaves_nothing_behind", "--nocapture"]);
+        command.env(HOLD, "1").env("TMPDIR", temporary).stdout(Stdio::piped());
+        Self(command.spawn().unwrap())
+    }
+
+    /// Wait for its cluster: the server's process id and directory.
+    fn cluster(&mut self) -> (u32, PathBuf) {
+        let mut lines = BufReader::new(self.0.stdout.take().unwrap()).lines().map(Result::unwrap);
+        let line = lines.find(|line| line.starts_with("holds ")).unwrap();
+        let mut words = line.split(' ').skip(1);
+        let (pid, base) = (words.next().unwrap().parse().unwrap(), PathBuf::from(words.next().unwrap()));
+        assert!(runs(pid) && base.exists());
+        (pid, base)
+    }
+
+    /// As `kill -9` does.
+    fn kill(mut self) {
+        self.0.kill().unwrap();
+        self.0.wait().unwrap();
+    }
+}
+
+#[track_caller]
+fn signal(name: &str, pid: &str) {
+    assert!(Command::new("kill").args([name, pid]).status().unwrap().success());
+}
+
+#[test]
+fn a_killed_process_leaves_no_server_behind() {
+    let mut holder = Holder::start(&std::env::temp_dir());
+    let (pid, base) = holder.cluster();
+    holder.kill();
+    assert_gone(pid, &base);
+}
+
+#[test]
+fn a_server_that_is_killed_after_us_is_cleaned_up_all_the_same() {
+    let mut holder = Holder::start(&std::env::temp_dir());
+    let (pid, base) = holder.cluster();
+    // It cannot act on the supervisor's signal, so it dies of this one.
+    signal("-STOP", &pid.to_string());
+    holder.kill();
+    signal("-KILL", &pid.to_string());
     assert_gone(pid, &base);
 }
 
@@ -110,30 +145,18 @@ fn processes_naming(path: &Path) -> Vec<String> {
     lines.filter(|line| line.contains(path)).collect()
 }
 
-#[tokio::test]
-async fn a_process_killed_while_initdb_runs_leaves_nothing_behind() {
-    if std::env::var_os(HOLD).is_some() {
-        let _server = Server::start(18).await;
-        std::thread::sleep(Duration::from_mins(1));
-        panic!("nobody killed this process");
-    }
+#[test]
+fn a_process_killed_while_initdb_runs_leaves_nothing_behind() {
     let room = tempfile::tempdir().unwrap();
     std::fs::set_permissions(room.path(), std::fs::Permissions::from_mode(0o1777)).unwrap();
     let entries = || std::fs::read_dir(room.path()).unwrap().count();
-    let mut holder = Command::new(std::env::current_exe().unwrap())
-        .args(["--exact", "throwaway_cluster::a_process_killed_while_initdb_runs_leaves_nothing_behind"])
-        .env(HOLD, "1")
-        .env("TMPDIR", room.path())
-        .stdout(Stdio::null())
-        .spawn()
-        .unwrap();
+    let holder = Holder::start(room.path());
     let begun = Instant::now();
     while entries() == 0 {
         assert!(begun.elapsed() < Duration::from_secs(20), "no cluster was begun");
         std::thread::sleep(Duration::from_millis(1));
     }
-    holder.kill().unwrap();
-    holder.wait().unwrap();
+    holder.kill();
     while entries() > 0 || !processes_naming(room.path()).is_empty() {
         assert!(begun.elapsed() < Duration::from_mins(1), "{:?}", processes_naming(room.path()));
         std::thread::sleep(Duration::from_millis(20));
@@ -158,7 +181,7 @@ async fn a_killed_supervisor_leaves_no_server_behind() {
     let (pid, base) = (server_pid(&server.cluster), server.cluster.socket_dir().to_owned());
     let status = std::fs::read_to_string(format!("/proc/{pid}/status")).unwrap();
     let supervisor = status.lines().find_map(|line| line.strip_prefix("PPid:")).unwrap().trim().to_owned();
-    assert!(Command::new("kill").args(["-KILL", &supervisor]).status().unwrap().success());
+    signal("-KILL", &supervisor);
     drop(server);
     assert_gone(pid, &base);
 }
