@@ -6,6 +6,7 @@
 mod support;
 
 mod client_tools;
+mod configuration;
 mod connect;
 mod pooler;
 mod shop;

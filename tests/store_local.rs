@@ -185,7 +185,6 @@ async fn a_file_that_shrinks_or_grows_while_it_is_read_is_an_error() {
 async fn a_full_or_read_only_disk_is_told_and_leaves_nothing() {
     if !child::is_child() {
         // A mount namespace of its own: nothing is left mounted, whatever happens.
-        // SAFETY of the machine: the tmpfs has 4 MiB.
         let root = std::fs::metadata("/proc/self").unwrap().uid() == 0;
         let wrapper: &[&str] = if root { &["unshare", "-m"] } else { &["unshare", "-Urm"] };
         let test = "store_local::a_full_or_read_only_disk_is_told_and_leaves_nothing";

@@ -3,12 +3,12 @@
 use std::io::{BufRead, BufReader};
 use std::os::unix::fs::{MetadataExt, PermissionsExt};
 use std::path::{Path, PathBuf};
-use std::process::{Command, Stdio};
+use std::process::{Child, Command, Stdio};
 use std::time::{Duration, Instant};
 
 use backstop::error::Advise;
 use backstop::postgres::cluster::{Cluster, ClusterOptions, Error};
-use backstop::postgres::locale::{Locale, Provider};
+use backstop::postgres::locale::{Locale, Provider, create_closest};
 use backstop::postgres::tools::ServerTools;
 use secrecy::ExposeSecret;
 use tokio_postgres::NoTls;
@@ -44,6 +44,7 @@ fn assert_gone(pid: u32, base: &Path) {
 #[tokio::test]
 async fn stop_leaves_nothing_behind() {
     let server = Server::start(18).await;
+    hold_if_asked(&server.cluster);
     let (pid, base) = (server_pid(&server.cluster), server.cluster.socket_dir().to_owned());
     assert!(runs(pid));
     assert_eq!(server.sql("postgres", "SELECT 1, NULL, 'a'").await, "1||a");
@@ -72,33 +73,67 @@ async fn a_server_with_an_open_transaction_is_stopped_all_the_same() {
     let _ = connection.await.unwrap();
 }
 
-/// Started by the test below in a process of its own, which holds a cluster
-/// until it is killed.
+/// Set in a process that a test starts to hold a cluster until it is killed.
 const HOLD: &str = "BACKSTOP_TEST_HOLD_CLUSTER";
 
-#[tokio::test]
-async fn a_killed_process_leaves_no_server_behind() {
+/// Where we are that process: tell the parent what we hold, and hold it.
+fn hold_if_asked(cluster: &Cluster) {
     if std::env::var_os(HOLD).is_some() {
-        let server = Server::start(18).await;
-        println!("\nholds {} {}", server_pid(&server.cluster), server.cluster.socket_dir().display());
+        println!("\nholds {} {}", server_pid(cluster), cluster.socket_dir().display());
         std::thread::sleep(Duration::from_mins(1));
         panic!("nobody killed this process");
     }
-    let mut holder = Command::new(std::env::current_exe().unwrap())
-        .args(["--exact", "throwaway_cluster::a_killed_process_leaves_no_server_behind", "--nocapture"])
-        .env(HOLD, "1")
-        .stdout(Stdio::piped())
-        .spawn()
-        .unwrap();
-    let lines = BufReader::new(holder.stdout.take().unwrap()).lines();
-    let line = lines.map(Result::unwrap).find(|line| line.starts_with("holds ")).unwrap();
-    let mut words = line.split(' ').skip(1);
-    let pid: u32 = words.next().unwrap().parse().unwrap();
-    let base = PathBuf::from(words.next().unwrap());
-    assert!(runs(pid) && base.exists());
+}
 
-    holder.kill().unwrap();
-    holder.wait().unwrap();
+/// Another process that holds a cluster.
+struct Holder(Child);
+
+impl Holder {
+    fn start(temporary: &Path) -> Self {
+        let mut command = Command::new(std::env::current_exe().unwrap());
+        command.args(["--exact", "throwaway_cluster::stop_leaves_nothing_behind", "--nocapture"]);
+        command.env(HOLD, "1").env("TMPDIR", temporary).stdout(Stdio::piped());
+        Self(command.spawn().unwrap())
+    }
+
+    /// Wait for its cluster: the server's process id and directory.
+    fn cluster(&mut self) -> (u32, PathBuf) {
+        let mut lines = BufReader::new(self.0.stdout.take().unwrap()).lines().map(Result::unwrap);
+        let line = lines.find(|line| line.starts_with("holds ")).unwrap();
+        let mut words = line.split(' ').skip(1);
+        let (pid, base) = (words.next().unwrap().parse().unwrap(), PathBuf::from(words.next().unwrap()));
+        assert!(runs(pid) && base.exists());
+        (pid, base)
+    }
+
+    /// As `kill -9` does.
+    fn kill(mut self) {
+        self.0.kill().unwrap();
+        self.0.wait().unwrap();
+    }
+}
+
+#[track_caller]
+fn signal(name: &str, pid: &str) {
+    assert!(Command::new("kill").args([name, pid]).status().unwrap().success());
+}
+
+#[test]
+fn a_killed_process_leaves_no_server_behind() {
+    let mut holder = Holder::start(&std::env::temp_dir());
+    let (pid, base) = holder.cluster();
+    holder.kill();
+    assert_gone(pid, &base);
+}
+
+#[test]
+fn a_server_that_is_killed_after_us_is_cleaned_up_all_the_same() {
+    let mut holder = Holder::start(&std::env::temp_dir());
+    let (pid, base) = holder.cluster();
+    // It cannot act on the supervisor's signal, so it dies of this one.
+    signal("-STOP", &pid.to_string());
+    holder.kill();
+    signal("-KILL", &pid.to_string());
     assert_gone(pid, &base);
 }
 
@@ -110,30 +145,18 @@ fn processes_naming(path: &Path) -> Vec<String> {
     lines.filter(|line| line.contains(path)).collect()
 }
 
-#[tokio::test]
-async fn a_process_killed_while_initdb_runs_leaves_nothing_behind() {
-    if std::env::var_os(HOLD).is_some() {
-        let _server = Server::start(18).await;
-        std::thread::sleep(Duration::from_mins(1));
-        panic!("nobody killed this process");
-    }
+#[test]
+fn a_process_killed_while_initdb_runs_leaves_nothing_behind() {
     let room = tempfile::tempdir().unwrap();
     std::fs::set_permissions(room.path(), std::fs::Permissions::from_mode(0o1777)).unwrap();
     let entries = || std::fs::read_dir(room.path()).unwrap().count();
-    let mut holder = Command::new(std::env::current_exe().unwrap())
-        .args(["--exact", "throwaway_cluster::a_process_killed_while_initdb_runs_leaves_nothing_behind"])
-        .env(HOLD, "1")
-        .env("TMPDIR", room.path())
-        .stdout(Stdio::null())
-        .spawn()
-        .unwrap();
+    let holder = Holder::start(room.path());
     let begun = Instant::now();
     while entries() == 0 {
         assert!(begun.elapsed() < Duration::from_secs(20), "no cluster was begun");
         std::thread::sleep(Duration::from_millis(1));
     }
-    holder.kill().unwrap();
-    holder.wait().unwrap();
+    holder.kill();
     while entries() > 0 || !processes_naming(room.path()).is_empty() {
         assert!(begun.elapsed() < Duration::from_mins(1), "{:?}", processes_naming(room.path()));
         std::thread::sleep(Duration::from_millis(20));
@@ -158,7 +181,7 @@ async fn a_killed_supervisor_leaves_no_server_behind() {
     let (pid, base) = (server_pid(&server.cluster), server.cluster.socket_dir().to_owned());
     let status = std::fs::read_to_string(format!("/proc/{pid}/status")).unwrap();
     let supervisor = status.lines().find_map(|line| line.strip_prefix("PPid:")).unwrap().trim().to_owned();
-    assert!(Command::new("kill").args(["-KILL", &supervisor]).status().unwrap().success());
+    signal("-KILL", &supervisor);
     drop(server);
     assert_gone(pid, &base);
 }
@@ -239,6 +262,16 @@ async fn a_locale_that_is_not_here_is_replaced_and_told() {
     assert_eq!(server.sql("postgres", "SHOW server_encoding").await, "LATIN1");
 }
 
+async fn create(
+    server: &Server,
+    name: &str,
+    locale: &Locale,
+) -> Result<Option<String>, tokio_postgres::Error> {
+    let (client, connection) = server.cluster.config("postgres").connect(NoTls).await?;
+    tokio::spawn(connection);
+    create_closest(&client, name, locale).await
+}
+
 #[tokio::test]
 async fn a_database_is_made_in_the_locale_of_another_or_the_closest_to_it() {
     let old = Server::start(15).await;
@@ -255,13 +288,13 @@ async fn a_database_is_made_in_the_locale_of_another_or_the_closest_to_it() {
     let (latin, icu) = (locale_of(&old, "l1").await, locale_of(&old, "icu").await);
     assert_eq!((icu.provider, icu.provider_locale.as_deref()), (Provider::Icu, Some("sv-SE")));
     for (server, database, locale) in [(&new, "latin", &latin), (&old, "icu too", &icu)] {
-        assert_eq!(server.cluster.create_database(database, locale).await.unwrap(), None);
+        assert_eq!(create(server, database, locale).await.unwrap(), None);
         assert_eq!(&locale_of(server, database).await, locale);
     }
 
     // The wheel's server is built without ICU, 15 has no provider of its own,
     // and no libc knows this language.
-    let note = new.cluster.create_database("icu", &icu).await.unwrap().unwrap();
+    let note = create(&new, "icu", &icu).await.unwrap().unwrap();
     assert!(
         note.starts_with("ICU locale 'sv-SE' is not to be had here; database 'icu' has locale 'C"),
         "{note}"
@@ -273,7 +306,7 @@ async fn a_database_is_made_in_the_locale_of_another_or_the_closest_to_it() {
     .await;
     let own = locale_of(&new, "own").await;
     assert_eq!(own.describe(), "builtin locale 'C.UTF-8'");
-    let note = old.cluster.create_database("own", &own).await.unwrap().unwrap();
+    let note = create(&old, "own", &own).await.unwrap().unwrap();
     assert!(
         note.starts_with("builtin locale 'C.UTF-8' is not to be had here; database 'own' has locale 'C"),
         "{note}"
@@ -285,7 +318,7 @@ async fn a_database_is_made_in_the_locale_of_another_or_the_closest_to_it() {
         ctype: "sv_XX.UTF-8".into(),
         ..locale_of(&old, "postgres").await
     };
-    let note = old.cluster.create_database("swedish", &swedish).await.unwrap().unwrap();
+    let note = create(&old, "swedish", &swedish).await.unwrap().unwrap();
     assert!(note.contains("has ICU locale 'sv-XX' instead"), "{note}");
     assert_eq!(
         old.sql("swedish", "SELECT string_agg(x, '' ORDER BY x) FROM unnest('{z,ö,a}'::text[]) AS x").await,
@@ -293,7 +326,7 @@ async fn a_database_is_made_in_the_locale_of_another_or_the_closest_to_it() {
     );
 
     // What no other locale would mend is told as it is.
-    let again = old.cluster.create_database("swedish", &swedish).await.unwrap_err();
+    let again = create(&old, "swedish", &swedish).await.unwrap_err();
     assert!(again.code().is_some(), "{again}");
 }
 

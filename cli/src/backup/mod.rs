@@ -213,13 +213,10 @@ async fn settle(
     put: Result<u64, store::Error>,
     sealing: pipeline::Sealing<Dumped>,
 ) -> Result<(Sealed, Dumped), Error> {
-    match put {
-        Ok(_) => Ok(sealing.finish().await?),
-        Err(store::Error::Source(_)) => match sealing.finish().await {
-            Err(error) => Err(error.into()),
-            Ok(_) => Err(Error::Pipeline(pipeline::Error::Interrupted)),
-        },
-        Err(error) => Err(error.into()),
+    match (put, sealing.finish().await) {
+        (Ok(_), finished) => Ok(finished?),
+        (Err(failed), Ok(_) | Err(pipeline::Error::ReaderGone)) => Err(failed.into()),
+        (Err(_), Err(cause)) => Err(cause.into()),
     }
 }
 

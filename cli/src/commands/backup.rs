@@ -3,7 +3,7 @@
 use backstop_policy::manifest::{self, Filters};
 
 use super::Context;
-use super::options::{EncryptionArgs, SourceArgs, StoreArgs};
+use super::options::{self, EncryptionArgs, SourceArgs, StoreArgs};
 use crate::backup::{self, Job};
 use crate::error::ExitStatus;
 use crate::{github, report};
@@ -22,7 +22,7 @@ pub struct Args {
     #[command(flatten)]
     encryption: EncryptionArgs,
     /// Tier that the backup belongs to; a folder in the store
-    #[arg(long, default_value = "manual")]
+    #[arg(long, default_value = "manual", value_parser = options::tier)]
     tier: String,
     /// What to dump
     #[arg(long, value_enum, default_value_t)]
@@ -53,24 +53,26 @@ enum Content {
 }
 
 pub async fn run(args: Args, context: &Context) -> anyhow::Result<ExitStatus> {
-    let database = context.database(&args.source)?;
+    let settings = context.settings(&args.source, &args.store, &args.encryption)?;
+    let database = context.database(&settings)?;
+    let given = |flags: Vec<String>, configured| if flags.is_empty() { configured } else { flags };
     let job = Job {
-        stores: context.stores(&args.store, Some(&args.tier)).await?,
-        encryption: context.encryption(&args.encryption)?,
+        stores: options::stores(&settings, &database.name, Some(&args.tier)).await?,
+        encryption: options::encryption(&settings)?,
         critical_tables: database.critical_tables,
         database: database.name,
         target: database.target,
-        tier: super::options::name("tier", args.tier)?,
+        tier: args.tier,
         content: match args.content {
             Content::Full => manifest::Content::Full,
             Content::Schema => manifest::Content::Schema,
             Content::Data => manifest::Content::Data,
         },
         filters: Filters {
-            schemas: args.schema,
-            tables: args.table,
-            exclude_tables: args.exclude_table,
-            exclude_table_data: args.exclude_table_data,
+            schemas: given(args.schema, database.filters.schemas),
+            tables: given(args.table, database.filters.tables),
+            exclude_tables: given(args.exclude_table, database.filters.exclude_tables),
+            exclude_table_data: given(args.exclude_table_data, database.filters.exclude_table_data),
         },
         globals: !args.no_globals,
     };

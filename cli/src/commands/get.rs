@@ -44,7 +44,7 @@ pub struct Args {
 }
 
 pub async fn run(args: Args, context: &Context) -> anyhow::Result<ExitStatus> {
-    let catalog = context.catalog(&args.store).await?;
+    let (_, catalog) = context.catalog(&args.store).await?;
     let backup = catalog.find(&args.backup).await?;
     let artifact = if args.globals {
         backup.manifest.globals.as_ref().context("this backup holds no roles and tablespaces")?

@@ -28,7 +28,7 @@ struct Listed<'a> {
 }
 
 pub async fn run(args: Args, context: &Context) -> anyhow::Result<ExitStatus> {
-    let catalog = context.catalog(&args.store).await?;
+    let (_, catalog) = context.catalog(&args.store).await?;
     let mut listing = catalog.list().await?;
     if let Some(tier) = &args.tier {
         listing.backups.retain(|backup| backup.manifest.tier == *tier);

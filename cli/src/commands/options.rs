@@ -5,16 +5,18 @@ use std::path::PathBuf;
 use std::sync::Arc;
 use std::time::Duration;
 
-use anyhow::bail;
+use backstop_policy::config::{self, Method};
+use backstop_policy::manifest::Filters;
 use secrecy::SecretString;
 
 use super::Context;
 use crate::catalog::Catalog;
 use crate::pipeline::{Encryption, Keys};
-use crate::postgres::target::{Target, process_environment};
+use crate::postgres::target::{Parts, Target, process_environment};
+use crate::settings::{ConnectionSource, Overrides, Settings, StoreSettings};
 use crate::store::{self, Store};
 
-#[derive(Debug, clap::Args)]
+#[derive(Debug, Default, clap::Args)]
 pub struct SourceArgs {
     /// URL of the database, without a password [default: the configuration,
     /// DATABASE_URL, or PGHOST and its like]
@@ -22,23 +24,23 @@ pub struct SourceArgs {
     pub url: Option<String>,
 }
 
-#[derive(Debug, clap::Args)]
+#[derive(Debug, Default, clap::Args)]
 pub struct StoreArgs {
-    /// Where backups lie: `file:///path` or `s3://bucket/prefix` (repeatable)
-    /// [default: the configuration]
-    #[arg(long = "store", value_name = "URL")]
+    /// Where backups lie: a store of the configuration, `file:///path` or
+    /// `s3://bucket/prefix` (repeatable) [default: the configuration]
+    #[arg(long = "store", value_name = "STORE")]
     pub stores: Vec<String>,
 }
 
-#[derive(Debug, clap::Args)]
+#[derive(Debug, Default, clap::Args)]
 pub struct EncryptionArgs {
-    /// Public key that opens the backup: `age1...`, or a file with age
-    /// recipients or an OpenPGP certificate (repeatable) [default: the configuration]
+    /// Public key that opens the backup: `age1...`, or a file with an OpenPGP
+    /// certificate (repeatable) [default: the configuration]
     #[arg(long = "recipient", value_name = "KEY")]
     pub recipients: Vec<String>,
 }
 
-#[derive(Debug, clap::Args)]
+#[derive(Debug, Default, clap::Args)]
 pub struct KeyArgs {
     /// File with the private key, age or OpenPGP (repeatable); BACKSTOP_IDENTITY
     /// may hold the key itself, BACKSTOP_PASSPHRASE a passphrase
@@ -48,67 +50,63 @@ pub struct KeyArgs {
 
 /// A database that a command works on.
 pub struct Database {
+    /// Its first folder in a store.
     pub name: String,
     pub target: Target,
     pub critical_tables: Vec<String>,
-}
-
-/// What the configuration says of a database that need not be reachable.
-#[derive(Default)]
-pub struct Known {
-    pub critical_tables: Vec<String>,
+    /// SQL assertions for a trial restore.
     pub checks: Option<PathBuf>,
+    pub filters: Filters,
 }
 
 impl Context {
-    pub fn database(&self, args: &SourceArgs) -> anyhow::Result<Database> {
-        let conninfo = args.url.clone().or_else(|| std::env::var("DATABASE_URL").ok());
-        let target = match conninfo {
-            Some(url) => Target::parse(&url, &process_environment)?,
-            None => Target::from_environment(&process_environment)?,
-        };
-        let name = self.shared.database.clone().unwrap_or_else(|| target.database().to_owned());
-        Ok(Database { name: name_of(&name), target, critical_tables: Vec::new() })
+    pub fn settings(
+        &self,
+        source: &SourceArgs,
+        store: &StoreArgs,
+        encryption: &EncryptionArgs,
+    ) -> anyhow::Result<Settings> {
+        Ok(Settings::load(Overrides {
+            config: self.shared.config.clone(),
+            database: self.shared.database.clone(),
+            url: source.url.clone(),
+            stores: store.stores.clone(),
+            recipients: encryption.recipients.clone(),
+        })?)
     }
 
-    pub async fn stores(&self, args: &StoreArgs, _tier: Option<&str>) -> anyhow::Result<Vec<Arc<dyn Store>>> {
-        let mut stores = Vec::new();
-        for url in &args.stores {
-            stores.push(store::connect(&store::Location { url: url.clone(), ..Default::default() }).await?);
+    /// For commands that only look into the store: the database need not be
+    /// reachable, nor its secrets at hand.
+    pub async fn catalog(&self, store: &StoreArgs) -> anyhow::Result<(Settings, Catalog)> {
+        let settings = self.settings(&SourceArgs::default(), store, &EncryptionArgs::default())?;
+        let name = settings.database_name()?;
+        let stores = stores(&settings, &name, None).await?;
+        Ok((settings, Catalog::new(stores[0].clone(), &name)))
+    }
+
+    /// The database, with whatever there is to warn of on the way to it.
+    pub fn database(&self, settings: &Settings) -> anyhow::Result<Database> {
+        let found = settings.database()?;
+        let target = target(&found.source)?;
+        for warning in target.warnings() {
+            self.ui.warn(warning);
         }
-        if stores.is_empty() {
-            bail!("no store is named");
-        }
-        Ok(stores)
-    }
-
-    pub async fn catalog(&self, args: &StoreArgs) -> anyhow::Result<Catalog> {
-        let stores = self.stores(args, None).await?;
-        let name = self.database(&SourceArgs { url: None })?.name;
-        Ok(Catalog::new(stores[0].clone(), &name))
-    }
-
-    pub fn known_database(&self, _name: &str) -> Known {
-        Known::default()
-    }
-
-    pub fn target_of_url(&self) -> impl Fn(&str) -> anyhow::Result<Target> {
-        |url| Ok(Target::parse(url, &process_environment)?)
-    }
-
-    pub fn encryption(&self, args: &EncryptionArgs) -> anyhow::Result<Encryption> {
-        if args.recipients.is_empty() {
-            return Ok(Encryption::None);
-        }
-        Ok(Encryption::from_recipients(&args.recipients)?)
+        Ok(Database {
+            name: found.name,
+            target,
+            critical_tables: found.critical_tables,
+            checks: found.checks,
+            filters: found.filters,
+        })
     }
 
     pub fn keys(&self, args: &KeyArgs) -> anyhow::Result<Keys> {
+        let set = |name: &str| std::env::var(name).ok().filter(|value| !value.is_empty());
         let mut keys = Keys::default();
-        if let Ok(passphrase) = std::env::var("BACKSTOP_PASSPHRASE") {
+        if let Some(passphrase) = set("BACKSTOP_PASSPHRASE") {
             keys.add_passphrase(SecretString::from(passphrase));
         }
-        if let Ok(identity) = std::env::var("BACKSTOP_IDENTITY") {
+        if let Some(identity) = set("BACKSTOP_IDENTITY") {
             keys.add_identity("BACKSTOP_IDENTITY", identity.as_bytes())?;
         }
         for path in &args.identities {
@@ -118,17 +116,83 @@ impl Context {
     }
 }
 
-fn name_of(name: &str) -> String {
-    name.to_lowercase().chars().map(|c| if c.is_ascii_alphanumeric() || c == '-' { c } else { '_' }).collect()
+/// A URL or connection string that a flag gives. A password in it is refused,
+/// since every user of the machine sees it in the list of processes.
+pub fn target_of_flag(flag: &'static str, text: &str) -> anyhow::Result<Target> {
+    let secret = backstop_policy::secrets::password_in_url(text).is_some()
+        || backstop_policy::secrets::password_in_conninfo(text).is_some();
+    if secret {
+        return Err(crate::settings::Error::SecretInFlag { flag }.into());
+    }
+    Ok(Target::parse(text, &process_environment)?)
+}
+
+fn target(source: &ConnectionSource) -> anyhow::Result<Target> {
+    use secrecy::ExposeSecret;
+    Ok(match source {
+        ConnectionSource::Url(url) => Target::parse(url.expose_secret(), &process_environment)?,
+        ConnectionSource::Parts { host, port, user, password, dbname, sslmode, sslrootcert } => {
+            let parts = Parts {
+                host: host.clone(),
+                port: *port,
+                user: user.clone(),
+                password: password.clone(),
+                database: dbname.clone(),
+                sslmode: sslmode.clone(),
+                sslrootcert: sslrootcert.clone(),
+            };
+            Target::from_parts(&parts, &process_environment)?
+        }
+        ConnectionSource::Supabase { project_ref, password, .. } => {
+            Target::supabase(project_ref, password.clone())
+        }
+        ConnectionSource::LibpqEnvironment => Target::from_environment(&process_environment)?,
+    })
+}
+
+/// The stores that a tier writes to; without one, all that are configured.
+pub async fn stores(
+    settings: &Settings,
+    database: &str,
+    tier: Option<&str>,
+) -> anyhow::Result<Vec<Arc<dyn Store>>> {
+    let mut stores = Vec::new();
+    for found in settings.stores(database, tier)? {
+        stores.push(store::connect(&location(found)).await?);
+    }
+    Ok(stores)
+}
+
+fn location(found: StoreSettings) -> store::Location {
+    store::Location {
+        url: found.url,
+        region: found.region,
+        endpoint: found.endpoint,
+        path_style: found.path_style,
+        sse: found.sse.map(|sse| sse.as_str().to_owned()),
+        sse_kms_key_id: found.sse_kms_key_id,
+        profile: found.profile,
+    }
+}
+
+/// Who can open a new backup. `Encryption::None` only where nothing is configured.
+pub fn encryption(settings: &Settings) -> anyhow::Result<Encryption> {
+    let found = settings.encryption()?;
+    Ok(match (found.method, found.passphrase) {
+        (Some(Method::None), _) => Encryption::None,
+        (Some(Method::Openpgp), Some(passphrase)) => Encryption::OpenpgpPassphrase(passphrase),
+        (_, Some(passphrase)) => Encryption::AgePassphrase(passphrase),
+        (_, None) => Encryption::from_recipients(&found.recipients)?,
+    })
 }
 
 /// A name that is a folder in the store.
-pub fn name(what: &str, text: String) -> anyhow::Result<String> {
-    let fits = |c: char| c.is_ascii_lowercase() || c.is_ascii_digit() || matches!(c, '-' | '_');
-    if text.is_empty() || text == "catalog" || text == "audit" || !text.chars().all(fits) {
-        bail!("'{text}' is no name for a {what}: use lower-case letters, digits, '-' and '_'");
+pub fn tier(text: &str) -> Result<String, String> {
+    if config::is_name(text) && !matches!(text, "catalog" | "audit") {
+        Ok(text.to_owned())
+    } else {
+        Err("use lower-case letters, digits, '-' and '_'".to_owned())
     }
-    Ok(text)
 }
 
 /// `15m`, `2 hours`, `7 days`.

@@ -18,7 +18,7 @@ pub struct Args {
 }
 
 pub async fn run(args: Args, context: &Context) -> anyhow::Result<ExitStatus> {
-    let catalog = context.catalog(&args.store).await?;
+    let (_, catalog) = context.catalog(&args.store).await?;
     let backup = catalog.find(&args.backup).await?;
     context.ui.json(&backup)?;
     context.ui.say(report::whole(&backup, catalog.store().url(), Timestamp::now()).trim_end());

@@ -5,7 +5,7 @@ use std::path::PathBuf;
 use backstop_policy::manifest;
 
 use super::Context;
-use super::options::{KeyArgs, StoreArgs};
+use super::options::{self, KeyArgs, StoreArgs};
 use crate::error::ExitStatus;
 use crate::verify::{Request, verify};
 use crate::{github, report};
@@ -52,10 +52,10 @@ enum Level {
 }
 
 pub async fn run(args: Args, context: &Context) -> anyhow::Result<ExitStatus> {
-    let catalog = context.catalog(&args.store).await?;
+    let (settings, catalog) = context.catalog(&args.store).await?;
     let backup = catalog.find(&args.backup).await?;
-    let known = context.known_database(catalog.database());
-    let on = args.on.as_deref().map(context.target_of_url()).transpose()?;
+    let known = settings.expectations(catalog.database())?;
+    let on = args.on.as_deref().map(|url| options::target_of_flag("--on", url)).transpose()?;
     let request = Request {
         catalog: &catalog,
         backup: &backup,

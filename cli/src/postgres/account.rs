@@ -17,8 +17,10 @@ pub struct Account {
 }
 
 impl Account {
-    /// `postgres` where there is one, else `nobody`; `None` where we are not
-    /// root and nothing has to be dropped.
+    /// `nobody` where there is one, else `postgres`; `None` where we are not
+    /// root and nothing has to be dropped. `nobody` first, because a hostile dump
+    /// can run programs as the server's account, and on a machine that also hosts
+    /// a real cluster that account owns it.
     ///
     /// # Errors
     /// Root on a machine with neither of the two.
@@ -26,7 +28,7 @@ impl Account {
         if !Uid::effective().is_root() {
             return Ok(None);
         }
-        ["postgres", "nobody"]
+        ["nobody", "postgres"]
             .iter()
             .find_map(|name| User::from_name(name).ok().flatten())
             .map(|user| Some(Self { uid: user.uid.as_raw(), gid: user.gid.as_raw() }))

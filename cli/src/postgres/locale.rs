@@ -3,6 +3,8 @@
 //! the machine of a throwaway cluster there are substitutes, each with the note
 //! that the user is owed, because text sorts differently under them.
 
+use std::fmt::Write as _;
+
 use backstop_policy::identifier::{literal, quote};
 use backstop_policy::manifest::Source;
 use tokio_postgres::Client;
@@ -80,10 +82,10 @@ impl Locale {
         sql.push_str(" LOCALE_PROVIDER ");
         sql.push_str(provider);
         if let (Some(key), Some(locale)) = (key, &self.provider_locale) {
-            sql.push_str(&format!(" {key} {}", literal(locale)));
+            let _ = write!(sql, " {key} {}", literal(locale));
         }
         if let (Provider::Icu, Some(rules), 16..) = (self.provider, &self.icu_rules, server_major) {
-            sql.push_str(&format!(" ICU_RULES {}", literal(rules)));
+            let _ = write!(sql, " ICU_RULES {}", literal(rules));
         }
         sql
     }

@@ -8,6 +8,10 @@
 # printed first.
 set -u
 umask 077
+# Only the end of standard input ends us. HUP: the system sends it to a group
+# whose leader's parent is gone. PIPE: the shell tells how a killed child ended
+# to a reader that is gone as well.
+trap '' HUP INT TERM PIPE
 exec 2>&1 3<&0 </dev/null
 bin=$1 base=$2 encoding=$3 superuser=$4 host_auth=$5
 shift 5
@@ -45,10 +49,11 @@ server=$!
 {
     # Read by the shell itself, so that no process of ours outlives the server.
     while IFS= read -r _ <&3; do :; done
-    # Immediate shutdown: nothing in there is worth a checkpoint.
-    kill -QUIT "$server"
+    # Immediate shutdown: nothing in there is worth a checkpoint. Again and
+    # again, because a server that has just begun still ignores it.
+    while kill -QUIT "$server"; do sleep 0.2; done
 } >/dev/null 2>&1 &
 watch=$!
 wait "$server"
-kill "$watch" 2>/dev/null
+kill -KILL "$watch" 2>/dev/null
 leave 4

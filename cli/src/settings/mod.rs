@@ -71,6 +71,14 @@ pub struct DatabaseSettings {
     pub filters: Filters,
 }
 
+/// What a backup of a database is held against.
+#[derive(Debug, Default)]
+pub struct Expectations {
+    pub critical_tables: Vec<String>,
+    /// SQL file with assertions for a trial restore.
+    pub checks: Option<PathBuf>,
+}
+
 /// One store, ready to connect to.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct StoreSettings {
@@ -164,21 +172,23 @@ impl Settings {
             }
             _ => source::environment(&self.overrides, &self.env)?,
         };
-        let texts = |list: fn(&Database) -> &Vec<config::Spanned<String>>| {
-            entry.map(|entry| list(entry).iter().map(|text| text.value.clone()).collect()).unwrap_or_default()
-        };
+        let Expectations { critical_tables, checks } = self.expectations(&name)?;
+        let filters = entry.map(|entry| Filters {
+            schemas: texts(&entry.schemas),
+            tables: texts(&entry.tables),
+            exclude_tables: texts(&entry.exclude_tables),
+            exclude_table_data: texts(&entry.exclude_table_data),
+        });
+        Ok(DatabaseSettings { name, source, critical_tables, checks, filters: filters.unwrap_or_default() })
+    }
+
+    /// What a backup of a database is held against; needs none of its secrets.
+    pub fn expectations(&self, database: &str) -> Result<Expectations, Error> {
+        let entry = self.config.databases.get(database).map(|entry| &entry.value);
         let checks = entry.and_then(|entry| entry.checks.as_ref());
-        Ok(DatabaseSettings {
-            name,
-            source,
-            critical_tables: texts(|entry| &entry.critical_tables),
+        Ok(Expectations {
+            critical_tables: entry.map(|entry| texts(&entry.critical_tables)).unwrap_or_default(),
             checks: checks.map(|checks| self.path_of(checks)).transpose()?,
-            filters: Filters {
-                schemas: texts(|entry| &entry.schemas),
-                tables: texts(|entry| &entry.tables),
-                exclude_tables: texts(|entry| &entry.exclude_tables),
-                exclude_table_data: texts(|entry| &entry.exclude_table_data),
-            },
         })
     }
 
@@ -318,6 +328,10 @@ impl Settings {
     fn path_of(&self, template: &Template) -> Result<PathBuf, Error> {
         Ok(self.root.join(self.text(template)?))
     }
+}
+
+fn texts(list: &[config::Spanned<String>]) -> Vec<String> {
+    list.iter().map(|text| text.value.clone()).collect()
 }
 
 fn holds_secret(text: &str) -> bool {

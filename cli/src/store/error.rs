@@ -84,8 +84,8 @@ pub enum Error {
     #[error("the upload of '{key}' was cancelled")]
     Cancelled { key: String },
     /// The bytes that were to be stored ended in an error.
-    #[error(transparent)]
-    Source(io::Error),
+    #[error("{0}")]
+    Source(#[source] io::Error),
     #[error("cannot {action} in store '{store}'")]
     Other {
         store: String,

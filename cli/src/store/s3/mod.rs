@@ -7,6 +7,7 @@
 
 mod download;
 mod error;
+mod parts;
 mod probe;
 mod upload;
 

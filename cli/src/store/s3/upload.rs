@@ -6,57 +6,29 @@
 //! went away) first stops the parts in flight and then aborts the upload.
 
 use std::collections::HashMap;
-use std::sync::Arc;
 use std::time::Duration;
 
 use aws_config::timeout::TimeoutConfig;
 use aws_sdk_s3::config::Builder;
 use aws_sdk_s3::primitives::ByteStream as Body;
 use aws_sdk_s3::types::{ChecksumAlgorithm, CompletedMultipartUpload, CompletedPart};
-use bytes::{Bytes, BytesMut};
-use tokio::sync::{OwnedSemaphorePermit, Semaphore};
-use tokio::task::{JoinError, JoinSet};
+use bytes::Bytes;
+use tokio::task::JoinError;
 use tokio_util::sync::CancellationToken;
 
 use super::error::{Answer, answer};
+use super::parts::Parts;
 use super::{CodeIs, S3, length};
 use crate::store::Error;
 use crate::store::error::Cause;
 use crate::stream::ByteStream;
 
-const MIB: usize = 1024 * 1024;
-/// Parts on their way at once.
-const IN_FLIGHT: usize = 4;
-/// Memory for the part that is being filled and those in flight, in MiB. The
-/// last parts of a huge object are larger, and then there is one at a time.
-const BUDGET: u32 = 64;
-/// S3 takes no more parts than this.
-const MOST_PARTS: i32 = 10_000;
 /// A link slower than this, in bytes a second and part, is given up.
 const SLOWEST: u64 = 16 * 1024;
 /// Putting thousands of parts together takes some stores minutes.
 const COMPLETE_TIMEOUT: Duration = Duration::from_mins(15);
 /// Metadata that tells an object of this very upload from another writer's.
 const MARK: &str = "backstop-upload";
-
-/// The size of a part by its number, from 1. 8 MiB is good up to 8 GiB; then it
-/// doubles with every thousand parts up to 64 MiB, so that memory stays bounded,
-/// and the last thousand make an object of 930 GiB possible. (R2 wants equal parts:
-/// there an object ends at 8 GiB, and its error is passed on.)
-fn part_size(number: i32) -> usize {
-    MIB * match number {
-        ..=1_000 => 8,
-        1_001..=2_000 => 16,
-        2_001..=3_000 => 32,
-        3_001..=9_000 => 64,
-        _ => 512,
-    }
-}
-
-/// The largest object that [`part_size`] makes possible.
-fn largest() -> u64 {
-    (1..=MOST_PARTS).map(|number| part_size(number) as u64).sum()
-}
 
 /// Store the whole stream under `key`. The work goes on in a task of its own, so
 /// that it can still clean up when this future is dropped.
@@ -76,19 +48,20 @@ pub(super) async fn put(store: &S3, key: &str, body: ByteStream) -> Result<u64, 
     }
 }
 
-fn panicked(store: &S3, cause: &JoinError) -> Error {
+pub(super) fn panicked(store: &S3, cause: &JoinError) -> Error {
     Error::Other { store: store.url.clone(), action: "upload", source: Box::new(Cause(cause.to_string())) }
 }
 
 /// One object on its way.
 #[derive(Clone)]
-struct Upload {
-    store: S3,
-    key: String,
+pub(super) struct Upload {
+    pub(super) store: S3,
+    pub(super) key: String,
     /// `key` in the bucket.
-    full: String,
+    pub(super) full: String,
     mark: String,
-    stop: CancellationToken,
+    /// Cancelled when the caller went away.
+    pub(super) stop: CancellationToken,
 }
 
 /// What lies under the key.
@@ -114,26 +87,17 @@ impl Upload {
         if self.stored().await?.is_some() {
             return Err(self.store.exists(&self.key));
         }
-        let mut parts = Parts {
-            upload: self.clone(),
-            body,
-            rest: Bytes::new(),
-            ended: false,
-            budget: Arc::new(Semaphore::new(BUDGET as usize)),
-            tasks: JoinSet::new(),
-            done: Vec::new(),
-            spare: Vec::new(),
-        };
+        let mut parts = Parts::of(self.clone(), body);
         let first = parts.fill(1).await?;
-        if parts.ended {
+        if parts.ended() {
             return self.put_whole(first.bytes).await;
         }
         let id = self.begin().await?;
         let sent = parts.send(&id, first).await;
         // A part that arrives after the abort would be kept, and billed, for ever.
-        parts.tasks.shutdown().await;
+        let done = parts.stop().await;
         let finished = match sent {
-            Ok(bytes) => self.complete(&id, parts.done, bytes).await.map(|()| bytes),
+            Ok(bytes) => self.complete(&id, done, bytes).await.map(|()| bytes),
             Err(cause) => Err(cause),
         };
         match finished {
@@ -328,160 +292,13 @@ impl Upload {
         Error::LeftBehind { store: self.store.url.clone(), key: self.key.clone(), source: Box::new(cause) }
     }
 
-    fn cancelled(&self) -> Error {
+    pub(super) fn cancelled(&self) -> Error {
         Error::Cancelled { key: self.key.clone() }
     }
 }
 
-/// The stream, cut into parts, and those that are on their way.
-struct Parts {
-    upload: Upload,
-    body: ByteStream,
-    /// What the last chunk held beyond its part.
-    rest: Bytes,
-    ended: bool,
-    budget: Arc<Semaphore>,
-    tasks: JoinSet<Result<Sent, Error>>,
-    done: Vec<CompletedPart>,
-    /// Buffers of parts that were sent, to be filled again: an allocator keeps
-    /// such large ones for itself when they come and go.
-    spare: Vec<BytesMut>,
-}
-
-struct Sent {
-    part: CompletedPart,
-    buffer: Option<BytesMut>,
-}
-
-struct Part {
-    number: i32,
-    bytes: Bytes,
-    /// Its memory, given back when it is dropped.
-    permit: OwnedSemaphorePermit,
-}
-
-impl Parts {
-    /// Send all parts, beginning with the first, and return the object's size.
-    async fn send(&mut self, id: &str, first: Part) -> Result<u64, Error> {
-        let mut part = first;
-        let mut total = 0;
-        loop {
-            // The stream may end where a part did.
-            if part.bytes.is_empty() {
-                break;
-            }
-            let number = part.number;
-            total += part.bytes.len() as u64;
-            while self.tasks.len() >= IN_FLIGHT {
-                self.one_done().await?;
-            }
-            self.tasks.spawn(send_part(self.upload.clone(), id.to_owned(), part));
-            if self.ended {
-                break;
-            }
-            if number == MOST_PARTS {
-                let upload = &self.upload;
-                return Err(Error::TooLarge {
-                    store: upload.store.url.clone(),
-                    key: upload.key.clone(),
-                    limit: largest(),
-                });
-            }
-            part = self.fill(number + 1).await?;
-        }
-        while !self.tasks.is_empty() {
-            self.one_done().await?;
-        }
-        Ok(total)
-    }
-
-    async fn one_done(&mut self) -> Result<(), Error> {
-        let stop = self.upload.stop.clone();
-        tokio::select! {
-            biased;
-            () = stop.cancelled() => Err(self.upload.cancelled()),
-            done = self.tasks.join_next() => self.collect(done),
-        }
-    }
-
-    fn collect(&mut self, done: Option<Result<Result<Sent, Error>, JoinError>>) -> Result<(), Error> {
-        match done {
-            Some(Ok(sent)) => {
-                let Sent { part, buffer } = sent?;
-                self.done.push(part);
-                self.spare.extend(buffer);
-            }
-            Some(Err(cause)) => return Err(panicked(&self.upload.store, &cause)),
-            None => {}
-        }
-        Ok(())
-    }
-
-    /// Read the next part: of full size, or the last one. A part in flight that
-    /// fails meanwhile ends it, so that a slow source does not hide a broken store.
-    async fn fill(&mut self, number: i32) -> Result<Part, Error> {
-        let size = part_size(number);
-        let weight = u32::try_from(size / MIB).unwrap_or(BUDGET).min(BUDGET);
-        let permit =
-            Arc::clone(&self.budget).acquire_many_owned(weight).await.map_err(|_| self.upload.cancelled())?;
-        self.spare.retain(|buffer| buffer.capacity() >= size);
-        let mut bytes = self.spare.pop().unwrap_or_else(|| BytesMut::with_capacity(size));
-        let stop = self.upload.stop.clone();
-        while bytes.len() < size {
-            if !self.rest.is_empty() {
-                let room = (size - bytes.len()).min(self.rest.len());
-                bytes.extend_from_slice(&self.rest.split_to(room));
-                continue;
-            }
-            tokio::select! {
-                biased;
-                () = stop.cancelled() => return Err(self.upload.cancelled()),
-                done = self.tasks.join_next(), if !self.tasks.is_empty() => self.collect(done)?,
-                chunk = self.body.next() => {
-                    let Some(chunk) = chunk.map_err(Error::Source)? else {
-                        self.ended = true;
-                        break;
-                    };
-                    self.rest = chunk;
-                }
-            }
-        }
-        Ok(Part { number, bytes: bytes.freeze(), permit })
-    }
-}
-
-async fn send_part(upload: Upload, id: String, part: Part) -> Result<Sent, Error> {
-    let Part { number, bytes, permit } = part;
-    let store = &upload.store;
-    let patience = patience(bytes.len() as u64);
-    let request = store
-        .client
-        .upload_part()
-        .bucket(&store.bucket)
-        .key(&upload.full)
-        .upload_id(id)
-        .part_number(number)
-        .checksum_algorithm(ChecksumAlgorithm::Crc32C)
-        .body(Body::from(bytes.clone()))
-        .customize()
-        .config_override(patience);
-    let request = if store.sign_payload { request } else { request.disable_payload_signing() };
-    let sent = request.send().await.map_err(|cause| store.failed("upload a part", &cause))?;
-    drop(permit);
-    let part = CompletedPart::builder()
-        .part_number(number)
-        .set_e_tag(sent.e_tag)
-        .set_checksum_crc32_c(sent.checksum_crc32_c)
-        .build();
-    let buffer = bytes.try_into_mut().ok().map(|mut buffer| {
-        buffer.clear();
-        buffer
-    });
-    Ok(Sent { part, buffer })
-}
-
 /// Time for one attempt that sends so many bytes over a slow link.
-fn patience(bytes: u64) -> Builder {
+pub(super) fn patience(bytes: u64) -> Builder {
     timeouts(super::ATTEMPT_TIMEOUT + Duration::from_secs(bytes / SLOWEST))
 }
 
@@ -491,19 +308,4 @@ fn timeouts(attempt: Duration) -> Builder {
         .operation_attempt_timeout(attempt)
         .build();
     aws_sdk_s3::Config::builder().timeout_config(timeouts)
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn parts_keep_to_the_limits_of_s3_and_of_memory() {
-        assert_eq!(largest(), 952_000 * 1024 * 1024);
-        for number in 1..=MOST_PARTS {
-            assert!((5 * MIB..=5 * 1024 * MIB).contains(&part_size(number)));
-            assert!(number > 9_000 || part_size(number) <= BUDGET as usize * MIB);
-            assert!(number == 1 || part_size(number) >= part_size(number - 1));
-        }
-    }
 }

@@ -12,9 +12,9 @@
 //! fill the system's own disk. A mount point that exists, empty, is not told from
 //! a folder; name a folder *on* the disk, and a missing disk is noticed.
 
-use std::collections::HashSet;
+mod folders;
+
 use std::io;
-use std::os::unix::fs::{DirBuilderExt, MetadataExt};
 use std::path::{Path, PathBuf};
 use std::time::{Duration, SystemTime};
 
@@ -24,14 +24,13 @@ use jiff::Timestamp;
 use tempfile::TempPath;
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 
+use self::folders::{is_absent, sync_folder};
 use super::error::Cause;
 use super::{
     Error, Location, Object, Probe, Store, check_key, clock_ahead, is_temporary, probe_key, probe_reads,
 };
 use crate::stream::{self, ByteStream, CHUNK};
 
-/// Where disks are mounted by habit.
-const MOUNT_PLACES: [&str; 4] = ["/mnt", "/media", "/run/media", "/Volumes"];
 /// An unfinished file that is older belongs to nobody.
 const STALE_AFTER: Duration = Duration::from_hours(24);
 
@@ -91,45 +90,6 @@ impl Local {
 
     fn no_store(&self) -> Error {
         Error::NoStore { store: self.url.clone() }
-    }
-
-    /// Whether the root is there, or would be made by a `put`.
-    fn root_is_there(&self) -> Result<bool, Error> {
-        match std::fs::metadata(&self.root) {
-            Ok(root) if root.is_dir() => Ok(true),
-            Ok(_) => Err(Error::Broken { store: self.url.clone(), what: "it is a file, not a folder" }),
-            Err(cause) if cause.kind() == io::ErrorKind::NotFound => {
-                if may_be_made(&self.root) {
-                    Ok(false)
-                } else {
-                    Err(self.no_store())
-                }
-            }
-            Err(cause) => Err(self.failed("open the folder", cause)),
-        }
-    }
-
-    /// Make the folders between the root (included) and `path`, durably.
-    fn make_folders(&self, path: &Path) -> Result<(), Error> {
-        let folder = path.parent().unwrap_or(&self.root);
-        if folder.is_dir() {
-            return Ok(());
-        }
-        self.root_is_there()?;
-        let mut missing: Vec<&Path> =
-            folder.ancestors().take_while(|at| at.starts_with(&self.root) && !at.is_dir()).collect();
-        while let Some(next) = missing.pop() {
-            match std::fs::DirBuilder::new().mode(0o700).create(next) {
-                Ok(()) => {}
-                // Another writer was quicker.
-                Err(cause) if cause.kind() == io::ErrorKind::AlreadyExists && next.is_dir() => {}
-                Err(cause) => return Err(self.failed("make a folder", cause)),
-            }
-            if let Some(parent) = next.parent() {
-                sync_folder(parent).map_err(|cause| self.failed("sync a folder", cause))?;
-            }
-        }
-        Ok(())
     }
 
     /// Write the stream to a temporary file beside `path` and sync it. The file
@@ -195,53 +155,6 @@ impl Local {
 
     fn sync_folder_of(&self, path: &Path) -> Result<(), Error> {
         sync_folder(path.parent().unwrap_or(&self.root)).map_err(|cause| self.failed("sync a folder", cause))
-    }
-
-    /// Visit every file below the folder that `prefix` names; the visitor gets
-    /// its name, its key and its description.
-    fn walk(&self, prefix: &str, visit: &mut dyn FnMut(&str, &str, &std::fs::Metadata)) -> Result<(), Error> {
-        let folder = prefix.rsplit_once('/').map_or("", |(folder, _)| folder);
-        let mut above = HashSet::new();
-        self.walk_folder(folder, &mut above, visit)
-    }
-
-    fn walk_folder(
-        &self,
-        folder: &str,
-        above: &mut HashSet<(u64, u64)>,
-        visit: &mut dyn FnMut(&str, &str, &std::fs::Metadata),
-    ) -> Result<(), Error> {
-        let path = self.root.join(folder);
-        let fail = |cause| self.failed("list a folder", cause);
-        let (entries, this) = match (std::fs::read_dir(&path), std::fs::metadata(&path)) {
-            (Ok(entries), Ok(this)) => (entries, this),
-            (Err(cause), _) | (_, Err(cause)) if is_absent(&cause) => return Ok(()),
-            (Err(cause), _) | (_, Err(cause)) => return Err(fail(cause)),
-        };
-        let identity = (this.dev(), this.ino());
-        if !above.insert(identity) {
-            // A symbolic link that leads back up.
-            return Ok(());
-        }
-        for entry in entries {
-            let entry = entry.map_err(fail)?;
-            // A name that is not UTF-8 cannot be a key of ours.
-            let Ok(name) = entry.file_name().into_string() else { continue };
-            // Follows links: part of a store may lie on another disk.
-            let about = match std::fs::metadata(entry.path()) {
-                Ok(about) => about,
-                Err(cause) if is_absent(&cause) => continue,
-                Err(cause) => return Err(fail(cause)),
-            };
-            let key = if folder.is_empty() { name.clone() } else { format!("{folder}/{name}") };
-            if about.is_dir() {
-                self.walk_folder(&key, above, visit)?;
-            } else if about.is_file() {
-                visit(&name, &key, &about);
-            }
-        }
-        above.remove(&identity);
-        Ok(())
     }
 }
 
@@ -410,24 +323,6 @@ impl Local {
 fn describe(key: &str, about: &std::fs::Metadata) -> Object {
     let modified = about.modified().ok().and_then(|time| Timestamp::try_from(time).ok());
     Object { key: key.to_owned(), bytes: about.len(), modified }
-}
-
-/// No such file, or a part of its path is a file: either way there is no object.
-fn is_absent(cause: &io::Error) -> bool {
-    matches!(cause.kind(), io::ErrorKind::NotFound | io::ErrorKind::NotADirectory)
-}
-
-/// Whether a missing root may be made; see the head of this file.
-fn may_be_made(root: &Path) -> bool {
-    let Some(Ok(parent)) = root.parent().map(std::fs::metadata) else { return false };
-    let on_system_disk = std::fs::metadata("/").is_ok_and(|system| system.dev() == parent.dev());
-    let among_mounts = MOUNT_PLACES.iter().any(|place| root.starts_with(place));
-    parent.is_dir() && !(among_mounts && on_system_disk)
-}
-
-/// Make the names in a folder durable, as fsync(2) asks for.
-fn sync_folder(folder: &Path) -> io::Result<()> {
-    std::fs::File::open(folder)?.sync_all()
 }
 
 async fn blocking<T: Send + 'static>(
