@@ -56,7 +56,7 @@ pub async fn run(request: &Request, target: &Target, ui: Ui, stop: &Cancellation
         match choice {
             Some(choice) => {
                 let filled = tables::restore(request, choice, content, target, stop).await?;
-                Ok((safety, filled, None))
+                Ok::<_, Error>((safety, filled, None))
             }
             None if by_swap => {
                 let (filled, set_aside) = exchange(request, content, target, ui, stop).await?;
