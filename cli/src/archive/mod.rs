@@ -19,6 +19,7 @@ mod dump;
 mod header;
 mod input;
 mod inspect;
+mod preamble;
 mod recode;
 mod select;
 mod toc;
@@ -27,6 +28,7 @@ mod write;
 pub use dump::{Dump, Dumped, Request, Watch, dump};
 pub use header::{Compression, Header};
 pub use inspect::{Contents, TableRows, inspect};
+pub use preamble::{needs_older_settings, older_settings};
 pub use recode::{Recoding, recode};
 pub use select::{
     Choice, ForeignKey, Halves, LeftOut, Needed, Plan, Provider, Selection, TargetFacts, human_list,
