@@ -15,10 +15,8 @@ pub fn is_job() -> bool {
 pub fn set_outputs(outputs: &[(&str, String)]) -> io::Result<()> {
     // A delimiter that no value can hold, so that a value cannot end itself.
     let delimiter = format!("backstop-{:032x}", rand::thread_rng().r#gen::<u128>());
-    let text: String = outputs
-        .iter()
-        .map(|(name, value)| format!("{name}<<{delimiter}\n{value}\n{delimiter}\n"))
-        .collect();
+    let text: String =
+        outputs.iter().map(|(name, value)| format!("{name}<<{delimiter}\n{value}\n{delimiter}\n")).collect();
     append("GITHUB_OUTPUT", &text)
 }
 
@@ -29,7 +27,11 @@ pub fn add_summary(markdown: &str) -> io::Result<()> {
 
 /// Print an annotation; it goes to standard out, where the runner looks for it.
 pub fn annotate(level: &str, title: &str, message: &str) {
-    println!("::{level} title={}::{}", escape(title).replace(':', "%3A").replace(',', "%2C"), escape(message));
+    println!(
+        "::{level} title={}::{}",
+        escape(title).replace(':', "%3A").replace(',', "%2C"),
+        escape(message)
+    );
 }
 
 fn escape(text: &str) -> String {

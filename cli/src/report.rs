@@ -178,7 +178,8 @@ pub fn summary_of_check(manifest: &Manifest, check: &Verification) -> String {
 }
 
 fn summary(title: &str, rows: &[(&str, String)]) -> String {
-    let rows: String = rows.iter().map(|(label, value)| format!("| {label} | {} |\n", github::cell(value))).collect();
+    let rows: String =
+        rows.iter().map(|(label, value)| format!("| {label} | {} |\n", github::cell(value))).collect();
     format!("### {title}\n\n| | |\n|---|---|\n{rows}")
 }
 
@@ -188,7 +189,12 @@ fn line(label: &str, value: &str) -> String {
 
 fn source(manifest: &Manifest) -> String {
     let source = &manifest.source;
-    format!("database '{}', PostgreSQL {}, {}", source.database, source.server_version, HumanBytes(source.bytes))
+    format!(
+        "database '{}', PostgreSQL {}, {}",
+        source.database,
+        source.server_version,
+        HumanBytes(source.bytes)
+    )
 }
 
 fn object(artifact: &Artifact, store: &str) -> String {
@@ -249,7 +255,9 @@ fn verified(backup: &Backup, now: Timestamp) -> String {
 
 /// A name may hold anything, a line break or a terminal's escape code too.
 fn printable(name: &str) -> String {
-    name.chars().flat_map(|c| if c.is_control() { c.escape_default().collect::<Vec<_>>() } else { vec![c] }).collect()
+    name.chars()
+        .flat_map(|c| if c.is_control() { c.escape_default().collect::<Vec<_>>() } else { vec![c] })
+        .collect()
 }
 
 fn elapsed(manifest: &Manifest) -> f64 {

@@ -226,9 +226,8 @@ pub struct Fingerprint {
 
 /// Kinds whose definition the server deparses, in words that change between
 /// majors.
-const DEPARSED: [&str; 10] = [
-    "column", "constraint", "function", "grant", "index", "policy", "rule", "statistics", "trigger", "view",
-];
+const DEPARSED: [&str; 10] =
+    ["column", "constraint", "function", "grant", "index", "policy", "rule", "statistics", "trigger", "view"];
 
 impl Fingerprint {
     /// How many objects of a kind there are.
@@ -252,7 +251,9 @@ impl Fingerprint {
             for (object, definition) in here {
                 match there.get(object) {
                     None => differ(object, Change::Missing),
-                    Some(other) if other != definition && (same_major || !DEPARSED.contains(&kind.as_str())) => {
+                    Some(other)
+                        if other != definition && (same_major || !DEPARSED.contains(&kind.as_str())) =>
+                    {
                         differ(object, Change::Changed);
                     }
                     Some(_) => {}

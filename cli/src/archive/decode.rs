@@ -271,8 +271,9 @@ impl<R: Read> Chunks<'_, R> {
     fn at_end(&mut self) -> Result<bool, Error> {
         if self.left == 0 && !self.ended {
             let length = self.input.int(self.reading)?;
+            // pg_restore holds lengths in a C int.
             self.left =
-                usize::try_from(length).ok().filter(|length| *length <= i32::MAX as usize).ok_or_else(
+                i32::try_from(length).ok().and_then(|length| usize::try_from(length).ok()).ok_or_else(
                     || self.input.damaged(format!("length {length} of a chunk of {}", self.reading)),
                 )?;
             self.ended = self.left == 0;

@@ -123,7 +123,10 @@ impl Dump {
         tokio::spawn(async move {
             stop.cancelled().await;
             if running.load(Ordering::SeqCst) {
-                let _ = nix::sys::signal::kill(nix::unistd::Pid::from_raw(pid), nix::sys::signal::Signal::SIGTERM);
+                let _ = nix::sys::signal::kill(
+                    nix::unistd::Pid::from_raw(pid),
+                    nix::sys::signal::Signal::SIGTERM,
+                );
             }
         });
     }

@@ -130,7 +130,7 @@ impl<F: FnMut(&[u8]) -> Vec<Vec<u8>>> Rewriter<F> {
         let plain = std::mem::take(&mut self.object);
         // A chunk of no bytes would be the object's end.
         for chunk in (self.compress)(&plain).into_iter().filter(|chunk| !chunk.is_empty()) {
-            self.out.extend(int(chunk.len() as i64));
+            self.out.extend(int(i64::try_from(chunk.len()).unwrap()));
             self.out.extend(chunk);
         }
         self.out.extend(int(0));

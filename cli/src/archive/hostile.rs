@@ -102,7 +102,7 @@ fn every_changed_bit_in_a_recoded_zstd_frame_is_found() {
 #[test]
 fn blocks_in_another_order_are_an_error() {
     let archive = fixtures::ZOO_18_NONE;
-    let (toc, raw) = fixtures::toc(&archive);
+    let (toc, raw) = fixtures::toc(archive);
     let first = toc.entries.iter().find(|entry| entry.has_data()).unwrap();
     // The second block's head, which is neither compressed nor far.
     let second = toc.entries.iter().filter(|entry| entry.has_data()).nth(1).unwrap();

@@ -19,6 +19,7 @@ mod dump;
 mod header;
 mod input;
 mod inspect;
+mod preamble;
 mod recode;
 mod select;
 mod toc;
@@ -27,6 +28,7 @@ mod write;
 pub use dump::{Dump, Dumped, Request, Watch, dump};
 pub use header::{Compression, Header};
 pub use inspect::{Contents, TableRows, inspect};
+pub use preamble::{needs_older_settings, older_settings};
 pub use recode::{Recoding, recode};
 pub use select::{
     Choice, ForeignKey, Halves, LeftOut, Needed, Plan, Provider, Selection, TargetFacts, human_list,
@@ -166,7 +168,8 @@ fn dump_hint(messages: &str) -> Option<String> {
         "run `backstop doctor`: it lists what the role may not read, with the GRANTs"
     } else if messages.contains("out of shared memory") {
         "raise max_locks_per_transaction on the server; a dump locks every table"
-    } else if messages.contains("server closed the connection") || messages.contains("terminating connection") {
+    } else if messages.contains("server closed the connection") || messages.contains("terminating connection")
+    {
         "nothing was committed; look into the server's log, and run the backup again"
     } else if messages.contains("no matching") {
         "check the patterns of --schema and --table; names are matched as in psql's \\d"
@@ -183,7 +186,11 @@ fn said(messages: &str) -> String {
         .filter(|line| line.contains("error:") || line.contains("detail:") || line.contains("ERROR"))
         .map(|line| line.trim_start_matches("pg_dump: ").trim_start_matches("error: "))
         .collect();
-    if lines.is_empty() { messages.lines().last().unwrap_or("it said nothing").to_owned() } else { lines.join("; ") }
+    if lines.is_empty() {
+        messages.lines().last().unwrap_or("it said nothing").to_owned()
+    } else {
+        lines.join("; ")
+    }
 }
 
 #[cfg(test)]

@@ -3,6 +3,7 @@
 //! dependency a number, and the bytes themselves kept for who reads on.
 
 use std::collections::{HashMap, HashSet};
+use std::fmt::Write as _;
 use std::io::Read;
 
 use super::header::Header;
@@ -167,9 +168,8 @@ fn read_entry<R: Read>(
     let string = |input: &mut Input<R>| -> Result<String, Error> {
         Ok(input.string(reading)?.map(|bytes| encoding.decode(bytes)).unwrap_or_default())
     };
-    let dump_id = match input.int(reading)?.try_into() {
-        Ok(id @ 1..) => id,
-        _ => return Err(input.damaged("an entry's id is out of range")),
+    let Ok(dump_id @ 1..) = i32::try_from(input.int(reading)?) else {
+        return Err(input.damaged("an entry's id is out of range"));
     };
     let has_dumper = input.int(reading)? != 0;
     let table_oid = number_of(input, reading)?;
@@ -277,7 +277,7 @@ impl Encoding {
                 for chunk in error.as_bytes().utf8_chunks() {
                     text.push_str(chunk.valid());
                     for byte in chunk.invalid() {
-                        text.push_str(&format!("\\x{byte:02x}"));
+                        let _ = write!(text, "\\x{byte:02x}");
                     }
                 }
                 text

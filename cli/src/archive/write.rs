@@ -163,7 +163,8 @@ impl<W: Write> BlockWriter<W> {
 
 fn chunk(out: &mut impl Write, bytes: &[u8]) -> Result<(), Error> {
     // At most a frame that did not compress: far below 2^31.
-    out.write_all(&int(bytes.len() as i64)).map_err(Error::Write)?;
+    let length = i64::try_from(bytes.len()).unwrap_or(i64::MAX);
+    out.write_all(&int(length)).map_err(Error::Write)?;
     out.write_all(bytes).map_err(Error::Write)
 }
 

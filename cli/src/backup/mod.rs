@@ -70,7 +70,9 @@ pub enum Error {
 impl Advise for Error {
     fn hint(&self) -> Option<String> {
         match self {
-            Self::Incomplete { .. } => Some("nothing was committed; the older backups are as they were".into()),
+            Self::Incomplete { .. } => {
+                Some("nothing was committed; the older backups are as they were".into())
+            }
             Self::NoStore => Some("name one with --store, or under `stores:` in backstop.yml".into()),
             _ => None,
         }
@@ -124,13 +126,13 @@ async fn run(
         }
     };
     for store in others {
-        copy(catalog, &manifest, &draft, &stored.dump, stored.globals.as_ref(), store, ui).await.map_err(|source| {
-            Error::Copy {
+        copy(catalog, &manifest, &draft, &stored.dump, stored.globals.as_ref(), store, ui).await.map_err(
+            |source| Error::Copy {
                 first: catalog.store().url().to_owned(),
                 store: store.url().to_owned(),
                 source: Box::new(source),
-            }
-        })?;
+            },
+        )?;
     }
     Ok(manifest)
 }

@@ -59,7 +59,9 @@ pub async fn count(snapshot: &Snapshot, watch: Watch) -> Result<Counts, Error> {
 /// Put together what the snapshot said and what the archive holds.
 pub fn after(snapshot: &Snapshot, before: Before, counted: Counts, contents: &Contents) -> Proof {
     if let Some(reason) = snapshot.not_shared() {
-        return Proof::Unproven { reason: format!("the snapshot could not be shared with pg_dump: {reason}") };
+        return Proof::Unproven {
+            reason: format!("the snapshot could not be shared with pg_dump: {reason}"),
+        };
     }
     let mut counts = counted.counts;
     let tables = contents
@@ -97,7 +99,12 @@ fn sequences(toc: &Toc) -> Vec<SequenceProof> {
             let mut arguments = entry.definition.trim_end().trim_end_matches(");").rsplit(", ");
             let is_called = arguments.next()? == "true";
             let last_value = arguments.next()?.parse().ok()?;
-            Some(SequenceProof { schema: entry.namespace.clone(), name: entry.tag.clone(), last_value, is_called })
+            Some(SequenceProof {
+                schema: entry.namespace.clone(),
+                name: entry.tag.clone(),
+                last_value,
+                is_called,
+            })
         })
         .collect()
 }
@@ -111,13 +118,16 @@ fn dumped_part(mut fingerprint: Fingerprint, toc: &Toc) -> Fingerprint {
         .map(|entry| {
             // A constraint's tag is `table name`, and its index bears the name.
             let constraint = entry.desc == "CONSTRAINT";
-            let name = if constraint { entry.tag.rsplit(' ').next().unwrap_or(&entry.tag) } else { &entry.tag };
+            let name =
+                if constraint { entry.tag.rsplit(' ').next().unwrap_or(&entry.tag) } else { &entry.tag };
             (entry.namespace.as_str(), name)
         })
         .collect();
     fingerprint.kinds.retain(|_, objects| {
         objects.retain(|object, _| match identifier::split(object).as_slice() {
-            [schema, relation] | [schema, relation, _] => relations.contains(&(schema.as_str(), relation.as_str())),
+            [schema, relation] | [schema, relation, _] => {
+                relations.contains(&(schema.as_str(), relation.as_str()))
+            }
             _ => false,
         });
         !objects.is_empty()

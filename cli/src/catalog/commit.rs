@@ -33,7 +33,12 @@ impl Catalog {
     /// Read the stored objects again, then write the manifest. `dump` and
     /// `globals` are finished streams whose objects lie at the keys of
     /// [`keys::artifact`] and [`keys::globals`].
-    pub async fn commit(&self, draft: Draft, dump: &Sealed, globals: Option<&Sealed>) -> Result<Manifest, Error> {
+    pub async fn commit(
+        &self,
+        draft: Draft,
+        dump: &Sealed,
+        globals: Option<&Sealed>,
+    ) -> Result<Manifest, Error> {
         let (database, tier, id) = (&self.database, &draft.tier, &draft.id);
         let artifact = self.read_back(keys::artifact(database, tier, id, dump.encryption()), dump).await?;
         let globals = match globals {
@@ -117,7 +122,12 @@ impl Catalog {
     }
 
     /// A file that `sha256sum --check` reads, beside the objects that it names.
-    async fn put_checksums(&self, draft: &Draft, dump: &Artifact, globals: Option<&Artifact>) -> Result<(), Error> {
+    async fn put_checksums(
+        &self,
+        draft: &Draft,
+        dump: &Artifact,
+        globals: Option<&Artifact>,
+    ) -> Result<(), Error> {
         let line = |artifact: &Artifact| {
             let name = artifact.key.rsplit('/').next().unwrap_or(&artifact.key);
             format!("{}  {name}\n", artifact.stored.sha256)

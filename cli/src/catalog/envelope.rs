@@ -23,12 +23,14 @@ pub fn wrap(record: &impl Serialize) -> serde_json::Result<Vec<u8>> {
 
 /// Unwrap a record, or say what is wrong with it.
 pub fn unwrap<T: DeserializeOwned>(bytes: &[u8]) -> Result<T, String> {
-    let envelope: Envelope = serde_json::from_slice(bytes).map_err(|error| format!("not a record ({error})"))?;
+    let envelope: Envelope =
+        serde_json::from_slice(bytes).map_err(|error| format!("not a record ({error})"))?;
     let found = hex::encode(Sha256::digest(envelope.record.get().as_bytes()));
     if found != envelope.sha256 {
         return Err("its SHA-256 does not fit its text".to_owned());
     }
-    serde_json::from_str(envelope.record.get()).map_err(|error| format!("a field is not as expected ({error})"))
+    serde_json::from_str(envelope.record.get())
+        .map_err(|error| format!("a field is not as expected ({error})"))
 }
 
 #[cfg(test)]

@@ -95,7 +95,9 @@ impl Catalog {
         }
         if fitting.is_empty() {
             // A damaged manifest of that very backup explains more than "not there".
-            if let Some(broken) = listing.damaged.into_iter().find(|broken| id == "latest" || broken.key.contains(id)) {
+            if let Some(broken) =
+                listing.damaged.into_iter().find(|broken| id == "latest" || broken.key.contains(id))
+            {
                 return Err(Error::Damaged { key: broken.key, reason: broken.reason });
             }
             let (database, store) = (self.database.clone(), self.store.url().to_owned());
@@ -132,7 +134,10 @@ pub(super) async fn fetch(store: &dyn Store, key: &str) -> Result<Vec<u8>, Error
     loop {
         match body.next().await {
             Ok(Some(chunk)) if bytes.len() + chunk.len() > LARGEST_RECORD => {
-                return Err(Error::Damaged { key: key.to_owned(), reason: "too large for a record".to_owned() });
+                return Err(Error::Damaged {
+                    key: key.to_owned(),
+                    reason: "too large for a record".to_owned(),
+                });
             }
             Ok(Some(chunk)) => bytes.extend_from_slice(&chunk),
             Ok(None) => return Ok(bytes),

@@ -108,17 +108,21 @@ impl Advise for Error {
             Self::Empty { .. } => "take one with `backstop backup`".into(),
             Self::NoSuchBackup { .. } => "`backstop list` shows what there is".into(),
             Self::Ambiguous { .. } => "give more characters of the id".into(),
-            Self::Damaged { .. } => "the other backups are not affected; `backstop list` shows them. Bring the \
+            Self::Damaged { .. } => {
+                "the other backups are not affected; `backstop list` shows them. Bring the \
                  manifest back from a versioned bucket or another store"
-                .into(),
+                    .into()
+            }
             Self::NewerSchema { .. } => "use the version of backstop that wrote it, or a newer one".into(),
             Self::StoredDiffers { .. } => {
                 "nothing was committed; the store loses or changes bytes: run `backstop doctor`".into()
             }
             Self::ReadBack { .. } => "nothing was committed; run the backup again".into(),
-            Self::Leased { .. } => "wait for it to end; if it was killed on another machine, its lease runs out \
+            Self::Leased { .. } => {
+                "wait for it to end; if it was killed on another machine, its lease runs out \
                  ten minutes after its last sign of life"
-                .into(),
+                    .into()
+            }
         })
     }
 }

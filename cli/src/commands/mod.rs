@@ -10,14 +10,14 @@ use crate::ui::{Format, Ui};
 
 mod backup;
 mod completions;
+mod config;
 mod get;
+mod init;
+mod key;
 mod list;
 mod options;
 mod show;
 mod verify;
-mod key;
-mod config;
-mod init;
 
 /// Every migration has a way back: PostgreSQL backups that have proved that
 /// they restore.

@@ -15,7 +15,9 @@ pub async fn create(admin: &Session, name: &str, locale: &Locale) -> Result<(), 
 /// Create an empty database for a trial: where the server lacks the locale, of
 /// the closest one that it has; then the answer is the note that says so.
 pub async fn create_for_trial(admin: &Session, name: &str, locale: &Locale) -> Result<Option<String>, Error> {
-    locale::create_closest(admin, name, locale).await.map_err(Error::asking(format!("create database '{name}'")))
+    locale::create_closest(admin, name, locale)
+        .await
+        .map_err(Error::asking(format!("create database '{name}'")))
 }
 
 /// Drop a database, ending the sessions in it.

@@ -18,7 +18,10 @@ use super::Error;
 /// and extension members out: `{own:ALIAS:CLASS}` expects the alias of the
 /// catalogue and its name.
 const KINDS: &[(&str, &str)] = &[
-    ("schema", "SELECT format('%I', n.nspname), '' FROM pg_namespace n WHERE {schema} AND {own:n:pg_namespace}"),
+    (
+        "schema",
+        "SELECT format('%I', n.nspname), '' FROM pg_namespace n WHERE {schema} AND {own:n:pg_namespace}",
+    ),
     ("extension", "SELECT format('%I', e.extname), '' FROM pg_extension e WHERE e.extname <> 'plpgsql'"),
     (
         "table",
@@ -118,10 +121,16 @@ const KINDS: &[(&str, &str)] = &[
         "SELECT format('%I.%I', n.nspname, x.stxname), pg_get_statisticsobjdef(x.oid) FROM pg_statistic_ext x \
          JOIN pg_namespace n ON n.oid = x.stxnamespace WHERE {schema} AND {own:x:pg_statistic_ext}",
     ),
-    ("event_trigger", "SELECT format('%I', e.evtname), concat_ws(' ', e.evtevent, e.evtenabled, e.evtfoid::regproc) \
-         FROM pg_event_trigger e WHERE {own:e:pg_event_trigger}"),
-    ("publication", "SELECT format('%I', p.pubname), concat_ws(' ', p.puballtables, p.pubinsert, p.pubupdate, \
-         p.pubdelete) FROM pg_publication p WHERE {own:p:pg_publication}"),
+    (
+        "event_trigger",
+        "SELECT format('%I', e.evtname), concat_ws(' ', e.evtevent, e.evtenabled, e.evtfoid::regproc) \
+         FROM pg_event_trigger e WHERE {own:e:pg_event_trigger}",
+    ),
+    (
+        "publication",
+        "SELECT format('%I', p.pubname), concat_ws(' ', p.puballtables, p.pubinsert, p.pubupdate, \
+         p.pubdelete) FROM pg_publication p WHERE {own:p:pg_publication}",
+    ),
     (
         "owner",
         "SELECT c.oid::regclass::text, c.relowner::regrole::text FROM pg_class c \
@@ -158,10 +167,8 @@ pub async fn read(client: &Client, server_major: u32) -> Result<Fingerprint, Err
              (SELECT CASE getdatabaseencoding() WHEN 'SQL_ASCII' THEN 'SQL_ASCII' ELSE 'UTF8' END) AS e(name)",
             expand(query, server_major)
         );
-        let rows = client
-            .query(&query, &[])
-            .await
-            .map_err(Error::asking(format!("read the {kind} catalogue")))?;
+        let rows =
+            client.query(&query, &[]).await.map_err(Error::asking(format!("read the {kind} catalogue")))?;
         let objects: BTreeMap<String, String> = rows
             .iter()
             .map(|row| {
@@ -183,8 +190,10 @@ fn expand(query: &str, server_major: u32) -> String {
         .replace("{schema}", "n.nspname !~ '^pg_' AND n.nspname <> 'information_schema'")
         .replace("{sqlbody}", if server_major >= 14 { "pg_get_function_sqlbody(p.oid)" } else { "NULL" });
     while let Some((before, rest)) = query.split_once("{own:") {
-        let Some((alias, class, after)) =
-            rest.split_once(':').and_then(|(alias, rest)| Some((alias, rest.split_once('}')?))).map(|(a, (c, r))| (a, c, r))
+        let Some((alias, class, after)) = rest
+            .split_once(':')
+            .and_then(|(alias, rest)| Some((alias, rest.split_once('}')?)))
+            .map(|(a, (c, r))| (a, c, r))
         else {
             break;
         };

@@ -37,7 +37,8 @@ impl Snapshot {
         let (id, not_shared) = match session.query_one("SELECT pg_export_snapshot()", &[]).await {
             Ok(row) => (Some(row.get(0)), None),
             Err(error) => {
-                let reason = error.as_db_error().map_or_else(|| error.to_string(), |db| db.message().to_owned());
+                let reason =
+                    error.as_db_error().map_or_else(|| error.to_string(), |db| db.message().to_owned());
                 session.batch_execute("ROLLBACK").await.map_err(Error::asking("roll back"))?;
                 begin(&session).await?;
                 (None, Some(reason))
@@ -122,8 +123,11 @@ impl Snapshot {
         if !exists {
             return Ok(None);
         }
-        let row =
-            self.session.query_one(&format!("SELECT last_value, is_called FROM {sequence}"), &[]).await.map_err(failed)?;
+        let row = self
+            .session
+            .query_one(&format!("SELECT last_value, is_called FROM {sequence}"), &[])
+            .await
+            .map_err(failed)?;
         Ok(Some((row.get(0), row.get(1))))
     }
 
@@ -186,7 +190,9 @@ impl Snapshot {
             .iter()
             .zip(&facts)
             .enumerate()
-            .map(|(n, (name, row))| format!("SELECT {n}, count(*) FROM ONLY {name} {}", row.get::<_, &str>(1)))
+            .map(|(n, (name, row))| {
+                format!("SELECT {n}, count(*) FROM ONLY {name} {}", row.get::<_, &str>(1))
+            })
             .collect::<Vec<_>>()
             .join(" UNION ALL ");
         let rows = self

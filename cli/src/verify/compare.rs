@@ -25,7 +25,12 @@ pub struct Compared {
 
 /// Compare a freshly restored database. `left_out` are the entries that the
 /// restore left out on purpose.
-pub async fn compare(target: &Target, manifest: &Manifest, toc: &Toc, plan: &Plan) -> Result<Compared, Error> {
+pub async fn compare(
+    target: &Target,
+    manifest: &Manifest,
+    toc: &Toc,
+    plan: &Plan,
+) -> Result<Compared, Error> {
     let Proof::Snapshot { tables, sequences, large_objects, fingerprint } = &manifest.proof else {
         return Ok(Compared::default());
     };
@@ -45,7 +50,9 @@ pub async fn compare(target: &Target, manifest: &Manifest, toc: &Toc, plan: &Pla
         match found.get(name) {
             None => compared.failures.push(format!("table {name} is missing")),
             Some(there) if there != rows => {
-                compared.failures.push(format!("table {name} has {there} rows, but {rows} were in the snapshot"));
+                compared
+                    .failures
+                    .push(format!("table {name} has {there} rows, but {rows} were in the snapshot"));
             }
             Some(_) => {
                 compared.tables += 1;
@@ -58,7 +65,9 @@ pub async fn compare(target: &Target, manifest: &Manifest, toc: &Toc, plan: &Pla
         let name = format!("{}.{}", identifier::quote(&sequence.schema), identifier::quote(&sequence.name));
         match snapshot.position_of(&name).await? {
             None => compared.failures.push(format!("sequence {name} is missing")),
-            Some((last_value, is_called)) if (last_value, is_called) != (sequence.last_value, sequence.is_called) => {
+            Some((last_value, is_called))
+                if (last_value, is_called) != (sequence.last_value, sequence.is_called) =>
+            {
                 compared.failures.push(format!(
                     "sequence {name} stands at {last_value}, but at {} in the archive",
                     sequence.last_value
@@ -102,10 +111,14 @@ impl LeftOut {
     fn new(toc: &Toc, plan: &Plan) -> Self {
         let ids: BTreeSet<i32> = plan.left_out.iter().map(|entry| entry.dump_id).collect();
         let entries = || toc.entries.iter().filter(|entry| ids.contains(&entry.dump_id));
-        let named = |desc: &'static str| entries().filter(move |entry| entry.desc == desc).map(|entry| entry.tag.clone());
+        let named = |desc: &'static str| {
+            entries().filter(move |entry| entry.desc == desc).map(|entry| entry.tag.clone())
+        };
         Self {
             relations: entries()
-                .map(|entry| (entry.namespace.clone(), entry.tag.split(' ').next().unwrap_or_default().to_owned()))
+                .map(|entry| {
+                    (entry.namespace.clone(), entry.tag.split(' ').next().unwrap_or_default().to_owned())
+                })
                 .chain(entries().map(|entry| (entry.namespace.clone(), entry.tag.clone())))
                 .collect(),
             extensions: named("EXTENSION").collect(),
@@ -128,7 +141,9 @@ impl LeftOut {
             ("schema", [name]) => self.schemas.contains(name),
             (_, [schema, name]) => {
                 let name = name.split('(').next().unwrap_or(name);
-                self.relations.iter().any(|(s, n)| s == schema && (n == name || n.split('(').next() == Some(name)))
+                self.relations
+                    .iter()
+                    .any(|(s, n)| s == schema && (n == name || n.split('(').next() == Some(name)))
             }
             (_, [schema, table, name]) => {
                 self.relation(schema, table) || self.relation(schema, &format!("{table} {name}"))

@@ -21,11 +21,15 @@ pub fn check(contents: &Contents, expected: &Expected<'_>) -> Vec<String> {
     let mut failures = Vec::new();
     if let Proof::Snapshot { tables, large_objects, fingerprint, .. } = expected.proof {
         if expected.content != Content::Schema {
-            let found: BTreeMap<_, _> =
-                contents.tables.iter().map(|table| ((&*table.schema, &*table.name), table.rows.unwrap_or_default())).collect();
+            let found: BTreeMap<_, _> = contents
+                .tables
+                .iter()
+                .map(|table| ((&*table.schema, &*table.name), table.rows.unwrap_or_default()))
+                .collect();
             for table in tables {
                 match found.get(&(&*table.schema, &*table.name)) {
-                    None => failures.push(format!("the rows of table {}.{} are missing", table.schema, table.name)),
+                    None => failures
+                        .push(format!("the rows of table {}.{} are missing", table.schema, table.name)),
                     Some(rows) if *rows != table.rows => failures.push(format!(
                         "table {}.{} has {rows} rows in the archive, but {} in the snapshot",
                         table.schema, table.name, table.rows
@@ -49,7 +53,9 @@ pub fn check(contents: &Contents, expected: &Expected<'_>) -> Vec<String> {
             let rows = contents
                 .tables
                 .iter()
-                .filter(|table| table.name == *wanted || format!("{}.{}", table.schema, table.name) == *wanted)
+                .filter(|table| {
+                    table.name == *wanted || format!("{}.{}", table.schema, table.name) == *wanted
+                })
                 .map(|table| table.rows.unwrap_or_default())
                 .reduce(|a, b| a + b);
             match rows {
@@ -99,7 +105,9 @@ fn missing_objects(toc: &Toc, fingerprint: &Fingerprint) -> Vec<String> {
                 _ => continue,
             };
             let bare = tag.rsplit(' ').next().unwrap_or(&tag);
-            if !there.contains(&(schema, tag.as_str())) && !(kind == "index" && there.contains(&(schema, bare))) {
+            if !there.contains(&(schema, tag.as_str()))
+                && !(kind == "index" && there.contains(&(schema, bare)))
+            {
                 failures.push(format!("{kind} {object} is not in the archive"));
             }
         }

@@ -83,7 +83,9 @@ impl Advise for Error {
                  `--level stored`"
                     .into(),
             ),
-            Self::Checks { .. } => Some("`checks:` in backstop.yml names the file, relative to that file".into()),
+            Self::Checks { .. } => {
+                Some("`checks:` in backstop.yml names the file, relative to that file".into())
+            }
             _ => None,
         }
     }
@@ -281,9 +283,18 @@ fn open_and_inspect(body: ByteStream, keys: &Keys) -> Result<(Digest, Contents),
 
 /// An error and its causes in one line.
 fn say(error: &dyn std::error::Error) -> String {
-    std::iter::successors(Some(error), |error| error.source())
-        .map(ToString::to_string)
-        .fold(String::new(), |line, cause| if line.contains(&cause) { line } else if line.is_empty() { cause } else { format!("{line}: {cause}") })
+    std::iter::successors(Some(error), |error| error.source()).map(ToString::to_string).fold(
+        String::new(),
+        |line, cause| {
+            if line.contains(&cause) {
+                line
+            } else if line.is_empty() {
+                cause
+            } else {
+                format!("{line}: {cause}")
+            }
+        },
+    )
 }
 
 fn differs(what: &str, expected: &Digest, found: &Digest) -> Option<String> {
@@ -295,12 +306,7 @@ fn differs(what: &str, expected: &Digest, found: &Digest) -> Option<String> {
 }
 
 /// A stream that shows its progress and can be stopped.
-pub fn counted(
-    body: ByteStream,
-    ui: Ui,
-    bytes: u64,
-    stop: &CancellationToken,
-) -> impl Read + Send + use<> {
+pub fn counted(body: ByteStream, ui: Ui, bytes: u64, stop: &CancellationToken) -> impl Read + Send + use<> {
     struct Counted<R> {
         inner: R,
         progress: Progress,

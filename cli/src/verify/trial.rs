@@ -99,8 +99,13 @@ async fn in_database(
                 for role in archive::roles(toc) {
                     let create = format!("CREATE ROLE {}", quote(&role));
                     match admin.batch_execute(&create).await {
-                        Err(error) if error.code() != Some(&tokio_postgres::error::SqlState::DUPLICATE_OBJECT) => {
-                            return Err(crate::postgres::Error::asking("make the roles of the archive")(error).into());
+                        Err(error)
+                            if error.code() != Some(&tokio_postgres::error::SqlState::DUPLICATE_OBJECT) =>
+                        {
+                            return Err(crate::postgres::Error::asking("make the roles of the archive")(
+                                error,
+                            )
+                            .into());
                         }
                         _ => {}
                     }

@@ -169,8 +169,11 @@ pub(super) fn close(graph: &Graph, roots: Roots, target: &TargetFacts, plan: &mu
             let needed = || Needed { dump_id: other.dump_id, what: title(other), by: title(entry) };
             match need(graph, entry, other) {
                 Need::None => {}
-                Need::There if expected.insert(other.dump_id) => plan.expected.push(needed()),
-                Need::There => {}
+                Need::There => {
+                    if expected.insert(other.dump_id) {
+                        plan.expected.push(needed());
+                    }
+                }
                 Need::Definition => {
                     let key = (other.namespace.clone(), other.tag.clone());
                     if target.present.contains(&key) {

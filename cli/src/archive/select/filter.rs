@@ -1,7 +1,7 @@
 //! What a target cannot take, by an explicit list: each rule names the reason,
 //! and what depends on the object goes with it where it cannot do without.
 
-use std::collections::{BTreeSet, HashSet};
+use std::collections::{BTreeSet, HashMap, HashSet};
 
 use super::{Choice, Graph, Halves, LeftOut, Plan, Selection, TargetFacts, is_remark, title};
 use crate::archive::toc::{Entry, Toc};
@@ -94,12 +94,14 @@ struct Reason {
     missing: bool,
 }
 
-fn missing(why: impl Into<String>) -> Option<Reason> {
-    Some(Reason { why: why.into(), missing: true })
-}
+impl Reason {
+    fn missing(why: impl Into<String>) -> Self {
+        Self { why: why.into(), missing: true }
+    }
 
-fn there(why: impl Into<String>) -> Option<Reason> {
-    Some(Reason { why: why.into(), missing: false })
+    fn there(why: impl Into<String>) -> Self {
+        Self { why: why.into(), missing: false }
+    }
 }
 
 /// Take out of `inside` what the target cannot take.
@@ -135,13 +137,14 @@ pub(super) fn apply(
             }
         }
     }
-    let order = |id: i32| graph.toc.entries.iter().position(|entry| entry.dump_id == id);
-    plan.left_out.sort_by_cached_key(|left_out| order(left_out.dump_id));
+    let order: HashMap<i32, usize> =
+        graph.toc.entries.iter().enumerate().map(|(at, entry)| (entry.dump_id, at)).collect();
+    plan.left_out.sort_by_key(|left_out| order.get(&left_out.dump_id).copied());
 }
 
 fn refuse(entry: &Entry, selection: &Selection, target: &TargetFacts) -> Option<Reason> {
     if selection.no_privileges && matches!(entry.desc.as_str(), "ACL" | "DEFAULT ACL") {
-        return missing("privileges were not asked for");
+        return Some(Reason::missing("privileges were not asked for"));
     }
     managed(entry, selection, target)
         .or_else(|| already_there(entry, target))
@@ -158,15 +161,19 @@ fn managed(entry: &Entry, selection: &Selection, target: &TargetFacts) -> Option
     let asked = selection.halves == Halves::DataOnly && matches!(selection.choice, Choice::Some { .. });
     if provider.schemas().contains(&schema.as_str()) && target.schemas.contains(schema) && !asked {
         let name = provider.name();
-        return there(format!("{name} keeps schema '{schema}' itself (its rows: --data-only with --table)"));
+        return Some(Reason::there(format!(
+            "{name} keeps schema '{schema}' itself (its rows: --data-only with --table)"
+        )));
     }
     let is_grant = matches!(entry.desc.as_str(), "ACL" | "DEFAULT ACL");
     if is_grant && provider.roles().contains(&entry.owner.as_str()) {
-        return missing(format!("role '{}' belongs to {}", entry.owner, provider.name()));
+        return Some(Reason::missing(format!("role '{}' belongs to {}", entry.owner, provider.name())));
     }
     let grantee = named_roles(entry).into_iter().find(|role| provider.roles().contains(&role.as_str()));
     match grantee {
-        Some(role) if is_grant => missing(format!("role '{role}' belongs to {}", provider.name())),
+        Some(role) if is_grant => {
+            Some(Reason::missing(format!("role '{role}' belongs to {}", provider.name())))
+        }
         _ => None,
     }
 }
@@ -178,10 +185,10 @@ fn already_there(entry: &Entry, target: &TargetFacts) -> Option<Reason> {
 
 fn not_available(entry: &Entry, target: &TargetFacts) -> Option<Reason> {
     if entry.desc == "EXTENSION" && target.extensions.as_ref().is_some_and(|all| !all.contains(&entry.tag)) {
-        return missing("the target does not have this extension");
+        return Some(Reason::missing("the target does not have this extension"));
     }
     if entry.desc == "STATISTICS DATA" && target.server_major < 18 {
-        return missing("servers before 18 cannot load statistics");
+        return Some(Reason::missing("servers before 18 cannot load statistics"));
     }
     None
 }
@@ -192,23 +199,26 @@ fn not_allowed(entry: &Entry, target: &TargetFacts) -> Option<Reason> {
         return None;
     }
     if SUPERUSER_ONLY.contains(&entry.desc.as_str()) {
-        return missing("only a superuser may make it");
+        return Some(Reason::missing("only a superuser may make it"));
     }
     if PRIVILEGED.contains(&entry.desc.as_str()) {
-        return missing("making it can take a superuser");
+        return Some(Reason::missing("making it can take a superuser"));
     }
     if is_remark(entry) && entry.desc != "ACL" {
         if entry.tag.starts_with("EXTENSION ") {
-            return missing("only the extension's owner may comment on it");
+            return Some(Reason::missing("only the extension's owner may comment on it"));
         }
         if let Some(schema) = entry.tag.strip_prefix("SCHEMA ")
             && target.schemas.contains(schema)
         {
-            return missing("only the schema's owner may comment on it");
+            return Some(Reason::missing("only the schema's owner may comment on it"));
         }
     }
     if entry.desc == "DEFAULT ACL" && entry.owner != target.user {
-        return missing(format!("only role '{}' may change its default privileges", entry.owner));
+        return Some(Reason::missing(format!(
+            "only role '{}' may change its default privileges",
+            entry.owner
+        )));
     }
     None
 }
@@ -217,7 +227,7 @@ fn not_allowed(entry: &Entry, target: &TargetFacts) -> Option<Reason> {
 fn roles_missing(entry: &Entry, target: &TargetFacts) -> Option<Reason> {
     let known = target.roles.as_ref()?;
     let role = named_roles(entry).into_iter().find(|role| !known.contains(role))?;
-    missing(format!("there is no role '{role}'"))
+    Some(Reason::missing(format!("there is no role '{role}'")))
 }
 
 /// Every role that the archive names: owners, and who grants and policies are for.

@@ -10,14 +10,15 @@ pub(super) fn preview(graph: &Graph, inside: &mut HashSet<i32>, selection: &Sele
     for entry in graph.toc.entries.iter().filter(|entry| entry.desc == "FK CONSTRAINT") {
         let Some(from) = graph.table_of(entry) else { continue };
         let to = referenced(graph, entry, from);
-        let to_inside = to.is_none_or(|to| inside.contains(&to.dump_id));
         let from_inside = inside.contains(&from.dump_id);
-        let both_inside = from_inside && to_inside;
-        // In an archive of one table the other end is in no entry.
-        let both_inside = both_inside && (to.is_some() || selection.choice == Choice::Everything);
-        if !from_inside && !(to.is_some() && to_inside) {
+        let to_inside = to.is_some_and(|to| inside.contains(&to.dump_id));
+        if !from_inside && !to_inside {
             continue;
         }
+        // In an archive of some tables the other end may be in no entry: whoever
+        // restores everything has it, as far as anyone can tell.
+        let elsewhere = to.is_none() && selection.choice == Choice::Everything;
+        let both_inside = from_inside && (to_inside || elsewhere);
         let constraint =
             entry.tag.strip_prefix(from.tag.as_str()).unwrap_or(&entry.tag).trim_start().to_owned();
         let to_table = to.map_or_else(|| target_of(&entry.definition), Entry::name);
@@ -37,9 +38,8 @@ fn referenced<'a>(graph: &Graph<'a>, entry: &Entry, from: &'a Entry) -> Option<&
     let to = target_of(&entry.definition);
     let tables = || graph.dependencies(entry).filter(|table| is_relation(table));
     let other = tables().find(|table| table.dump_id != from.dump_id);
-    // A table without dependencies but itself refers to itself, unless the
-    // archive does not hold the other.
-    other.or_else(|| to.ends_with(from.tag.as_str()).then_some(from))
+    // Unless the archive does not hold the other.
+    other.or_else(|| (to == from.name()).then_some(from))
 }
 
 /// `shop.users` of `… REFERENCES shop.users(id) …`, unquoted.

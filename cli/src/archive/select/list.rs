@@ -1,7 +1,7 @@
 //! A plan as the text that `pg_restore --use-list` reads, and a table of contents
 //! as a person reads it.
 
-use std::collections::HashMap;
+use std::collections::{HashMap, HashSet};
 use std::fmt::Write as _;
 
 use super::{Plan, is_setting};
@@ -11,12 +11,11 @@ use crate::archive::toc::{Entry, Section, Toc};
 /// comment for each that was left out. pg_restore reads the number and ignores
 /// the rest.
 pub fn list_file(toc: &Toc, plan: &Plan) -> String {
-    let index = toc.index();
     let left_out: HashMap<i32, &str> =
         plan.left_out.iter().map(|left_out| (left_out.dump_id, left_out.why.as_str())).collect();
-    let taken: std::collections::HashSet<i32> = plan.entries.iter().copied().collect();
+    let taken: HashSet<i32> = plan.entries.iter().copied().collect();
     let mut text = String::new();
-    for entry in toc.entries.iter().filter(|entry| index.contains_key(&entry.dump_id)) {
+    for entry in &toc.entries {
         if taken.contains(&entry.dump_id) {
             let _ = writeln!(text, "{}", line(entry));
         } else if let Some(why) = left_out.get(&entry.dump_id) {
