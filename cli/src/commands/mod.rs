@@ -15,6 +15,7 @@ mod get;
 mod init;
 mod key;
 mod list;
+mod restore;
 mod options;
 mod show;
 mod verify;
@@ -57,6 +58,7 @@ enum Command {
     Show(show::Args),
     Get(get::Args),
     Verify(verify::Args),
+    Restore(restore::Args),
     Key(key::Args),
     Init(init::Args),
     Config(config::Args),
@@ -82,6 +84,7 @@ pub async fn run(cli: Cli, stop: CancellationToken) -> anyhow::Result<ExitStatus
         Command::Show(args) => show::run(args, &context).await,
         Command::Get(args) => get::run(args, &context).await,
         Command::Verify(args) => verify::run(args, &context).await,
+        Command::Restore(args) => restore::run(args, &context).await,
         Command::Key(args) => key::run(&args, &context),
         Command::Init(args) => init::run(&args, &context),
         Command::Config(args) => config::run(&args, &context),

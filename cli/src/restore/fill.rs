@@ -181,13 +181,18 @@ pub async fn roles(
             ui.note(format!("made roles without passwords: {}", made.roles.join(", ")));
         }
     }
-    let there = facts::roles(admin).await?;
-    let missing: BTreeSet<String> = wanted_roles(request, toc)?.difference(&there).cloned().collect();
+    let missing = missing_roles(request, toc, admin).await?;
     if missing.is_empty() {
         return Ok(made.left_out);
     }
     let globals = !request.globals && request.origin.manifest().is_some_and(|manifest| manifest.globals.is_some());
     Err(Error::MissingRoles { roles: missing, globals })
+}
+
+/// Roles that what is chosen names and the server does not have.
+pub async fn missing_roles(request: &Request, toc: &Toc, admin: &Session) -> Result<BTreeSet<String>, Error> {
+    let there = facts::roles(admin).await?;
+    Ok(wanted_roles(request, toc)?.difference(&there).cloned().collect())
 }
 
 /// Roles in the part of an archive that is chosen, as far as they are wanted.

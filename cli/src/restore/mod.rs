@@ -15,6 +15,7 @@ pub mod load;
 mod origin;
 mod overview;
 mod plain;
+mod preview;
 mod properties;
 mod psql;
 mod rehearse;
@@ -29,7 +30,7 @@ use std::time::Instant;
 
 use tokio_util::sync::CancellationToken;
 
-use crate::archive::{self, Halves, Plan, Selection, TargetFacts};
+use crate::archive::{self, Halves, Selection};
 use crate::backup::Job;
 use crate::pipeline::Keys;
 use crate::postgres::session::Session;
@@ -45,7 +46,8 @@ pub use error::Error;
 pub use hooks::Hooks;
 pub use in_place::undo;
 pub use origin::{Form, Origin};
-pub use report::{LeftOut, Report};
+pub use preview::{Listing, Planned};
+pub use report::{LeftOut, Report, shell};
 pub use swap::name_with;
 
 /// What to restore, where to, and how.
@@ -194,36 +196,49 @@ fn report_of(request: &Request, target: &Target, filled: Filled) -> Report {
     }
 }
 
-/// What an archive holds, as text; of plain SQL, that it is.
-pub async fn list(origin: &Origin, keys: &Keys, ui: Ui, stop: &CancellationToken) -> Result<String, Error> {
+/// What a dump holds.
+pub async fn list(origin: &Origin, keys: &Keys, ui: Ui, stop: &CancellationToken) -> Result<Listing, Error> {
     let dump = origin.open(keys, ui, stop).await?;
+    let wrapped_in = dump.layers.clone();
     match dump.form {
-        Form::Archive => {
-            let archive = load::Archive::read(dump).await?;
-            Ok(archive::human_list(&archive.toc))
-        }
-        Form::Sql => Ok("plain SQL: it has no table of contents\n".to_owned()),
+        Form::Archive => Ok(Listing::of(&load::Archive::read(dump).await?.toc, wrapped_in)),
+        Form::Sql => Ok(Listing::of_sql(wrapped_in)),
     }
 }
 
 /// What would be restored and what would be left out, without doing it.
-pub async fn plan(request: &Request, ui: Ui, stop: &CancellationToken) -> Result<Option<Plan>, Error> {
-    let (target, new) = match &request.destination {
-        Destination::New { server, .. } => (server, true),
-        Destination::Into(target) | Destination::InPlace(target) => (target, false),
+pub async fn plan(request: &Request, ui: Ui, stop: &CancellationToken) -> Result<Planned, Error> {
+    let target = match &request.destination {
+        Destination::New { server, .. } => server,
+        Destination::Into(target) | Destination::InPlace(target) => target,
     };
     let session = Session::connect(target).await?;
+    let mut planned = Planned::default();
     match &request.destination {
-        Destination::New { .. } => {}
-        Destination::Into(_) => must_not_be_source(request, &session, ui).await?,
+        Destination::New { name, .. } => planned.destination = format!("new database '{name}'"),
+        Destination::Into(_) => {
+            must_not_be_source(request, &session, ui).await?;
+            if request.selection.halves != Halves::DataOnly {
+                guard::must_be_empty(&session, target.database()).await?;
+            }
+            planned.destination = format!("database '{}', which is empty", target.database());
+        }
         Destination::InPlace(_) => {
-            ui.note(overview::Overview::of(&session).await?.text().trim_end());
             overview::nothing_attached(&session, target.database()).await?;
+            planned.overwrites = Some(overview::Overview::of(&session).await?);
+            planned.destination = format!("database '{}', in place", target.database());
         }
     }
     let content = Content::open(request, ui, stop).await?;
-    let Some(toc) = content.toc() else { return Ok(None) };
-    let facts: TargetFacts =
-        if new { facts::of_new_database(&session).await? } else { facts::read(target).await? };
-    Ok(Some(archive::plan(toc, &request.selection, &facts)?))
+    if let Some(toc) = content.toc() {
+        let facts = match &request.destination {
+            Destination::New { .. } => facts::of_new_database(&session).await?,
+            _ => facts::read(target).await?,
+        };
+        planned.add(toc, &archive::plan(toc, &request.selection, &facts)?);
+        let missing = fill::missing_roles(request, toc, &session).await?;
+        planned.missing_roles = missing.into_iter().collect();
+    }
+    session.close().await;
+    Ok(planned)
 }

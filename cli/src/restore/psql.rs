@@ -37,8 +37,6 @@ pub struct Script<'a> {
 /// What passed.
 #[derive(Debug)]
 pub struct Ran {
-    /// Rows of COPY data.
-    pub rows: u64,
     /// The text was marked by pg_dump, so that its end could be told.
     pub end_was_marked: bool,
 }
@@ -107,7 +105,7 @@ pub async fn run(
         let messages = messages.await.unwrap_or_default();
         return Err(Error::Restore { program: "psql", messages });
     }
-    Ok(Ran { rows: filter.rows(), end_was_marked: filter.is_pg_dump() })
+    Ok(Ran { end_was_marked: filter.is_pg_dump() })
 }
 
 /// Which side of the pipe ended early.

@@ -1,7 +1,5 @@
 //! What a restore did, for people and for programs.
 
-use std::fmt::Write as _;
-
 use indicatif::HumanCount;
 use serde::Serialize;
 
@@ -82,7 +80,7 @@ impl Report {
 
     pub fn text(&self) -> String {
         let mut text = format!("restored {} into database '{}' on {}\n", self.origin, self.database, self.server);
-        let mut line = |label: &str, value: &str| drop(writeln!(text, "  {label:<10} {value}"));
+        let mut line = |label: &str, value: &str| text += &format!("  {label:<10} {value}\n");
         line("rows", &format!("{} in {} tables", HumanCount(self.rows), HumanCount(self.tables)));
         line("took", &format!("{:.1} s", self.seconds));
         match &self.comparison {

@@ -45,7 +45,6 @@ pub struct Filter {
     comment: Vec<u8>,
     is_pg_dump: bool,
     complete: bool,
-    rows: u64,
     /// `standard_conforming_strings`, as the script sets it.
     conforming: bool,
 }
@@ -96,14 +95,8 @@ impl Filter {
             comment: Vec::new(),
             is_pg_dump: false,
             complete: false,
-            rows: 0,
             conforming: true,
         }
-    }
-
-    /// Rows of COPY data that passed.
-    pub fn rows(&self) -> u64 {
-        self.rows
     }
 
     /// Whether the text calls itself the work of pg_dump, so that its end can be told.
@@ -119,7 +112,6 @@ impl Filter {
                 let length = memchr::memchr(b'\n', bytes).map_or(bytes.len(), |at| at + 1);
                 out.extend_from_slice(&bytes[..length]);
                 if bytes[length - 1] == b'\n' {
-                    self.rows += 1;
                     self.line += 1;
                     self.state = State::Copy(CopyLine::Start);
                 }
@@ -248,8 +240,7 @@ impl Filter {
                 self.state = match (*line, byte) {
                     (CopyLine::Marker, b'\n') => State::Top,
                     (_, b'\n') => {
-                        self.rows += 1;
-                        State::Copy(CopyLine::Start)
+                            State::Copy(CopyLine::Start)
                     }
                     (CopyLine::Start, b'\\') => State::Copy(CopyLine::Backslash),
                     (CopyLine::Backslash, b'.') | (CopyLine::Marker, b'\r') => State::Copy(CopyLine::Marker),
