@@ -11,6 +11,7 @@ use crate::ui::{Format, Ui};
 mod backup;
 mod completions;
 mod config;
+mod doctor;
 mod get;
 mod init;
 mod key;
@@ -52,13 +53,14 @@ pub struct Shared {
 
 #[derive(Debug, Subcommand)]
 enum Command {
+    Init(init::Args),
+    Doctor(doctor::Args),
     Backup(backup::Args),
     List(list::Args),
     Show(show::Args),
     Get(get::Args),
     Verify(verify::Args),
     Key(key::Args),
-    Init(init::Args),
     Config(config::Args),
     Completions(completions::Args),
 }
@@ -77,13 +79,14 @@ pub async fn run(cli: Cli, stop: CancellationToken) -> anyhow::Result<ExitStatus
     let ui = Ui { format: shared.format, quiet: shared.quiet, no_progress: shared.no_progress };
     let context = Context { shared, ui, stop };
     match cli.command {
+        Command::Init(args) => init::run(&args, &context),
+        Command::Doctor(args) => doctor::run(args, &context).await,
         Command::Backup(args) => backup::run(args, &context).await,
         Command::List(args) => list::run(args, &context).await,
         Command::Show(args) => show::run(args, &context).await,
         Command::Get(args) => get::run(args, &context).await,
         Command::Verify(args) => verify::run(args, &context).await,
         Command::Key(args) => key::run(&args, &context),
-        Command::Init(args) => init::run(&args, &context),
         Command::Config(args) => config::run(&args, &context),
         Command::Completions(args) => completions::run(&args),
     }

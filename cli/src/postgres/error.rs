@@ -7,8 +7,8 @@ use std::path::PathBuf;
 use tokio_postgres::error::SqlState;
 
 use super::privileges::Relation;
-use super::provider;
 use crate::error::Advise;
+use backstop_policy::provider::Provider;
 
 /// The oldest server that is supported: pg_dump's own reach goes further back,
 /// but nothing older still gets security fixes.
@@ -214,9 +214,12 @@ fn list(tables: &[Relation]) -> String {
 
 impl Advise for Error {
     fn hint(&self) -> Option<String> {
-        let project = |host: &str| {
-            let name = host.strip_prefix("db.")?.strip_suffix(".supabase.co")?;
-            Some(provider::supabase_session_pooler(name))
+        let project = |host: &str| match Provider::detect(host, None, None) {
+            Provider::SupabaseDirect { project_ref } => Some(format!(
+                "the direct host of a Supabase project has only an IPv6 address; {}",
+                session_pooler(&project_ref)
+            )),
+            _ => None,
         };
         Some(match self {
             Self::BadTarget { .. } | Self::UnknownParameter { .. } => {
@@ -311,4 +314,13 @@ impl Advise for Error {
             _ => return None,
         })
     }
+}
+
+/// How to reach a Supabase project where its direct host cannot be reached.
+/// Source: supabase.com/docs/guides/database/connecting-to-postgres (November 2026).
+pub fn session_pooler(project: &str) -> String {
+    format!(
+        "use its session pooler: host 'aws-<n>-<region>.pooler.supabase.com', port 5432, user 'postgres.{project}' \
+         (the exact host stands in the dashboard under Connect, Session pooler)"
+    )
 }

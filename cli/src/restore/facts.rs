@@ -2,7 +2,9 @@
 
 use std::collections::BTreeSet;
 
-use crate::archive::TargetFacts;
+use backstop_policy::provider::Provider;
+
+use crate::archive::{Managed, TargetFacts};
 use crate::postgres::Error;
 use crate::postgres::session::Session;
 use crate::postgres::target::Target;
@@ -32,7 +34,7 @@ pub async fn read(target: &Target) -> Result<TargetFacts, Error> {
         server_major: session.server_version_num() / 10_000,
         user: me.get(0),
         superuser: me.get(1),
-        provider: None,
+        provider: Managed::of(&Provider::detect(target.host(), Some(target.port()), Some(target.user()))),
         schemas: names("SELECT nspname::text FROM pg_namespace").await?,
         present: present.iter().map(|row| (row.get(0), row.get(1))).collect(),
         roles: Some(names("SELECT rolname::text FROM pg_roles").await?),

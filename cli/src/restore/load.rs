@@ -80,16 +80,16 @@ pub async fn load(
         output = child.wait_with_output() => output.map_err(start)?,
         () = stop.cancelled() => return Err(Error::Interrupted),
     };
-    let fed = feed.await.map_err(|_| Error::Panicked)?;
+    let outcome = feed.await.map_err(|_| Error::Panicked)?;
     if !output.status.success() {
         // A stream that broke explains more than pg_restore's "unexpected end of file".
-        if let Err(Feed::Archive(source)) = fed {
+        if let Err(Feed::Archive(source)) = outcome {
             return Err(Error::Read(source));
         }
         let messages = String::from_utf8_lossy(&output.stderr).trim_end().to_owned();
         return Err(Error::Restore { messages });
     }
-    match fed {
+    match outcome {
         // pg_restore may close its input when the last entry was taken.
         Ok(()) | Err(Feed::Pipe) => Ok(Loaded { toc, plan, tools }),
         Err(Feed::Archive(source)) => Err(Error::Read(source)),
