@@ -145,8 +145,8 @@ pub fn target(source: &ConnectionSource) -> Result<Target, postgres::Error> {
             };
             Target::from_parts(&parts, &process_environment)?
         }
-        ConnectionSource::Supabase { project_ref, password, .. } => {
-            Target::supabase(project_ref, password.clone())
+        ConnectionSource::Supabase { project_ref, password, pooler } => {
+            Target::supabase(project_ref, password.clone(), pooler.as_deref())
         }
         ConnectionSource::LibpqEnvironment => Target::from_environment(&process_environment)?,
     })

@@ -8,6 +8,7 @@ use tokio_postgres::error::SqlState;
 
 use super::privileges::Relation;
 use crate::error::Advise;
+use backstop_policy::identifier::quote;
 use backstop_policy::provider::Provider;
 
 /// The oldest server that is supported: pg_dump's own reach goes further back,
@@ -301,10 +302,10 @@ impl Advise for Error {
             Self::Denied { .. } => "run `backstop doctor`: it lists what the role may not read, with the GRANTs".to_owned(),
             Self::RowSecurity { user, .. } => format!(
                 "as a superuser: ALTER ROLE {} BYPASSRLS; or back up as the owner of the tables",
-                super::privileges::quote(user)
+                quote(user)
             ),
             Self::Unreadable { user, .. } => {
-                format!("as a superuser: GRANT pg_read_all_data TO {} (PostgreSQL 14 and newer)", super::privileges::quote(user))
+                format!("as a superuser: GRANT pg_read_all_data TO {} (PostgreSQL 14 and newer)", quote(user))
             }
             Self::UnreadableLargeObjects { .. } => {
                 "run `backstop doctor`: it prints the statement that grants them".to_owned()
