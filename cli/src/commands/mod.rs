@@ -12,6 +12,7 @@ mod backup;
 mod completions;
 mod config;
 mod doctor;
+pub mod failure;
 mod get;
 mod init;
 mod key;
