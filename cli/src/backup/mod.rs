@@ -74,7 +74,14 @@ impl Advise for Error {
                 Some("nothing was committed; the older backups are as they were".into())
             }
             Self::NoStore => Some("name one with --store, or under `stores:` in backstop.yml".into()),
-            _ => None,
+            // Transparent: these are no links of the chain that anybody else would ask.
+            Self::Postgres(error) => error.hint(),
+            Self::Tools(error) => error.hint(),
+            Self::Archive(error) => error.hint(),
+            Self::Pipeline(error) => error.hint(),
+            Self::Store(error) => error.hint(),
+            Self::Catalog(error) => error.hint(),
+            Self::Copy { source, .. } => source.hint(),
         }
     }
 }

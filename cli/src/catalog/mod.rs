@@ -117,7 +117,8 @@ impl Advise for Error {
             Self::StoredDiffers { .. } => {
                 "nothing was committed; the store loses or changes bytes: run `backstop doctor`".into()
             }
-            Self::ReadBack { .. } => "nothing was committed; run the backup again".into(),
+            // The store's own error lies in the stream's, and knows more.
+            Self::ReadBack { .. } => return None,
             Self::Leased { .. } => {
                 "wait for it to end; if it was killed on another machine, its lease runs out \
                  ten minutes after its last sign of life"
