@@ -8,7 +8,7 @@
 use std::error::Error as StdError;
 use std::fmt::Write as _;
 
-use crate::{archive, backup, catalog, pipeline, postgres, restore, settings, store, verify};
+use crate::{archive, backup, catalog, commands, pipeline, postgres, restore, settings, store, verify};
 
 /// 0 clean, 1 judged bad, 2 could not work.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -56,6 +56,21 @@ pub fn render(error: &anyhow::Error) -> String {
     text
 }
 
+/// An error and its causes in one line.
+pub fn in_one_line(error: &(dyn StdError + 'static)) -> String {
+    let mut line = error.to_string();
+    let mut next = error.source();
+    while let Some(cause) = next {
+        let text = cause.to_string();
+        // A cause that its effect already quotes is wanted once.
+        if !line.contains(&text) {
+            line = format!("{line}: {text}");
+        }
+        next = cause.source();
+    }
+    line
+}
+
 /// Find the hint of one link of the chain, looking into I/O errors that carry
 /// another room's error through a stream.
 fn hint(link: &(dyn StdError + 'static)) -> Option<String> {
@@ -73,7 +88,8 @@ fn hint(link: &(dyn StdError + 'static)) -> Option<String> {
     if let Some(boxed) = link.downcast_ref::<Box<restore::Error>>() {
         return boxed.hint();
     }
-    None.or_else(|| link.downcast_ref::<settings::Error>().and_then(Advise::hint))
+    None.or_else(|| link.downcast_ref::<commands::get::Refused>().and_then(Advise::hint))
+        .or_else(|| link.downcast_ref::<settings::Error>().and_then(Advise::hint))
         .or_else(|| link.downcast_ref::<store::Error>().and_then(Advise::hint))
         .or_else(|| link.downcast_ref::<pipeline::Error>().and_then(Advise::hint))
         .or_else(|| link.downcast_ref::<postgres::Error>().and_then(Advise::hint))

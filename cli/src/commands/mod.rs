@@ -12,7 +12,7 @@ mod backup;
 mod completions;
 mod config;
 mod doctor;
-mod get;
+pub mod get;
 mod init;
 mod key;
 mod list;
