@@ -2,8 +2,8 @@
 
 use std::process::ExitCode;
 
-use backstop::commands::{self, Cli};
-use backstop::error::{self, ExitStatus};
+use backstop::commands::{self, Cli, failure};
+use backstop::error::ExitStatus;
 use clap::Parser;
 use tokio_util::sync::CancellationToken;
 
@@ -26,7 +26,7 @@ fn main() -> ExitCode {
     match status {
         Ok(status) => status.into(),
         Err(cause) => {
-            eprint!("{}", error::render(&cause));
+            eprint!("{}", failure::render(&cause));
             ExitStatus::Failed.into()
         }
     }

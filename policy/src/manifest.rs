@@ -92,10 +92,12 @@ pub struct Source {
     pub collate: String,
     pub ctype: String,
     /// `libc`, `icu` or `builtin`.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub locale_provider: Option<String>,
+    pub locale_provider: String,
+    /// The name that ICU or the builtin provider knows.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub locale: Option<String>,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub icu_rules: Option<String>,
     pub owner: String,
     /// Size on the server's disk, in bytes (`pg_database_size`).
     pub bytes: u64,

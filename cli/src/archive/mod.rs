@@ -31,7 +31,7 @@ pub use inspect::{Contents, TableRows, inspect};
 pub use preamble::{needs_older_settings, older_settings};
 pub use recode::{Recoding, recode};
 pub use select::{
-    Choice, ForeignKey, Halves, LeftOut, Needed, Plan, Provider, Selection, TargetFacts, human_list,
+    Choice, ForeignKey, Halves, LeftOut, Managed, Needed, Plan, Selection, TargetFacts, human_list,
     list_file, plan, roles,
 };
 pub use toc::{DataState, Entry, Section, Toc, read_toc};
@@ -122,7 +122,7 @@ pub enum Error {
 impl Advise for Error {
     fn hint(&self) -> Option<String> {
         Some(match self {
-            Self::Read(_) | Self::Write(_) => return None,
+            Self::Read(_) | Self::Write(_) | Self::Start { .. } | Self::InspectorDied => return None,
             Self::NotCustom { .. } => {
                 "give a dump made with `pg_dump --format=custom`, or a plain SQL file".to_owned()
             }
@@ -153,7 +153,6 @@ impl Advise for Error {
                 "write `table`, `schema.table`, or quote each name as in SQL; `*` and `?` are wildcards"
                     .to_owned()
             }
-            Self::Start { .. } | Self::InspectorDied => return None,
             Self::Dump { messages, .. } => return dump_hint(messages),
             Self::NothingLeft => "choose more with --table or --schema, or leave both out".to_owned(),
         })

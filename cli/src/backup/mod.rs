@@ -155,13 +155,17 @@ async fn store_streams(
     stop: &CancellationToken,
 ) -> Result<Stored, Error> {
     let snapshot = Snapshot::open(&job.target).await?;
+    // Of a part, pg_dump itself is the judge: only it knows what the patterns match.
+    if job.filters.is_empty() && job.content != Content::Schema {
+        snapshot.privileges().await?.refuse(|_| true, true)?;
+    }
     let source = snapshot.source().await?;
     let tools = ClientTools::for_server(snapshot.server_major()).await?;
     let expected = proof::before(&snapshot, job).await?;
 
     let request = archive::Request {
         tools: &tools,
-        target: &job.target,
+        target: snapshot.target(),
         server_major: snapshot.server_major(),
         snapshot: snapshot.id(),
         content: job.content,
@@ -192,7 +196,7 @@ async fn store_streams(
 
     let mut not_captured = not_captured(job, &dumped);
     let globals = if job.globals {
-        match store_globals(job, catalog, id, &tools, stop).await {
+        match store_globals(job, snapshot.target(), catalog, id, &tools, stop).await {
             Ok(sealed) => Some(sealed),
             // Managed providers hide roles; the data is worth keeping all the same.
             Err(Error::Postgres(error)) => {
@@ -224,12 +228,13 @@ async fn settle(
 
 async fn store_globals(
     job: &Job,
+    target: &Target,
     catalog: &Catalog,
     id: &str,
     tools: &ClientTools,
     stop: &CancellationToken,
 ) -> Result<Sealed, Error> {
-    let text = globals::dump(tools, &job.target).await?;
+    let text = globals::dump(tools, target).await?;
     let (body, sealing) =
         pipeline::seal(std::io::Cursor::new(text), job.encryption.clone(), stop.clone(), |_| {});
     let key = keys::globals(catalog.database(), &job.tier, id, &job.encryption.record());

@@ -16,7 +16,7 @@ use super::{Catalog, Error, envelope, keys, listing};
 use crate::store::{self, Store};
 use crate::stream::ByteStream;
 
-const RENEW_EVERY: Duration = Duration::from_secs(60);
+const RENEW_EVERY: Duration = Duration::from_mins(1);
 /// Long enough for clocks that differ by some minutes.
 const DEAD_AFTER: SignedDuration = SignedDuration::from_mins(10);
 

@@ -58,9 +58,8 @@ impl Catalog {
                 (None, _) => Ok(()),
             };
             match outcome {
-                Ok(()) => {}
-                // Removed between the listing and now: a prune is at work.
-                Err(Error::Store(store::Error::NotFound { .. })) => {}
+                // Not found: removed between the listing and now.
+                Ok(()) | Err(Error::Store(store::Error::NotFound { .. })) => {}
                 Err(error @ (Error::Damaged { .. } | Error::NewerSchema { .. })) => {
                     damaged.push(Damaged { key: key.to_owned(), reason: error.to_string() });
                 }

@@ -7,7 +7,7 @@ use std::os::unix::fs::OpenOptionsExt;
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
-use anyhow::{Context as _, bail};
+use anyhow::{Context as _, bail, ensure};
 use backstop_policy::manifest::{Artifact, Digest};
 use serde_json::json;
 
@@ -105,11 +105,14 @@ async fn download(
             copy_to_file(&mut source, &part)
         };
         let digest = source.digest();
-        let result = copied
-            .with_context(|| format!("cannot copy '{key}' to '{}'", output.display()))
-            .and_then(|()| match digest == expected {
-                true => Ok(()),
-                false => bail!("'{key}' is not what was committed: its SHA-256 is {}", digest.sha256),
+        let result =
+            copied.with_context(|| format!("cannot copy '{key}' to '{}'", output.display())).and_then(|()| {
+                ensure!(
+                    digest == expected,
+                    "'{key}' is not what was committed: its SHA-256 is {}",
+                    digest.sha256
+                );
+                Ok(())
             });
         if output != Path::new("-") {
             match &result {

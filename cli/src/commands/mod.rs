@@ -11,12 +11,14 @@ use crate::ui::{Format, Ui};
 mod backup;
 mod completions;
 mod config;
+mod doctor;
+pub mod failure;
 mod get;
 mod init;
 mod key;
 mod list;
-mod restore;
 mod options;
+mod restore;
 mod show;
 mod verify;
 
@@ -53,6 +55,8 @@ pub struct Shared {
 
 #[derive(Debug, Subcommand)]
 enum Command {
+    Init(init::Args),
+    Doctor(doctor::Args),
     Backup(backup::Args),
     List(list::Args),
     Show(show::Args),
@@ -60,7 +64,6 @@ enum Command {
     Verify(verify::Args),
     Restore(restore::Args),
     Key(key::Args),
-    Init(init::Args),
     Config(config::Args),
     Completions(completions::Args),
 }
@@ -79,6 +82,8 @@ pub async fn run(cli: Cli, stop: CancellationToken) -> anyhow::Result<ExitStatus
     let ui = Ui { format: shared.format, quiet: shared.quiet, no_progress: shared.no_progress };
     let context = Context { shared, ui, stop };
     match cli.command {
+        Command::Init(args) => init::run(&args, &context),
+        Command::Doctor(args) => doctor::run(args, &context).await,
         Command::Backup(args) => backup::run(args, &context).await,
         Command::List(args) => list::run(args, &context).await,
         Command::Show(args) => show::run(args, &context).await,
@@ -86,7 +91,6 @@ pub async fn run(cli: Cli, stop: CancellationToken) -> anyhow::Result<ExitStatus
         Command::Verify(args) => verify::run(args, &context).await,
         Command::Restore(args) => restore::run(args, &context).await,
         Command::Key(args) => key::run(&args, &context),
-        Command::Init(args) => init::run(&args, &context),
         Command::Config(args) => config::run(&args, &context),
         Command::Completions(args) => completions::run(&args),
     }

@@ -12,6 +12,7 @@ use secrecy::SecretString;
 use super::Context;
 use crate::catalog::Catalog;
 use crate::pipeline::{Encryption, Keys};
+use crate::postgres;
 use crate::postgres::target::{Parts, Target, process_environment};
 use crate::settings::{ConnectionSource, Overrides, Settings, StoreSettings};
 use crate::store::{self, Store};
@@ -127,7 +128,8 @@ pub fn target_of_flag(flag: &'static str, text: &str) -> anyhow::Result<Target> 
     Ok(Target::parse(text, &process_environment)?)
 }
 
-fn target(source: &ConnectionSource) -> anyhow::Result<Target> {
+/// The connection parameters of a source.
+pub fn target(source: &ConnectionSource) -> Result<Target, postgres::Error> {
     use secrecy::ExposeSecret;
     Ok(match source {
         ConnectionSource::Url(url) => Target::parse(url.expose_secret(), &process_environment)?,
@@ -143,8 +145,8 @@ fn target(source: &ConnectionSource) -> anyhow::Result<Target> {
             };
             Target::from_parts(&parts, &process_environment)?
         }
-        ConnectionSource::Supabase { project_ref, password, .. } => {
-            Target::supabase(project_ref, password.clone())
+        ConnectionSource::Supabase { project_ref, password, pooler } => {
+            Target::supabase(project_ref, password.clone(), pooler.as_deref())
         }
         ConnectionSource::LibpqEnvironment => Target::from_environment(&process_environment)?,
     })

@@ -139,16 +139,14 @@ async fn request(
     let name = settings.database_name().unwrap_or_else(|_| "unnamed".to_owned());
     let flags = flags(&args, context);
     let target = to.clone().or_else(|| source.clone()).ok_or(crate::settings::Error::NoDatabase)?;
-    let safety = if args.in_place && !args.dry_run {
-        Some(safety_job(settings, &name, &target).await?)
-    } else {
-        None
-    };
+    let safety =
+        if args.in_place && !args.dry_run { Some(safety_job(settings, &name, &target).await?) } else { None };
     let destination = match (args.new_db, to) {
         _ if args.in_place => Destination::InPlace(target),
         (_, Some(to)) => Destination::Into(to),
         (new_db, None) => {
-            let name = new_db.unwrap_or_else(|| restore::name_with(target.database(), "_restored_", Timestamp::now()));
+            let name = new_db
+                .unwrap_or_else(|| restore::name_with(target.database(), "_restored_", Timestamp::now()));
             Destination::New { server: target, name }
         }
     };
@@ -185,12 +183,12 @@ async fn request(
 
 /// Everything that is there, into all configured stores.
 async fn safety_job(settings: &Settings, name: &str, target: &Target) -> anyhow::Result<Job> {
-    let stores = options::stores(settings, name, None).await.map_err(|error| {
-        match error.downcast::<crate::settings::Error>() {
-            Ok(crate::settings::Error::NoStore) => Error::NoSafetyStore.into(),
-            Ok(other) => other.into(),
-            Err(other) => other,
-        }
+    let stores = options::stores(settings, name, None).await.map_err(|error| match error
+        .downcast::<crate::settings::Error>(
+    ) {
+        Ok(crate::settings::Error::NoStore) => Error::NoSafetyStore.into(),
+        Ok(other) => other.into(),
+        Err(other) => other,
     })?;
     Ok(Job {
         database: name.to_owned(),
@@ -258,9 +256,9 @@ async fn undo(target: &Target, set_aside: &str, yes: bool, context: &Context) ->
     let undone = restore::undo(target, set_aside, yes, context.ui).await?;
     let database = target.database();
     context.ui.json(&json!({ "database": database, "from": set_aside, "set_aside": undone }))?;
-    context.ui.say(format!(
-        "database '{database}' is what '{set_aside}' was; what it was until now is '{undone}'"
-    ));
+    context
+        .ui
+        .say(format!("database '{database}' is what '{set_aside}' was; what it was until now is '{undone}'"));
     Ok(ExitStatus::Clean)
 }
 

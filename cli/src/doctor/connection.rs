@@ -1,8 +1,10 @@
 //! The way to the server: the shape of its address, whether it answers, who sits
 //! in between, and whether the wire is encrypted.
 
+use backstop_policy::provider::Provider;
+
+use crate::postgres::error::session_pooler;
 use crate::postgres::pooler::shares_backends;
-use crate::postgres::provider::{Provider, recognise, supabase_session_pooler};
 use crate::postgres::target::{SslMode, reserved_in_password};
 use crate::postgres::{Error, Session, Target};
 
@@ -17,8 +19,25 @@ pub fn address(target: &Target) -> Vec<Check> {
         .iter()
         .map(|host| {
             let user = target.user();
-            match recognise(host) {
-                Provider::SupabaseTransaction => Check::error(
+            if host.is_socket() {
+                return Check::ok(MODE, format!("by the Unix socket in '{}'", host.name()));
+            }
+            match Provider::detect(host.name(), Some(host.port()), Some(user)) {
+                // The dedicated pooler shares the direct host's name.
+                Provider::SupabaseTransaction { project_ref: Some(project) } if host.name().starts_with("db.") => {
+                    Check::error(
+                        MODE,
+                        format!(
+                            "'{}:6543' is the project's transaction pooler, which keeps no session for a dump",
+                            host.name()
+                        ),
+                        format!(
+                            "use port 5432, the direct connection; without IPv6, {}",
+                            session_pooler(&project)
+                        ),
+                    )
+                }
+                Provider::SupabaseTransaction { .. } => Check::error(
                     MODE,
                     format!(
                         "'{}:6543' is Supabase's transaction pooler, which keeps no session for a dump",
@@ -26,31 +45,20 @@ pub fn address(target: &Target) -> Vec<Check> {
                     ),
                     "use port 5432 of the same host: the session pooler",
                 ),
-                Provider::SupabaseDedicated { project } => Check::error(
-                    MODE,
-                    format!(
-                        "'{}:6543' is the project's transaction pooler, which keeps no session for a dump",
-                        host.name()
-                    ),
-                    format!(
-                        "use port 5432, the direct connection; without IPv6, {}",
-                        session_pooler(&project)
-                    ),
-                ),
-                Provider::NeonPooled { direct } => Check::error(
+                Provider::Neon { pooled: true } => Check::error(
                     MODE,
                     format!(
                         "'{}' is Neon's transaction pooler, which keeps no session for a dump",
                         host.name()
                     ),
-                    format!("use the direct host '{direct}'"),
+                    format!("use the direct host '{}'", host.name().replacen("-pooler.", ".", 1)),
                 ),
-                Provider::SupabaseSession if !user.contains('.') => Check::error(
+                Provider::SupabaseSession { .. } if !user.contains('.') => Check::error(
                     MODE,
                     format!("a Supabase pooler does not know the user '{user}'"),
                     format!("use the user '{user}.<project ref>'"),
                 ),
-                Provider::SupabaseDirect { project } if user.ends_with(&format!(".{project}")) => {
+                Provider::SupabaseDirect { project_ref: project } if user.ends_with(&format!(".{project}")) => {
                     Check::warning(
                         MODE,
                         format!(
@@ -59,17 +67,16 @@ pub fn address(target: &Target) -> Vec<Check> {
                         "use the user 'postgres' on the direct host",
                     )
                 }
-                Provider::SupabaseDirect { project } => Check {
+                Provider::SupabaseDirect { project_ref: project } => Check {
                     fix: Some(format!(
                         "on machines without IPv6 (GitHub's runners), {}",
                         session_pooler(&project)
                     )),
                     ..Check::ok(MODE, "direct to a Supabase project (IPv6 only without the IPv4 add-on)")
                 },
-                Provider::SupabaseSession => Check::ok(MODE, "through Supabase's session pooler"),
-                Provider::NeonDirect => Check::ok(MODE, "direct to a Neon compute"),
-                Provider::Socket => Check::ok(MODE, format!("by the Unix socket in '{}'", host.name())),
-                Provider::Other => Check::ok(MODE, format!("to {host}")),
+                Provider::SupabaseSession { .. } => Check::ok(MODE, "through Supabase's session pooler"),
+                Provider::Neon { pooled: false } => Check::ok(MODE, "direct to a Neon compute"),
+                Provider::Rds | Provider::SelfHosted => Check::ok(MODE, format!("to {host}")),
             }
         })
         .collect();
@@ -78,11 +85,6 @@ pub fn address(target: &Target) -> Vec<Check> {
         Check::warning("password-file", message, fix)
     }));
     checks
-}
-
-fn session_pooler(project: &str) -> String {
-    let text = supabase_session_pooler(project);
-    text.split_once("; ").map_or(text.clone(), |(_, use_it)| use_it.to_owned())
 }
 
 /// Characters in a URL's password that libpq takes raw and other programs do not.

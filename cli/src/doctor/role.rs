@@ -1,7 +1,9 @@
 //! What the role may do: a dump is complete only if nothing is hidden from it.
 //! Each fix is the statement to run as a superuser.
 
-use crate::postgres::privileges::{Privileges, Relation, quote};
+use backstop_policy::identifier::quote;
+
+use crate::postgres::privileges::{Privileges, Relation};
 
 use super::Check;
 

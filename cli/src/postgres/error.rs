@@ -7,8 +7,9 @@ use std::path::PathBuf;
 use tokio_postgres::error::SqlState;
 
 use super::privileges::Relation;
-use super::provider;
 use crate::error::Advise;
+use backstop_policy::identifier::quote;
+use backstop_policy::provider::Provider;
 
 /// The oldest server that is supported: pg_dump's own reach goes further back,
 /// but nothing older still gets security fixes.
@@ -214,9 +215,12 @@ fn list(tables: &[Relation]) -> String {
 
 impl Advise for Error {
     fn hint(&self) -> Option<String> {
-        let project = |host: &str| {
-            let name = host.strip_prefix("db.")?.strip_suffix(".supabase.co")?;
-            Some(provider::supabase_session_pooler(name))
+        let project = |host: &str| match Provider::detect(host, None, None) {
+            Provider::SupabaseDirect { project_ref } => Some(format!(
+                "the direct host of a Supabase project has only an IPv6 address; {}",
+                session_pooler(&project_ref)
+            )),
+            _ => None,
         };
         Some(match self {
             Self::BadTarget { .. } | Self::UnknownParameter { .. } => {
@@ -298,10 +302,10 @@ impl Advise for Error {
             Self::Denied { .. } => "run `backstop doctor`: it lists what the role may not read, with the GRANTs".to_owned(),
             Self::RowSecurity { user, .. } => format!(
                 "as a superuser: ALTER ROLE {} BYPASSRLS; or back up as the owner of the tables",
-                super::privileges::quote(user)
+                quote(user)
             ),
             Self::Unreadable { user, .. } => {
-                format!("as a superuser: GRANT pg_read_all_data TO {} (PostgreSQL 14 and newer)", super::privileges::quote(user))
+                format!("as a superuser: GRANT pg_read_all_data TO {} (PostgreSQL 14 and newer)", quote(user))
             }
             Self::UnreadableLargeObjects { .. } => {
                 "run `backstop doctor`: it prints the statement that grants them".to_owned()
@@ -311,4 +315,13 @@ impl Advise for Error {
             _ => return None,
         })
     }
+}
+
+/// How to reach a Supabase project where its direct host cannot be reached.
+/// Source: supabase.com/docs/guides/database/connecting-to-postgres (November 2026).
+pub fn session_pooler(project: &str) -> String {
+    format!(
+        "use its session pooler: host 'aws-<n>-<region>.pooler.supabase.com', port 5432, user 'postgres.{project}' \
+         (the exact host stands in the dashboard under Connect, Session pooler)"
+    )
 }

@@ -19,6 +19,16 @@ pub enum Provider {
     Builtin,
 }
 
+impl Provider {
+    pub fn as_str(self) -> &'static str {
+        match self {
+            Self::Libc => "libc",
+            Self::Icu => "icu",
+            Self::Builtin => "builtin",
+        }
+    }
+}
+
 /// What CREATE DATABASE has to be told so that text keeps its meaning.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Locale {
@@ -74,13 +84,13 @@ impl Locale {
         if server_major < 15 {
             return sql;
         }
-        let (provider, key) = match self.provider {
-            Provider::Libc => ("libc", None),
-            Provider::Icu => ("icu", Some("ICU_LOCALE")),
-            Provider::Builtin => ("builtin", Some("BUILTIN_LOCALE")),
+        let key = match self.provider {
+            Provider::Libc => None,
+            Provider::Icu => Some("ICU_LOCALE"),
+            Provider::Builtin => Some("BUILTIN_LOCALE"),
         };
         sql.push_str(" LOCALE_PROVIDER ");
-        sql.push_str(provider);
+        sql.push_str(self.provider.as_str());
         if let (Some(key), Some(locale)) = (key, &self.provider_locale) {
             let _ = write!(sql, " {key} {}", literal(locale));
         }
@@ -134,15 +144,15 @@ impl From<&Source> for Locale {
     fn from(source: &Source) -> Self {
         Self {
             encoding: source.encoding.clone(),
-            provider: match source.locale_provider.as_deref() {
-                Some("icu") => Provider::Icu,
-                Some("builtin") => Provider::Builtin,
+            provider: match source.locale_provider.as_str() {
+                "icu" => Provider::Icu,
+                "builtin" => Provider::Builtin,
                 _ => Provider::Libc,
             },
             collate: source.collate.clone(),
             ctype: source.ctype.clone(),
             provider_locale: source.locale.clone(),
-            icu_rules: None,
+            icu_rules: source.icu_rules.clone(),
         }
     }
 }
@@ -219,7 +229,7 @@ mod tests {
     #[test]
     fn substitutes_keep_the_language_and_the_encoding() {
         let names: Vec<_> = german().substitutes().iter().map(Locale::describe).collect();
-        let icu = "ICU locale 'de-D'";
+        let icu = "ICU locale 'de-DE'";
         assert_eq!(names, [icu, icu, "locale 'C.UTF-8'", "locale 'C'"]);
         assert!(german().substitutes().iter().all(|other| other.encoding == "UTF8"));
     }

@@ -4,14 +4,13 @@
 mod account;
 pub mod cluster;
 pub mod database;
-mod error;
+pub mod error;
 pub mod finder;
 pub mod fingerprint;
 pub mod globals;
 pub mod locale;
 pub mod pooler;
 pub mod privileges;
-pub mod provider;
 mod refusal;
 pub mod session;
 pub mod snapshot;

@@ -5,6 +5,7 @@
 
 use std::fmt;
 
+use backstop_policy::identifier::quote;
 use serde::Serialize;
 use tokio_postgres::{SimpleQueryMessage, SimpleQueryRow};
 
@@ -127,11 +128,6 @@ impl Privileges {
         }
         Ok(())
     }
-}
-
-/// A name as an SQL identifier, always quoted.
-pub fn quote(name: &str) -> String {
-    format!("\"{}\"", name.replace('"', "\"\""))
 }
 
 fn text(row: &SimpleQueryRow, column: usize) -> String {

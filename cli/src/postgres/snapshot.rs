@@ -6,6 +6,8 @@ use std::collections::BTreeMap;
 use backstop_policy::manifest::{Counted, Fingerprint, Source, TableProof};
 use tokio_postgres::Client;
 
+use super::locale::Locale;
+use super::privileges::Privileges;
 use super::session::Session;
 use super::target::Target;
 use super::{Error, fingerprint};
@@ -55,6 +57,16 @@ impl Snapshot {
     /// Why the snapshot could not be exported.
     pub fn not_shared(&self) -> Option<&str> {
         self.not_shared.as_deref()
+    }
+
+    /// The very server that answered: where several hosts are named, a second
+    /// connection must not end up on another one.
+    pub fn target(&self) -> &Target {
+        self.session.target()
+    }
+
+    pub async fn privileges(&self) -> Result<Privileges, Error> {
+        Privileges::of(&self.session).await
     }
 
     pub fn server_major(&self) -> u32 {
@@ -232,37 +244,29 @@ async fn begin(session: &Session) -> Result<(), Error> {
 
 async fn source(client: &Client) -> Result<Source, Error> {
     let failed = |error| Error::asking("describe the database")(error);
+    let locale = Locale::of(client).await.map_err(failed)?;
     let row = client
         .query_one(
             "SELECT current_database()::text, current_setting('server_version'), \
-             current_setting('server_version_num')::int4, pg_encoding_to_char(d.encoding)::text, d.datcollate::text, \
-             d.datctype::text, pg_get_userbyid(d.datdba)::text, pg_database_size(d.oid), to_jsonb(d) ->> 'datlocprovider', \
-             coalesce(to_jsonb(d) ->> 'datlocale', to_jsonb(d) ->> 'daticulocale') \
+             current_setting('server_version_num')::int4, pg_get_userbyid(d.datdba)::text, pg_database_size(d.oid) \
              FROM pg_database d WHERE d.datname = current_database()",
             &[],
         )
         .await
         .map_err(failed)?;
-    let provider: Option<String> = row.get(8);
     Ok(Source {
         database: row.get(0),
         server_version: row.get(1),
         server_version_num: u32::try_from(row.get::<_, i32>(2)).unwrap_or_default(),
         system_identifier: system_identifier(client).await,
-        encoding: row.get(3),
-        collate: row.get(4),
-        ctype: row.get(5),
-        locale_provider: provider.map(|letter| {
-            match letter.as_str() {
-                "i" => "icu",
-                "b" => "builtin",
-                _ => "libc",
-            }
-            .to_owned()
-        }),
-        locale: row.get(9),
-        owner: row.get(6),
-        bytes: u64::try_from(row.get::<_, i64>(7)).unwrap_or_default(),
+        encoding: locale.encoding,
+        collate: locale.collate,
+        ctype: locale.ctype,
+        locale_provider: locale.provider.as_str().to_owned(),
+        locale: locale.provider_locale,
+        icu_rules: locale.icu_rules,
+        owner: row.get(3),
+        bytes: u64::try_from(row.get::<_, i64>(4)).unwrap_or_default(),
     })
 }
 

@@ -41,8 +41,10 @@ pub enum Error {
     NoDump { what: String },
     #[error("cannot read the dump")]
     Read(#[source] io::Error),
-    #[error("{what} is not what was committed: {found_bytes} bytes with SHA-256 {found_sha256}, but \
-             {expected_bytes} bytes with {expected_sha256} are in the manifest")]
+    #[error(
+        "{what} is not what was committed: {found_bytes} bytes with SHA-256 {found_sha256}, but \
+             {expected_bytes} bytes with {expected_sha256} are in the manifest"
+    )]
     Changed {
         what: String,
         expected_bytes: u64,
@@ -60,7 +62,9 @@ pub enum Error {
     NamesDatabase { line: u64 },
     #[error("this is a dump of a whole cluster, made by pg_dumpall")]
     ClusterDump,
-    #[error("--table, --schema, --schema-only, --data-only, --no-owner and --no-privileges need an archive, but this is plain SQL")]
+    #[error(
+        "--table, --schema, --schema-only, --data-only, --no-owner and --no-privileges need an archive, but this is plain SQL"
+    )]
     NoChoiceInSql,
 
     // Where it goes.

@@ -2,7 +2,7 @@
 
 use std::collections::BTreeSet;
 
-use crate::archive::{Provider, TargetFacts};
+use crate::archive::{Managed, TargetFacts};
 use crate::postgres::Error;
 use crate::postgres::session::Session;
 use crate::postgres::target::Target;
@@ -53,13 +53,13 @@ async fn ask(session: &Session) -> Result<TargetFacts, Error> {
 
 /// Managed providers keep the superuser, and are known by the role that they
 /// give in place of it; a host's name may be anything.
-fn provider(roles: &BTreeSet<String>) -> Option<Provider> {
+fn provider(roles: &BTreeSet<String>) -> Option<Managed> {
     [
-        ("supabase_admin", Provider::Supabase),
-        ("neon_superuser", Provider::Neon),
-        ("rds_superuser", Provider::Rds),
-        ("cloudsqlsuperuser", Provider::CloudSql),
-        ("azure_pg_admin", Provider::Azure),
+        ("supabase_admin", Managed::Supabase),
+        ("neon_superuser", Managed::Neon),
+        ("rds_superuser", Managed::Rds),
+        ("cloudsqlsuperuser", Managed::CloudSql),
+        ("azure_pg_admin", Managed::Azure),
     ]
     .into_iter()
     .find_map(|(role, provider)| roles.contains(role).then_some(provider))

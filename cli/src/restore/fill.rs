@@ -15,12 +15,12 @@ use super::psql::Frame;
 use super::report::{self, Comparison, LeftOut};
 use super::{Error, Request, facts, globals, plain, properties};
 use crate::archive::{self, Choice, Halves, Plan, Selection, Toc};
+use crate::postgres;
 use crate::postgres::database;
 use crate::postgres::locale::Locale;
 use crate::postgres::session::Session;
 use crate::postgres::snapshot::Snapshot;
 use crate::postgres::target::Target;
-use crate::postgres;
 use crate::ui::Ui;
 use crate::verify::compare::{Compared, compare};
 
@@ -137,7 +137,9 @@ pub async fn into(
             let ran = plain::restore(dump, target, frame, stop).await?;
             let mut filled = counted(target, "plain SQL carries no proof").await?;
             if !ran.end_was_marked {
-                filled.notes.push("pg_dump did not mark its end, so whether it is whole cannot be told".to_owned());
+                filled
+                    .notes
+                    .push("pg_dump did not mark its end, so whether it is whole cannot be told".to_owned());
             }
             filled
         }
@@ -186,7 +188,8 @@ pub async fn roles(
     if missing.is_empty() {
         return Ok(made.left_out);
     }
-    let globals = !request.globals && request.origin.manifest().is_some_and(|manifest| manifest.globals.is_some());
+    let globals =
+        !request.globals && request.origin.manifest().is_some_and(|manifest| manifest.globals.is_some());
     Err(Error::MissingRoles { roles: missing, globals })
 }
 
@@ -226,7 +229,12 @@ fn wanted_roles(request: &Request, toc: &Toc) -> Result<BTreeSet<String>, Error>
     Ok(archive::roles(&part))
 }
 
-pub async fn held_against(request: &Request, target: &Target, toc: &Toc, plan: &Plan) -> Result<Filled, Error> {
+pub async fn held_against(
+    request: &Request,
+    target: &Target,
+    toc: &Toc,
+    plan: &Plan,
+) -> Result<Filled, Error> {
     let Some(manifest) = request.origin.manifest() else {
         return counted(target, "the dump was not made by backstop").await;
     };

@@ -44,7 +44,9 @@ pub async fn make(admin: &Session, text: &str) -> Result<Made, Error> {
             }
             Ok(()) => {}
             Err(error) if creates => {
-                return Err(postgres::Error::asking(format!("make role '{}'", roles.join("', '")))(error).into());
+                return Err(
+                    postgres::Error::asking(format!("make role '{}'", roles.join("', '")))(error).into()
+                );
             }
             // An attribute that only a superuser may give, a grantor that is not here.
             Err(error) => made.left_out.push(LeftOut {

@@ -32,7 +32,8 @@ pub async fn same_database(one: &Session, other: &Session) -> Result<bool, Error
     let failed = || postgres::Error::asking("tell source and target apart");
     let key: i64 = rand::thread_rng().r#gen();
     one.execute("SELECT pg_advisory_lock($1)", &[&key]).await.map_err(failed())?;
-    let free: bool = other.query_one("SELECT pg_try_advisory_lock($1)", &[&key]).await.map_err(failed())?.get(0);
+    let free: bool =
+        other.query_one("SELECT pg_try_advisory_lock($1)", &[&key]).await.map_err(failed())?.get(0);
     one.execute("SELECT pg_advisory_unlock($1)", &[&key]).await.map_err(failed())?;
     if free {
         other.execute("SELECT pg_advisory_unlock($1)", &[&key]).await.map_err(failed())?;

@@ -32,7 +32,8 @@ impl Hooks {
     }
 
     pub async fn after(&self, event: &Event<'_>, good: bool) -> Result<(), Error> {
-        run("after_restore", self.after.as_deref(), self, event, if good { "restored" } else { "failed" }).await
+        run("after_restore", self.after.as_deref(), self, event, if good { "restored" } else { "failed" })
+            .await
     }
 }
 

@@ -23,7 +23,12 @@ use crate::postgres::target::Target;
 use crate::ui::Ui;
 
 /// Restore over `target`.
-pub async fn run(request: &Request, target: &Target, ui: Ui, stop: &CancellationToken) -> Result<Report, Error> {
+pub async fn run(
+    request: &Request,
+    target: &Target,
+    ui: Ui,
+    stop: &CancellationToken,
+) -> Result<Report, Error> {
     let begun = Instant::now();
     let session = Session::connect(target).await?;
     let database = target.database().to_owned();
@@ -41,7 +46,8 @@ pub async fn run(request: &Request, target: &Target, ui: Ui, stop: &Cancellation
     if let Some(toc) = content.toc() {
         fill::roles(request, toc, &session, ui, stop).await?;
     }
-    let choice = if partial { Some(tables::Choice::of(request, &content, &session, ui).await?) } else { None };
+    let choice =
+        if partial { Some(tables::Choice::of(request, &content, &session, ui).await?) } else { None };
     if choice.as_ref().is_none_or(tables::Choice::overwrites) {
         ui.note(seen.text().trim_end());
         confirm(&database, request.yes)?;
@@ -75,23 +81,14 @@ pub async fn run(request: &Request, target: &Target, ui: Ui, stop: &Cancellation
     let (safety, filled, set_aside) = outcome?;
     after?;
     let next = next_steps(request, target, &safety, set_aside.as_deref());
-    let mut report = Report {
-        safety_backup: Some(safety),
-        set_aside,
-        next,
-        ..super::report_of(request, target, filled)
-    };
+    let mut report =
+        Report { safety_backup: Some(safety), set_aside, next, ..super::report_of(request, target, filled) };
     report.seconds = begun.elapsed().as_secs_f64();
     Ok(report)
 }
 
 /// Put the database that a restore set aside back in its place.
-pub async fn undo(
-    target: &Target,
-    set_aside: &str,
-    yes: bool,
-    ui: Ui,
-) -> Result<String, Error> {
+pub async fn undo(target: &Target, set_aside: &str, yes: bool, ui: Ui) -> Result<String, Error> {
     let live = target.database();
     if !swap::is_set_aside(set_aside, live) {
         return Err(Error::NotSetAside { name: set_aside.to_owned(), live: live.to_owned() });
@@ -159,7 +156,9 @@ async fn check_disk(request: &Request, session: &Session, seen: &Overview, ui: U
             indicatif::HumanBytes(size)
         )),
         Ok(_) => {}
-        Err(why) => ui.note(format!("free disk for twice {} not checked: {why}", indicatif::HumanBytes(size))),
+        Err(why) => {
+            ui.note(format!("free disk for twice {} not checked: {why}", indicatif::HumanBytes(size)))
+        }
     }
     Ok(())
 }

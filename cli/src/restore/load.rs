@@ -12,7 +12,9 @@ use tokio_util::sync::CancellationToken;
 
 use super::psql::{self, Frame, Script};
 use super::{Error, facts};
-use crate::archive::{Coding, Plan, Recoding, Selection, TargetFacts, Toc, list_file, plan as plan_of, read_toc, recode};
+use crate::archive::{
+    Coding, Plan, Recoding, Selection, TargetFacts, Toc, list_file, plan as plan_of, read_toc, recode,
+};
 use crate::postgres::target::Target;
 use crate::postgres::tools::ClientTools;
 
@@ -119,7 +121,8 @@ async fn direct(
     stop: &CancellationToken,
 ) -> Result<(), Error> {
     command.stdin(Stdio::piped()).stdout(Stdio::null()).stderr(Stdio::piped());
-    let mut child = tokio::process::Command::from(command).kill_on_drop(true).spawn().map_err(cannot_start)?;
+    let mut child =
+        tokio::process::Command::from(command).kill_on_drop(true).spawn().map_err(cannot_start)?;
     let stdin = child.stdin.take().ok_or_else(|| cannot_start(io::Error::other("no pipe to it")))?;
     let stdin = ChildStdin::from(stdin.into_owned_fd().map_err(cannot_start)?);
     let feeding = tokio::task::spawn_blocking(move || {
@@ -155,7 +158,12 @@ struct Printing {
 }
 
 impl Printing {
-    fn start(mut command: Command, archive: Archive, list: NamedTempFile, readable: bool) -> Result<Self, Error> {
+    fn start(
+        mut command: Command,
+        archive: Archive,
+        list: NamedTempFile,
+        readable: bool,
+    ) -> Result<Self, Error> {
         command.stdin(Stdio::piped()).stdout(Stdio::piped()).stderr(Stdio::piped());
         let mut child = command.spawn().map_err(cannot_start)?;
         let (Some(stdin), Some(stdout), Some(mut stderr)) =

@@ -26,7 +26,10 @@ const CONNECT_LIMIT: Duration = Duration::from_secs(20);
 const SILENCE_LIMIT: Duration = Duration::from_secs(60);
 
 pub enum Origin {
-    Backup { catalog: Catalog, backup: Box<Backup> },
+    Backup {
+        catalog: Catalog,
+        backup: Box<Backup>,
+    },
     File(PathBuf),
     /// Its query may be a secret: see [`shown`].
     Url(Url),
@@ -287,7 +290,9 @@ impl<R: Read> Read for Plain<R> {
         {
             let stored = self.stored.lock().unwrap_or_else(PoisonError::into_inner).digest();
             same(&format!("{}, as stored,", self.what), &artifact.stored, &stored)
-                .and_then(|()| same(&format!("{}, decrypted,", self.what), &artifact.plain, &self.count.digest()))
+                .and_then(|()| {
+                    same(&format!("{}, decrypted,", self.what), &artifact.plain, &self.count.digest())
+                })
                 .map_err(io::Error::other)?;
         }
         Ok(length)

@@ -86,7 +86,10 @@ impl Overview {
 /// old one, or be lost with it.
 pub async fn nothing_attached(session: &Session, database: &str) -> Result<(), Error> {
     for (what, query) in [
-        ("replication slots", "SELECT slot_name::text FROM pg_replication_slots WHERE database = current_database()"),
+        (
+            "replication slots",
+            "SELECT slot_name::text FROM pg_replication_slots WHERE database = current_database()",
+        ),
         (
             "subscriptions",
             "SELECT subname::text FROM pg_subscription s JOIN pg_database d ON d.oid = s.subdbid \
@@ -94,10 +97,8 @@ pub async fn nothing_attached(session: &Session, database: &str) -> Result<(), E
         ),
         ("prepared transactions", "SELECT gid FROM pg_prepared_xacts WHERE database = current_database()"),
     ] {
-        let rows = session
-            .query(query, &[])
-            .await
-            .map_err(postgres::Error::asking(format!("look for {what}")))?;
+        let rows =
+            session.query(query, &[]).await.map_err(postgres::Error::asking(format!("look for {what}")))?;
         let names: Vec<String> = rows.iter().map(|row| row.get(0)).collect();
         if !names.is_empty() {
             return Err(Error::Attached { what, database: database.to_owned(), names });

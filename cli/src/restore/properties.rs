@@ -77,7 +77,8 @@ pub fn statements(toc: &Toc, name: &str, selection: &Selection) -> Vec<Statement
         }
         for statement in sql::statements(&entry.definition) {
             if let Some(sql) = rename(statement, &database.tag, name) {
-                statements.push(Statement { what: format!("{what} of the database ({})", short(statement)), sql });
+                statements
+                    .push(Statement { what: format!("{what} of the database ({})", short(statement)), sql });
             }
         }
     }

@@ -136,11 +136,8 @@ impl Feed {
                 // psql would take a byte order mark for a part of the first word.
                 piece = piece.strip_prefix(b"\xEF\xBB\xBF").unwrap_or(piece);
             }
-            let filtered = if length == 0 {
-                self.filter.finish(&mut out)
-            } else {
-                self.filter.feed(piece, &mut out)
-            };
+            let filtered =
+                if length == 0 { self.filter.finish(&mut out) } else { self.filter.feed(piece, &mut out) };
             filtered.map_err(Stopped::Text)?;
             self.write(&out)?;
             out.clear();

@@ -59,7 +59,9 @@ pub async fn run(
 
 fn schemas_of(toc: &Toc) -> BTreeSet<String> {
     let own = toc.entries.iter().filter(|entry| entry.desc == "SCHEMA").map(|entry| entry.tag.clone());
-    own.chain(toc.entries.iter().map(|entry| entry.namespace.clone())).filter(|name| !name.is_empty()).collect()
+    own.chain(toc.entries.iter().map(|entry| entry.namespace.clone()))
+        .filter(|name| !name.is_empty())
+        .collect()
 }
 
 /// Schemas whose contents are this role's to replace.
@@ -89,9 +91,8 @@ async fn clear(session: &Session, going: &BTreeSet<String>, toc: Option<&Toc>) -
     }
     for schema in going {
         let _ = writeln!(sql, "DROP SCHEMA {} CASCADE;", quote(schema));
-        let made_by_dump = toc.is_none_or(|toc| {
-            toc.entries.iter().any(|entry| entry.desc == "SCHEMA" && entry.tag == *schema)
-        });
+        let made_by_dump = toc
+            .is_none_or(|toc| toc.entries.iter().any(|entry| entry.desc == "SCHEMA" && entry.tag == *schema));
         if schema == "public" || !made_by_dump {
             sql += &make_again(session, schema).await?;
         }

@@ -25,9 +25,13 @@ impl From<&archive::LeftOut> for LeftOut {
 pub enum Comparison {
     /// Every row count, sequence and object is as in the snapshot.
     Equal,
-    Different { failures: Vec<String> },
+    Different {
+        failures: Vec<String>,
+    },
     /// There is nothing to hold it against.
-    Unproven { reason: String },
+    Unproven {
+        reason: String,
+    },
 }
 
 impl Comparison {
@@ -79,7 +83,8 @@ impl Report {
     }
 
     pub fn text(&self) -> String {
-        let mut text = format!("restored {} into database '{}' on {}\n", self.origin, self.database, self.server);
+        let mut text =
+            format!("restored {} into database '{}' on {}\n", self.origin, self.database, self.server);
         let mut line = |label: &str, value: &str| text += &format!("  {label:<10} {value}\n");
         line("rows", &format!("{} in {} tables", HumanCount(self.rows), HumanCount(self.tables)));
         line("took", &format!("{:.1} s", self.seconds));

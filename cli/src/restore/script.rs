@@ -57,17 +57,33 @@ enum State {
     /// A `/` that may begin a comment.
     Slash,
     LineComment,
-    BlockComment { depth: u32, last: u8 },
+    BlockComment {
+        depth: u32,
+        last: u8,
+    },
     /// In a string; with `escapes`, a backslash takes the next byte along.
-    String { escapes: bool, escaped: bool },
+    String {
+        escapes: bool,
+        escaped: bool,
+    },
     /// After a quote that ends a string, unless another one follows at once.
-    StringEnd { escapes: bool },
+    StringEnd {
+        escapes: bool,
+    },
     Name,
     /// After a `$`: a tag that may open a dollar quote.
-    Dollar { tag: Vec<u8> },
-    DollarString { tag: Vec<u8>, matched: Option<usize> },
+    Dollar {
+        tag: Vec<u8>,
+    },
+    DollarString {
+        tag: Vec<u8>,
+        matched: Option<usize>,
+    },
     /// A backslash command: its word, then the rest of its line.
-    Command { word: Vec<u8>, named: bool },
+    Command {
+        word: Vec<u8>,
+        named: bool,
+    },
     Copy(CopyLine),
 }
 
@@ -134,7 +150,8 @@ impl Filter {
         if matches!(self.state, State::LineComment | State::Command { .. }) {
             self.feed(b"\n", out)?;
         }
-        let whole = self.state == State::Top && self.key.is_empty() && self.word.is_empty() && !self.copy_follows;
+        let whole =
+            self.state == State::Top && self.key.is_empty() && self.word.is_empty() && !self.copy_follows;
         if !whole || (self.is_pg_dump && !self.complete) {
             return Err(Error::Truncated { line: self.line });
         }
@@ -154,7 +171,8 @@ impl Filter {
                     return Ok(false);
                 }
                 self.comment = b"--".to_vec();
-                self.state = if dashes { State::LineComment } else { State::BlockComment { depth: 1, last: 0 } };
+                self.state =
+                    if dashes { State::LineComment } else { State::BlockComment { depth: 1, last: 0 } };
                 // What looked like an operator was none.
                 self.key.pop();
                 if self.key.is_empty() {
@@ -239,9 +257,7 @@ impl Filter {
                 out.push(byte);
                 self.state = match (*line, byte) {
                     (CopyLine::Marker, b'\n') => State::Top,
-                    (_, b'\n') => {
-                            State::Copy(CopyLine::Start)
-                    }
+                    (_, b'\n') => State::Copy(CopyLine::Start),
                     (CopyLine::Start, b'\\') => State::Copy(CopyLine::Backslash),
                     (CopyLine::Backslash, b'.') | (CopyLine::Marker, b'\r') => State::Copy(CopyLine::Marker),
                     _ => State::Copy(CopyLine::Other),
@@ -343,7 +359,8 @@ impl Filter {
 
     fn end_statement(&mut self, out: &mut Vec<u8>) -> Result<(), Error> {
         let key = std::mem::take(&mut self.key);
-        let words: Vec<&[u8]> = key.split(|byte| *byte == b' ').filter(|word| !word.is_empty()).take(4).collect();
+        let words: Vec<&[u8]> =
+            key.split(|byte| *byte == b' ').filter(|word| !word.is_empty()).take(4).collect();
         let is = |expected: &[&[u8]]| words.starts_with(expected);
         let mut drop = self.rules.drop_transaction_timeout && is(&[b"SET", b"TRANSACTION_TIMEOUT"]);
         if self.rules.one_transaction {
@@ -474,7 +491,15 @@ mod tests {
     #[test]
     fn commands_of_psql_are_refused_but_for_its_own_guard() {
         assert_eq!(filtered("\\restrict abc\nSELECT 1;\n\\unrestrict abc").unwrap(), "\nSELECT 1;\n\n");
-        for command in ["\\! ls", "\\connect other", "\\i /etc/passwd", "\\o |sh", "\\copy t from x", "SELECT 1 \\g |sh", "\\restrict2 x"] {
+        for command in [
+            "\\! ls",
+            "\\connect other",
+            "\\i /etc/passwd",
+            "\\o |sh",
+            "\\copy t from x",
+            "SELECT 1 \\g |sh",
+            "\\restrict2 x",
+        ] {
             let text = format!("SELECT 1;\nCOPY t FROM stdin;\n1\n\\.\n{command}\n");
             let error = filtered(&text).unwrap_err();
             assert!(error.starts_with("line 5 of the dump holds '\\"), "{error}");

@@ -45,7 +45,8 @@ pub fn tokens(sql: &str) -> Vec<Token> {
                 continue;
             }
             '\'' | '"' => {
-                let escapes = first == '\'' && matches!(tokens.last(), Some(Token { end, kind: Kind::Word(e), .. })
+                let escapes = first == '\''
+                    && matches!(tokens.last(), Some(Token { end, kind: Kind::Word(e), .. })
                     if *end == start && e.eq_ignore_ascii_case("e"));
                 if escapes {
                     tokens.pop();

@@ -59,20 +59,19 @@ pub async fn elsewhere(target: &Target) -> Result<Session, Error> {
         }
     }
     Err(last.map_or_else(
-        || Error::Postgres(postgres::Error::NoDatabase { at: target.to_string(), database: "postgres".to_owned() }),
+        || {
+            Error::Postgres(postgres::Error::NoDatabase {
+                at: target.to_string(),
+                database: "postgres".to_owned(),
+            })
+        },
         Error::Postgres,
     ))
 }
 
 /// `live` becomes `set_aside`, and `restored` becomes `live`. It is not stopped
 /// half-way by a signal.
-pub async fn swap(
-    admin: &Session,
-    live: &str,
-    restored: &str,
-    set_aside: &str,
-    ui: Ui,
-) -> Result<(), Error> {
+pub async fn swap(admin: &Session, live: &str, restored: &str, set_aside: &str, ui: Ui) -> Result<(), Error> {
     for name in [live, restored] {
         if !database::exists(admin, name).await? {
             let at = admin.target().to_string();
@@ -134,7 +133,8 @@ async fn send_away(admin: &Session, databases: &[&str]) -> Result<i64, Error> {
         // One that this role may not end, or that has ended meanwhile, is counted below.
         let _ = admin.execute("SELECT pg_terminate_backend($1)", &[&pid.get::<_, i32>(0)]).await;
     }
-    let row = admin.query_one(&format!("SELECT count(*) {backends}"), &[&databases]).await.map_err(failed())?;
+    let row =
+        admin.query_one(&format!("SELECT count(*) {backends}"), &[&databases]).await.map_err(failed())?;
     Ok(row.get(0))
 }
 

@@ -48,7 +48,11 @@ impl Choice {
             let tables = missing.iter().map(|name| shown(name)).collect();
             return Err(Error::CannotFill { tables, why: "they are not there" });
         }
-        let mut plan = if existing.is_empty() { whole } else { Plan { foreign_keys: whole.foreign_keys, ..Plan::default() } };
+        let mut plan = if existing.is_empty() {
+            whole
+        } else {
+            Plan { foreign_keys: whole.foreign_keys, ..Plan::default() }
+        };
         let mut frame = Frame::default();
         if !existing.is_empty() {
             let part = |names: &mut dyn Iterator<Item = &Name>, halves| {
@@ -72,11 +76,15 @@ impl Choice {
             ids.extend(filled);
             frame = around(session, toc, &existing, &rows).await?;
             // Data blocks come in the archive's order.
-            plan.entries = toc.entries.iter().map(|entry| entry.dump_id).filter(|id| ids.contains(id)).collect();
+            plan.entries =
+                toc.entries.iter().map(|entry| entry.dump_id).filter(|id| ids.contains(id)).collect();
         }
         for key in &plan.foreign_keys {
             let Some(key) = (!key.both_inside).then_some(key) else { continue };
-            ui.note(format!("foreign key '{}' from {} to {} is checked", key.constraint, key.from_table, key.to_table));
+            ui.note(format!(
+                "foreign key '{}' from {} to {} is checked",
+                key.constraint, key.from_table, key.to_table
+            ));
         }
         for name in &existing {
             ui.note(format!("the rows of {} are replaced by those of the archive", shown(name)));
@@ -136,7 +144,9 @@ fn tables_of(toc: &Toc, plan: &Plan) -> BTreeSet<Name> {
     let chosen: BTreeSet<i32> = plan.entries.iter().copied().collect();
     toc.entries
         .iter()
-        .filter(|entry| chosen.contains(&entry.dump_id) && matches!(entry.desc.as_str(), "TABLE" | "TABLE DATA"))
+        .filter(|entry| {
+            chosen.contains(&entry.dump_id) && matches!(entry.desc.as_str(), "TABLE" | "TABLE DATA")
+        })
         .map(|entry| (entry.namespace.clone(), entry.tag.clone()))
         .collect()
 }
@@ -167,7 +177,12 @@ async fn existing(session: &Session, tables: &BTreeSet<Name>) -> Result<BTreeSet
 }
 
 /// What is done before and after the rows of existing tables are loaded.
-async fn around(session: &Session, toc: &Toc, existing: &BTreeSet<Name>, rows: &Plan) -> Result<Frame, Error> {
+async fn around(
+    session: &Session,
+    toc: &Toc,
+    existing: &BTreeSet<Name>,
+    rows: &Plan,
+) -> Result<Frame, Error> {
     let failed = || postgres::Error::asking("read the keys and triggers of the tables");
     session.batch_execute("SET search_path = ''").await.map_err(failed())?;
     let names: Vec<String> = existing.iter().map(qualified).collect();
@@ -196,7 +211,8 @@ async fn around(session: &Session, toc: &Toc, existing: &BTreeSet<Name>, rows: &
         )
         .await
         .map_err(failed())?;
-    let not_ours = tables.iter().any(|row| !row.get::<_, bool>(2)) || keys.iter().any(|row| !row.get::<_, bool>(3));
+    let not_ours =
+        tables.iter().any(|row| !row.get::<_, bool>(2)) || keys.iter().any(|row| !row.get::<_, bool>(3));
     if not_ours {
         let tables = existing.iter().map(shown).collect();
         let why = "they, or tables that their foreign keys join them to, belong to another role";

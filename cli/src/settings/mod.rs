@@ -295,7 +295,7 @@ impl Settings {
             return Ok(ConnectionSource::Supabase {
                 project_ref: self.text(&supabase.project_ref.0)?,
                 password: self.secret(&supabase.password.0)?,
-                region: self.optional(supabase.region.as_ref())?,
+                pooler: self.optional(supabase.pooler.as_ref())?,
             });
         }
         let port = self.optional(entry.port.as_ref().map(|port| &port.0))?;

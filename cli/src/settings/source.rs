@@ -28,8 +28,8 @@ pub enum ConnectionSource {
     Supabase {
         project_ref: String,
         password: SecretString,
-        /// Leads to the session pooler, for networks without IPv6.
-        region: Option<String>,
+        /// Host of the session pooler, for machines without IPv6.
+        pooler: Option<String>,
     },
     /// PGHOST, PGSERVICE and so on.
     LibpqEnvironment,
@@ -47,7 +47,7 @@ pub(super) fn environment(overrides: &Overrides, env: &Environment) -> Result<Co
     let project = set("SUPABASE_PROJECT_REF");
     if let Some((project_ref, password)) = project.clone().zip(set("SUPABASE_DB_PASSWORD")) {
         let password = SecretString::from(password);
-        return Ok(ConnectionSource::Supabase { project_ref, password, region: set("SUPABASE_REGION") });
+        return Ok(ConnectionSource::Supabase { project_ref, password, pooler: set("SUPABASE_POOLER_HOST") });
     }
     if LIBPQ.into_iter().any(|name| set(name).is_some()) {
         return Ok(ConnectionSource::LibpqEnvironment);

@@ -105,9 +105,8 @@ fn missing_objects(toc: &Toc, fingerprint: &Fingerprint) -> Vec<String> {
                 _ => continue,
             };
             let bare = tag.rsplit(' ').next().unwrap_or(&tag);
-            if !there.contains(&(schema, tag.as_str()))
-                && !(kind == "index" && there.contains(&(schema, bare)))
-            {
+            let by_constraint = kind == "index" && there.contains(&(schema, bare));
+            if !by_constraint && !there.contains(&(schema, tag.as_str())) {
                 failures.push(format!("{kind} {object} is not in the archive"));
             }
         }

@@ -115,59 +115,61 @@ pub async fn verify(request: &Request<'_>, ui: Ui, stop: &CancellationToken) -> 
         trial_server: None,
         checks: Vec::new(),
     };
-    climb(request, &mut record, ui, stop).await?;
+    match climb(request, &mut record, ui, stop).await {
+        Ok(()) => {}
+        Err(Stop::Failed(failure)) => record.failures.push(failure),
+        Err(Stop::Error(error)) => return Err(error),
+    }
     record.passed = record.failures.is_empty() && record.reached == Some(request.level);
     record.seconds = begun.elapsed().as_secs_f64();
     request.catalog.record(manifest, &record).await?;
     Ok(record)
 }
 
-/// Go up the levels until one does not hold.
+/// Why the climb ended early.
+enum Stop {
+    /// The answer: this level does not hold.
+    Failed(String),
+    /// There is no answer.
+    Error(Error),
+}
+
+impl<E: Into<Error>> From<E> for Stop {
+    fn from(error: E) -> Self {
+        Self::Error(error.into())
+    }
+}
+
+/// Go up the levels until one does not hold, noting each in the record.
 async fn climb(
     request: &Request<'_>,
     record: &mut Verification,
     ui: Ui,
     stop: &CancellationToken,
-) -> Result<(), Error> {
+) -> Result<(), Stop> {
     let manifest = &request.backup.manifest;
-    let fail = |record: &mut Verification, failure: String| record.failures.push(failure);
+    let reached = |record: &mut Verification, level| {
+        record.reached = Some(level);
+        request.level == level
+    };
 
     let progress = ui.progress("reading the stored dump", Some(manifest.artifact.stored.bytes));
-    let seen = match read(request, &manifest.artifact, progress, stop).await? {
-        Ok(seen) => seen,
-        Err(failure) => return Ok(fail(record, failure)),
-    };
-    if let Some(failure) = differs(&manifest.artifact.key, &manifest.artifact.stored, &seen.stored) {
-        return Ok(fail(record, failure));
-    }
+    let seen = read(request, &manifest.artifact, progress, stop).await?;
+    same(&manifest.artifact.key, &manifest.artifact.stored, &seen.stored)?;
     if let Some(globals) = &manifest.globals {
         match request.catalog.digest_stored(&globals.key, |_| {}).await {
-            Ok(found) => {
-                if let Some(failure) = differs(&globals.key, &globals.stored, &found) {
-                    return Ok(fail(record, failure));
-                }
-            }
-            Err(catalog::Error::Store(store::Error::NotFound { key, .. })) => {
-                return Ok(fail(record, format!("'{key}' is gone from the store")));
-            }
+            Ok(found) => same(&globals.key, &globals.stored, &found)?,
+            Err(catalog::Error::Store(store::Error::NotFound { key, .. })) => return Err(gone(&key)),
             Err(error) => return Err(error.into()),
         }
     }
-    record.reached = Some(Level::Stored);
-    if request.level == Level::Stored {
+    if reached(record, Level::Stored) {
         return Ok(());
     }
 
-    let (plain, contents) = match seen.opened {
-        Some(Ok(opened)) => opened,
-        Some(Err(failure)) => return Ok(fail(record, failure)),
-        None => return Err(Error::Panicked),
-    };
-    if let Some(failure) = differs("the decrypted dump", &manifest.artifact.plain, &plain) {
-        return Ok(fail(record, failure));
-    }
-    record.reached = Some(Level::Readable);
-    if request.level == Level::Readable {
+    let (plain, contents) = seen.opened.ok_or(Error::Panicked)?.map_err(Stop::Failed)?;
+    same("the decrypted dump", &manifest.artifact.plain, &plain)?;
+    if reached(record, Level::Readable) {
         return Ok(());
     }
 
@@ -177,11 +179,7 @@ async fn climb(
         critical_tables: request.critical_tables,
     };
     record.failures = contents::check(&contents, &expected);
-    if !record.failures.is_empty() {
-        return Ok(());
-    }
-    record.reached = Some(Level::Contents);
-    if request.level == Level::Contents {
+    if !record.failures.is_empty() || reached(record, Level::Contents) {
         return Ok(());
     }
 
@@ -196,20 +194,20 @@ async fn climb(
         checks: request.checks.as_deref(),
         run: request.run.as_deref(),
     };
-    match trial::run(&trial, archive, ui, stop).await {
-        Ok(outcome) => {
-            record.restore_seconds = Some(outcome.seconds);
-            record.trial_server = Some(outcome.server);
-            record.partial = outcome.compared.partial;
-            record.checks = outcome.checks;
-            record.failures = outcome.failures;
-            if record.failures.is_empty() {
-                record.reached = Some(Level::Restored);
-            }
-        }
+    let outcome = match trial::run(&trial, archive, ui, stop).await {
         // The archive would not restore: that is the answer, not a failure to ask.
-        Err(Error::Restore(error @ restore::Error::Restore { .. })) => fail(record, error.to_string()),
-        Err(error) => return Err(error),
+        Err(Error::Restore(error @ restore::Error::Restore { .. })) => {
+            return Err(Stop::Failed(error.to_string()));
+        }
+        outcome => outcome?,
+    };
+    record.restore_seconds = Some(outcome.seconds);
+    record.trial_server = Some(outcome.server);
+    record.partial = outcome.compared.partial;
+    record.checks = outcome.checks;
+    record.failures = outcome.failures;
+    if record.failures.is_empty() {
+        record.reached = Some(Level::Restored);
     }
     Ok(())
 }
@@ -221,16 +219,15 @@ struct Seen {
     opened: Option<Result<(Digest, Contents), String>>,
 }
 
-/// The outer error could not ask; the inner one is the answer "not readable".
 async fn read(
     request: &Request<'_>,
     artifact: &Artifact,
     progress: Progress,
     stop: &CancellationToken,
-) -> Result<Result<Seen, String>, Error> {
+) -> Result<Seen, Stop> {
     let mut body = match request.catalog.store().get(&artifact.key).await {
         Ok(body) => body,
-        Err(store::Error::NotFound { key, .. }) => return Ok(Err(format!("'{key}' is gone from the store"))),
+        Err(store::Error::NotFound { key, .. }) => return Err(gone(&key)),
         Err(error) => return Err(error.into()),
     };
     let (sender, copy) = crate::stream::channel();
@@ -243,7 +240,7 @@ async fn read(
     loop {
         let chunk = tokio::select! {
             chunk = body.next() => chunk,
-            () = stop.cancelled() => return Err(Error::Interrupted),
+            () = stop.cancelled() => return Err(Error::Interrupted.into()),
         };
         match chunk {
             Ok(Some(chunk)) => {
@@ -258,7 +255,7 @@ async fn read(
             }
             Ok(None) => break,
             Err(source) => {
-                return Err(Error::Catalog(catalog::Error::ReadBack { key: artifact.key.clone(), source }));
+                return Err(catalog::Error::ReadBack { key: artifact.key.clone(), source }.into());
             }
         }
     }
@@ -269,7 +266,7 @@ async fn read(
         Some(task) => Some(task.await.map_err(|_| Error::Panicked)?),
         None => None,
     };
-    Ok(Ok(Seen { stored: stored.digest(), opened }))
+    Ok(Seen { stored: stored.digest(), opened })
 }
 
 fn open_and_inspect(body: ByteStream, keys: &Keys) -> Result<(Digest, Contents), String> {
@@ -297,12 +294,22 @@ fn say(error: &dyn std::error::Error) -> String {
     )
 }
 
-fn differs(what: &str, expected: &Digest, found: &Digest) -> Option<String> {
+fn same(what: &str, expected: &Digest, found: &Digest) -> Result<(), Stop> {
     if found.bytes != expected.bytes {
-        return Some(format!("{what} has {} bytes, but {} were committed", found.bytes, expected.bytes));
+        let (found, expected) = (found.bytes, expected.bytes);
+        return Err(Stop::Failed(format!("{what} has {found} bytes, but {expected} were committed")));
     }
-    (found.sha256 != expected.sha256)
-        .then(|| format!("{what} was changed since it was committed: its SHA-256 is {}", found.sha256))
+    if found.sha256 != expected.sha256 {
+        let sha256 = &found.sha256;
+        return Err(Stop::Failed(format!(
+            "{what} was changed since it was committed: its SHA-256 is {sha256}"
+        )));
+    }
+    Ok(())
+}
+
+fn gone(key: &str) -> Stop {
+    Stop::Failed(format!("'{key}' is gone from the store"))
 }
 
 /// A stream that shows its progress and can be stopped.

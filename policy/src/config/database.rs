@@ -57,8 +57,9 @@ section! {
         pub project_ref: ProjectRef,
         /// The database's password, as `${VARIABLE}`.
         pub password: Secret,
-        /// The project's region, for example `eu-west-1`.
-        pub region: Option<Template>,
+        /// Host of the session pooler, for machines without IPv6; the dashboard
+        /// shows it under Connect: `aws-0-eu-west-1.pooler.supabase.com`.
+        pub pooler: Option<Template>,
     }
 }
 

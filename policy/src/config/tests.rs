@@ -30,7 +30,7 @@ databases:
     sslmode: verify-full
     sslrootcert: certs/root.pem
   app:
-    supabase: { project_ref: abcdefghijklmnopqrst, password: "${SUPABASE_DB_PASSWORD}", region: eu-west-1 }
+    supabase: { project_ref: abcdefghijklmnopqrst, password: "${SUPABASE_DB_PASSWORD}", pooler: aws-0-eu-west-1.pooler.supabase.com }
 stores:
   main:
     url: s3://shop-backups/prod

@@ -8,7 +8,7 @@ use crate::archive::toc::{Entry, Toc};
 
 /// A provider that keeps the superuser, and roles and schemas of its own.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Provider {
+pub enum Managed {
     Supabase,
     Neon,
     Rds,
@@ -16,7 +16,7 @@ pub enum Provider {
     Azure,
 }
 
-impl Provider {
+impl Managed {
     fn name(self) -> &'static str {
         match self {
             Self::Supabase => "Supabase",

@@ -16,7 +16,7 @@ mod foreign_keys;
 mod list;
 mod pattern;
 
-pub use filter::{Provider, roles};
+pub use filter::{Managed, roles};
 pub use list::{human_list, list_file};
 
 /// What was asked for.
@@ -53,7 +53,7 @@ pub struct TargetFacts {
     /// Who restores.
     pub user: String,
     pub superuser: bool,
-    pub provider: Option<Provider>,
+    pub provider: Option<Managed>,
     /// Schemas that are already there; a new database has `public`.
     pub schemas: BTreeSet<String>,
     /// Types and functions that are already there, as `(schema, name)`, a

@@ -256,7 +256,7 @@ fn what_a_managed_target_cannot_take() {
     let target = TargetFacts {
         user: "app".to_owned(),
         superuser: false,
-        provider: Some(Provider::Supabase),
+        provider: Some(Managed::Supabase),
         roles: Some(["app".to_owned(), "zoo_owner".to_owned(), "postgres".to_owned()].into()),
         extensions: Some(BTreeSet::new()),
         ..trial()

@@ -235,11 +235,17 @@ impl Target {
         resolve::target(parameters, environment)
     }
 
-    /// The direct host of a Supabase project, over TLS. Its certificate comes
-    /// from a private authority, so it is not checked unless a root is named.
-    pub fn supabase(project_ref: &str, password: SecretString) -> Self {
-        let host = Host::new(&format!("db.{project_ref}.supabase.co"), None, DEFAULT_PORT);
-        resolve::plain(host, "postgres", "postgres", password, SslMode::Require)
+    /// A Supabase project, by its session pooler's host where one is given, else
+    /// directly; over TLS. Its certificate comes from a private authority, so it
+    /// is not checked unless a root is named.
+    pub fn supabase(project_ref: &str, password: SecretString, pooler: Option<&str>) -> Self {
+        // The pooler tells projects apart by the user's name.
+        let (host, user) = match pooler {
+            Some(host) => (host.to_owned(), format!("postgres.{project_ref}")),
+            None => (format!("db.{project_ref}.supabase.co"), "postgres".to_owned()),
+        };
+        let host = Host::new(&host, None, DEFAULT_PORT);
+        resolve::plain(host, &user, "postgres", password, SslMode::Require)
     }
 
     /// The same server, another database.
