@@ -8,6 +8,8 @@ mod support;
 mod client_tools;
 mod configuration;
 mod connect;
+mod demo;
+mod help;
 mod pooler;
 mod restore;
 mod restore_foreign;
