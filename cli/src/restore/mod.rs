@@ -21,6 +21,7 @@ mod psql;
 mod rehearse;
 mod replace;
 mod report;
+mod revived;
 mod script;
 mod sql;
 mod swap;
