@@ -84,6 +84,18 @@ impl Choice {
             plan.entries =
                 toc.entries.iter().map(|entry| entry.dump_id).filter(|id| ids.contains(id)).collect();
         }
+        for id in &whole_entries {
+            const KEPT: &[&str] =
+                &["VIEW", "MATERIALIZED VIEW", "FUNCTION", "PROCEDURE", "AGGREGATE", "TYPE", "DOMAIN", "FOREIGN TABLE"];
+            let entry = toc.entry(*id).filter(|entry| KEPT.contains(&entry.desc.as_str()));
+            if let Some(entry) = entry.filter(|_| !existing.is_empty() && !plan.entries.contains(id)) {
+                plan.left_out.push(archive::LeftOut {
+                    dump_id: *id,
+                    what: format!("{} {}", entry.desc, entry.name()),
+                    why: "beside tables that are there, only rows are restored".to_owned(),
+                });
+            }
+        }
         let missing: BTreeSet<Name> = missing.into_iter().cloned().collect();
         let revived = revived::keys(session, toc, &plan, &missing).await?;
         if !revived.is_empty() {
