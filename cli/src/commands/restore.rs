@@ -99,6 +99,9 @@ pub async fn run(args: Args, context: &Context) -> anyhow::Result<ExitStatus> {
         keys.set_openssl_iterations(iterations);
     }
     let origin = origin(&args.what, &settings).await?;
+    if let Origin::Backup { backup, .. } = &origin {
+        options::warn_passed_over(backup, context.ui);
+    }
     if args.list {
         return list(&origin, keys, context).await;
     }
