@@ -83,11 +83,7 @@ impl Error {
 impl Advise for Error {
     fn hint(&self) -> Option<String> {
         match self {
-            Self::Incomplete { .. } => {
-                Some("nothing was committed; the older backups are as they were".into())
-            }
-            Self::NoStore => Some("name one with --store, or under `stores:` in backstop.yml".into()),
-            // Transparent: these are no links of the chain that anybody else would ask.
+            // A transparent error is not a link of its own in the chain of causes.
             Self::Postgres(error) => error.hint(),
             Self::Tools(error) => error.hint(),
             Self::Archive(error) => error.hint(),
@@ -95,6 +91,10 @@ impl Advise for Error {
             Self::Store(error) => error.hint(),
             Self::Catalog(error) => error.hint(),
             Self::Copy { source, .. } => source.hint(),
+            Self::Incomplete { .. } => {
+                Some("nothing was committed; the older backups are as they were".into())
+            }
+            Self::NoStore => Some("name one with --store, or under `stores:` in backstop.yml".into()),
         }
     }
 }
