@@ -44,11 +44,12 @@ const KINDS: &[(&str, &str)] = &[
          AND {own:c:pg_class}",
     ),
     (
+        // What a failed CREATE INDEX CONCURRENTLY left is no index yet, and pg_dump leaves it out.
         "index",
         "SELECT i.indexrelid::regclass::text, concat_ws(' ', pg_get_indexdef(i.indexrelid), i.indisvalid, \
          i.indisclustered, i.indisreplident) \
          FROM pg_index i JOIN pg_class c ON c.oid = i.indrelid JOIN pg_namespace n ON n.oid = c.relnamespace \
-         WHERE {schema} AND {own:c:pg_class}",
+         WHERE i.indisready AND (i.indisvalid OR c.relkind = 'p') AND {schema} AND {own:c:pg_class}",
     ),
     (
         // NOT NULL became a constraint of its own in 18; the column says it in every major.
