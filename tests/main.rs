@@ -9,6 +9,7 @@ mod client_tools;
 mod configuration;
 mod connect;
 mod faults_database;
+mod matrix;
 mod pooler;
 mod restore;
 mod restore_foreign;

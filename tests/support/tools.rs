@@ -38,3 +38,9 @@ pub fn majors() -> &'static [u32] {
 pub fn too_old() -> &'static [u32] {
     if std::env::var_os("BACKSTOP_TEST_FULL").is_some() { &[12] } else { &[] }
 }
+
+/// The client programs for a server: of its own major, or of the nearest newer
+/// one that is installed.
+pub fn client(major: u32) -> PathBuf {
+    postgres(if major <= 15 { 15 } else { 18 })
+}
