@@ -73,7 +73,8 @@ fn as_json_it_tells_what_it_ran_and_what_came_of_it() {
     assert_eq!(report["proven"], true);
     assert_eq!(report["level"], "restored");
     let run: Vec<_> = report["commands"].as_array().unwrap().iter().map(|ran| &ran["command"]).collect();
-    let begins = run.iter().map(|line| line.as_str().unwrap().split(' ').take(2).collect::<Vec<_>>().join(" "));
+    let begins =
+        run.iter().map(|line| line.as_str().unwrap().split(' ').take(2).collect::<Vec<_>>().join(" "));
     assert_eq!(
         begins.collect::<Vec<_>>(),
         ["key generate", "init", "backup", "verify", "list", "restore"]
@@ -157,8 +158,7 @@ async fn the_commands_for_ones_own_database_work_as_printed() {
     let run = backstop(["--version"]).env("DATABASE_URL", &url);
     let said = run.shell(&format!("set -e\n{script}\n"));
     assert_eq!(said.status, Some(0), "{}\n{}", said.stdout, said.stderr);
-    let restored = server
-        .sql("postgres", "SELECT datname FROM pg_database WHERE datname LIKE 'shop_restored_%'")
-        .await;
+    let restored =
+        server.sql("postgres", "SELECT datname FROM pg_database WHERE datname LIKE 'shop_restored_%'").await;
     assert_eq!(server.sql(&restored, "SELECT count(*) FROM order_items").await, "4500");
 }

@@ -93,10 +93,6 @@ async fn what_fails_in_the_middle_leaves_the_old_one_untouched() {
             .ended(2);
     assert!(bare.stderr.contains("no store for the safety backup"), "{}", bare.stderr);
 
-    // Somebody who cannot be sent away: a prepared transaction.
-    let attached = "SELECT pg_create_physical_replication_slot('not_ours')";
-    shop.server.sql("postgres", "SELECT 1").await;
-    let _ = attached;
     assert_eq!((shop.look("shop").await, shop.databases().await), (before, databases));
 }
 
@@ -145,7 +141,9 @@ async fn a_role_that_may_not_rename_replaces_the_contents_in_one_transaction() {
     let good = shop.look("shop").await;
     let id = shop.backup();
     let as_tenant = shop.server.cluster.conninfo("shop").replace("user='postgres'", "user='tenant'");
-    shop.server.sql("shop", "DELETE FROM order_items; CREATE TABLE later (a int)").await;
+    shop.server
+        .sql("shop", "DELETE FROM order_items; CREATE TABLE later (a int); ALTER TABLE later OWNER TO tenant")
+        .await;
     let done = shop
         .run(&["restore", &id, "--in-place", "--yes", "--format", "json"])
         .env("DATABASE_URL", &as_tenant)
@@ -194,7 +192,7 @@ async fn one_table_of_a_living_database_gets_its_rows_back() {
         "{}",
         done.stdout
     );
-    assert!(done.stdout.contains("safety"), "{}", done.stdout);
+    assert!(done.stdout.contains("1,800 in 1 tables") && done.stdout.contains("safety"), "{}", done.stdout);
 
     // Rows that others have come to refer to: the keys would not hold.
     shop.server
@@ -248,7 +246,48 @@ async fn a_dropped_table_comes_back_beside_the_living_ones() {
         .await;
     assert_eq!(part(&now, &["items"]), part(&good, &["items"]));
     assert!(now.contains("indexes|2|"), "{now}");
-    assert!(done.stderr.contains("public.order_items comes back"), "{}", done.stderr);
+    assert!(done.stdout.contains("1,800 in 1 tables"), "{}", done.stdout);
+    for said in [
+        "public.order_items comes back",
+        "view public.order_totals was gone with it",
+        "view public.best_sellers was gone with it",
+    ] {
+        assert!(done.stderr.contains(said), "{said}: {}", done.stderr);
+    }
     let keys = "SELECT string_agg(conname, ',' ORDER BY conname) FROM pg_constraint WHERE conrelid = 'order_items'::regclass AND contype = 'f'";
     assert_eq!(shop.server.sql("shop", keys).await, "order_items_order_id_fkey,order_items_product_id_fkey");
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_session_that_cannot_be_ended_leaves_the_old_database_open() {
+    let shop = Shop::open(15).await;
+    shop.server
+        .sql(
+            "postgres",
+            "CREATE ROLE tenant LOGIN CREATEDB BYPASSRLS; GRANT pg_read_all_data TO tenant; \
+        ALTER DATABASE shop OWNER TO tenant; ALTER DATABASE shop SET work_mem TO '7MB'",
+        )
+        .await;
+    shop.server.sql("shop", "SELECT lo_unlink(photo) FROM products WHERE photo IS NOT NULL").await;
+    let id = shop.backup();
+    let before = shop.look("shop").await;
+    let as_tenant = shop.server.cluster.conninfo("shop").replace("user='postgres'", "user='tenant'");
+    // The superuser's session is not the tenant's to end.
+    let (client, connection) = shop.server.cluster.config("shop").connect(NoTls).await.unwrap();
+    let connection = tokio::spawn(connection);
+    let mine = ["restore", &id, "--in-place", "--yes", "--no-owner", "--no-privileges"];
+    let failed = shop.run(&mine).env("DATABASE_URL", &as_tenant).run().ended(2);
+    assert!(
+        failed.stderr.contains("the databases could not be exchanged; 'shop' is as it was"),
+        "{}",
+        failed.stderr
+    );
+    assert!(failed.stderr.contains("1 sessions in database 'shop' do not end"), "{}", failed.stderr);
+    client.batch_execute("SELECT 1").await.unwrap();
+    assert_eq!(shop.look("shop").await, before);
+    assert!(failed.stderr.contains("the restored data is in database 'shop_new_"), "{}", failed.stderr);
+
+    drop(client);
+    connection.await.unwrap().unwrap();
+    shop.run(&mine).env("DATABASE_URL", &as_tenant).run().ended(0);
 }
