@@ -5,6 +5,7 @@ use std::collections::BTreeSet;
 use std::io::{BufRead, BufReader};
 use std::path::{Path, PathBuf};
 use std::process::{Command, Stdio};
+use std::time::{Duration, Instant};
 
 use nix::sys::signal::{Signal, kill};
 use nix::unistd::Pid;
@@ -22,6 +23,18 @@ fn demo(arguments: &[&str]) -> (Backstop, tempfile::TempDir) {
     std::fs::set_permissions(place.path(), std::fs::Permissions::from_mode(0o1777)).unwrap();
     let run = backstop(std::iter::once(&"demo").chain(arguments)).env("TMPDIR", place.path());
     (run, place)
+}
+
+/// What still runs when whatever was about to end has had its time.
+fn stays_in(place: &Path) -> Vec<String> {
+    let begun = Instant::now();
+    loop {
+        let found = processes_in(place);
+        if found.is_empty() || begun.elapsed() > Duration::from_secs(2) {
+            return found;
+        }
+        std::thread::sleep(Duration::from_millis(50));
+    }
 }
 
 /// Processes whose command line, environment or working directory names a path.
@@ -43,7 +56,7 @@ fn processes_in(place: &Path) -> Vec<String> {
 
 #[track_caller]
 fn nothing_is_left(place: &Path) {
-    assert_eq!(processes_in(place), Vec::<String>::new());
+    assert_eq!(stays_in(place), Vec::<String>::new());
     let left: Vec<_> = std::fs::read_dir(place).unwrap().map(|entry| entry.unwrap().path()).collect();
     assert_eq!(left, Vec::<PathBuf>::new());
 }
@@ -89,7 +102,7 @@ fn as_json_it_tells_what_it_ran_and_what_came_of_it() {
     get.command.current_dir(&folder);
     get.run().ended(0);
     assert!(std::fs::read(folder.join("shop.dump")).unwrap().starts_with(b"PGDMP"));
-    assert_eq!(processes_in(place.path()), Vec::<String>::new());
+    assert_eq!(stays_in(place.path()), Vec::<String>::new());
     let left: BTreeSet<_> =
         std::fs::read_dir(place.path()).unwrap().map(|entry| entry.unwrap().path()).collect();
     assert_eq!(left, BTreeSet::from([folder]));
@@ -106,7 +119,10 @@ fn interrupted_at(line: &str) {
     let rest: Vec<_> = lines.collect();
     let ended = child.wait_with_output().unwrap();
     assert_eq!(ended.status.code(), Some(2), "{rest:?}");
-    assert_eq!(String::from_utf8_lossy(&ended.stderr), "error: interrupted\n");
+    assert_eq!(
+        String::from_utf8_lossy(&ended.stderr),
+        "error: interrupted; nothing of the demo runs any more\n"
+    );
     assert!(!rest.iter().any(|said| said.contains("Proven")), "{rest:?}");
     nothing_is_left(place.path());
 }
