@@ -4,7 +4,7 @@
 use std::collections::BTreeSet;
 use std::io::{BufRead, BufReader};
 use std::path::{Path, PathBuf};
-use std::process::{Command, Stdio};
+use std::process::Stdio;
 use std::time::{Duration, Instant};
 
 use nix::sys::signal::{Signal, kill};
@@ -143,21 +143,32 @@ fn a_ctrl_c_in_the_restore_leaves_nothing() {
 }
 
 #[test]
-fn a_failure_leaves_nothing_and_says_what_to_do() {
+fn a_folder_that_cannot_be_made_is_told() {
     let (run, place) = demo(&["--folder", "/proc/nothing/here"]);
     let said = run.run().ended(2);
     assert!(said.stderr.starts_with("error: cannot make the folder '/proc/nothing/here'"), "{}", said.stderr);
     assert!(said.stderr.contains("hint: name another folder"), "{}", said.stderr);
     nothing_is_left(place.path());
+}
 
-    // A command of the demo that fails ends it: nothing can be stored here.
-    let (run, place) = demo(&[]);
-    let limits = "ulimit -f 300; exec \"$0\" \"$@\"";
-    let mut limited = Command::new("sh");
-    limited.args(["-c", limits]).arg(run.command.get_program()).args(run.command.get_args());
-    limited.env_clear().envs(run.command.get_envs().filter_map(|(name, value)| Some((name, value?))));
-    let ended = limited.stdin(Stdio::null()).output().unwrap();
-    assert_eq!(ended.status.code(), Some(2), "{}", String::from_utf8_lossy(&ended.stdout));
+#[test]
+fn a_command_that_fails_ends_it_unproven_and_is_told() {
+    use std::os::unix::fs::{PermissionsExt, symlink};
+    let programs = tempfile::tempdir().unwrap();
+    for name in ["pg_dump", "pg_dumpall", "psql"] {
+        symlink(tools::postgres(15).join(name), programs.path().join(name)).unwrap();
+    }
+    let restores_nothing = "#!/bin/sh\n[ \"$1\" != --version ] || echo 'pg_restore (PostgreSQL) 15.18'\n";
+    let broken = programs.path().join("pg_restore");
+    std::fs::write(&broken, restores_nothing).unwrap();
+    std::fs::set_permissions(&broken, std::fs::Permissions::from_mode(0o755)).unwrap();
+
+    let (run, place) = demo(&["--quiet"]);
+    let said = run.env("BACKSTOP_PG_BIN", programs.path()).run().ended(2);
+    assert_eq!(said.stdout, "");
+    let told =
+        "error: 'backstop verify --level restored --identity key.txt' ended with exit status: 1\n  FAILED ";
+    assert!(said.stderr.starts_with(told), "{}", said.stderr);
     nothing_is_left(place.path());
 }
 
