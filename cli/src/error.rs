@@ -8,7 +8,7 @@
 use std::error::Error as StdError;
 use std::fmt::Write as _;
 
-use crate::{archive, backup, catalog, pipeline, postgres, restore, settings, store, verify};
+use crate::{archive, backup, catalog, github, pipeline, postgres, restore, settings, store, verify};
 
 /// 0 clean, 1 judged bad, 2 could not work.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -75,4 +75,5 @@ fn hint(link: &(dyn StdError + 'static)) -> Option<String> {
         .or_else(|| link.downcast_ref::<backup::Error>().and_then(Advise::hint))
         .or_else(|| link.downcast_ref::<verify::Error>().and_then(Advise::hint))
         .or_else(|| link.downcast_ref::<restore::Error>().and_then(Advise::hint))
+        .or_else(|| link.downcast_ref::<github::Error>().and_then(Advise::hint))
 }
