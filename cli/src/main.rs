@@ -2,9 +2,9 @@
 
 use std::process::ExitCode;
 
-use backstop::commands::{self, Cli};
-use backstop::error::{self, ExitStatus};
-use backstop::github;
+use backstop::commands::{self, Cli, failure};
+use backstop::error::ExitStatus;
+use backstop::{github, ui};
 use clap::Parser;
 use tokio_util::sync::CancellationToken;
 
@@ -22,7 +22,7 @@ fn execute(cli: Cli) -> ExitCode {
     let runtime = match tokio::runtime::Builder::new_multi_thread().worker_threads(2).enable_all().build() {
         Ok(runtime) => runtime,
         Err(cause) => {
-            eprintln!("error: cannot start: {cause}");
+            ui::complain(&format!("error: cannot start: {cause}"));
             return ExitStatus::Failed.into();
         }
     };
@@ -36,8 +36,8 @@ fn execute(cli: Cli) -> ExitCode {
     match status {
         Ok(status) => status.into(),
         Err(cause) => {
-            let message = error::render(&cause);
-            eprint!("{message}");
+            let message = failure::render(&cause);
+            ui::complain(message.trim_end());
             tell_job(&message);
             ExitStatus::Failed.into()
         }
@@ -60,7 +60,7 @@ fn refuse(cause: &clap::Error) -> ExitCode {
 fn tell_job(message: &str) {
     let message = message.trim_end();
     if let Err(cause) = github::failed(message.strip_prefix("error: ").unwrap_or(message)) {
-        eprintln!("warning: {cause}");
+        ui::complain(&format!("warning: {cause}"));
     }
 }
 

@@ -12,10 +12,10 @@ use tokio::sync::oneshot;
 use tokio_util::sync::CancellationToken;
 
 use super::{Contents, Error, Toc, inspect};
-use crate::pipeline::Source;
+
 use crate::postgres::target::Target;
 use crate::postgres::tools::ClientTools;
-use crate::stream;
+use crate::stream::{self, Source};
 
 /// Bytes of `pg_dump`'s own messages that are kept.
 const MESSAGES: usize = 16 * 1024;

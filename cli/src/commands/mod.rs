@@ -12,11 +12,13 @@ mod backup;
 mod completions;
 mod config;
 mod doctor;
+pub mod failure;
 mod get;
 mod init;
 mod key;
 mod list;
 mod options;
+mod restore;
 mod show;
 mod verify;
 
@@ -60,6 +62,7 @@ enum Command {
     Show(show::Args),
     Get(get::Args),
     Verify(verify::Args),
+    Restore(restore::Args),
     Key(key::Args),
     Config(config::Args),
     Completions(completions::Args),
@@ -86,6 +89,7 @@ pub async fn run(cli: Cli, stop: CancellationToken) -> anyhow::Result<ExitStatus
         Command::Show(args) => show::run(args, &context).await,
         Command::Get(args) => get::run(args, &context).await,
         Command::Verify(args) => verify::run(args, &context).await,
+        Command::Restore(args) => restore::run(args, &context).await,
         Command::Key(args) => key::run(&args, &context),
         Command::Config(args) => config::run(&args, &context),
         Command::Completions(args) => completions::run(&args),

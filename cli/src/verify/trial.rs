@@ -85,7 +85,7 @@ async fn in_database(
     let target = server.with_database(name);
     let begun = Instant::now();
     let loaded = load(
-        &Load { target: &target, selection: &Selection::default(), one_transaction: false },
+        &Load { target: &target, selection: &Selection::default(), frame: None },
         archive,
         |_, plan| {
             for left_out in &plan.left_out {
