@@ -71,7 +71,9 @@ pub fn mask(secret: &str) {
 /// The same for a URL or connection string, its password included.
 pub fn mask_url(url: &str) {
     if RESUME.get().is_some() {
-        parts_of_url(url).iter().for_each(|part| command(&add_mask(part)));
+        for part in parts_of_url(url) {
+            command(&add_mask(&part));
+        }
     }
 }
 
