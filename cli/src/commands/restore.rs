@@ -7,14 +7,12 @@ use serde_json::json;
 
 use super::Context;
 use super::options::{self, EncryptionArgs, KeyArgs, SourceArgs, StoreArgs};
-use crate::archive::{Choice, Halves, Selection};
-use crate::backup::Job;
-use crate::catalog::Catalog;
 use crate::error::ExitStatus;
 use crate::pipeline::{self, Keys};
 use crate::postgres::target::Target;
-use crate::restore::{self, Destination, Error, Hooks, Origin, Request};
-use crate::settings::Settings;
+use crate::restore::{self, Error, Origin, Request};
+
+mod request;
 
 /// Restore a backup or a dump: beside the source, elsewhere, or in place
 ///
@@ -23,6 +21,7 @@ use crate::settings::Settings;
 /// is not whole is dropped again. Afterwards the result is compared with the
 /// snapshot that was dumped; exits with 1 when it differs.
 #[derive(Debug, clap::Args)]
+#[expect(clippy::struct_excessive_bools, reason = "flags")]
 pub struct Args {
     /// Id of a backup, a unique beginning of one, `latest`, `latest/TIER`, or
     /// the path or http(s) URL of a dump: custom format or SQL, compressed or
@@ -89,7 +88,7 @@ pub struct Args {
 
 pub async fn run(args: Args, context: &Context) -> anyhow::Result<ExitStatus> {
     let settings = context.settings(&args.source, &args.store, &args.encryption)?;
-    let to = args.to.as_deref().map(target_of).transpose()?;
+    let to = args.to.as_deref().map(request::target_of).transpose()?;
     if let Some(set_aside) = &args.undo {
         let target = to.map_or_else(|| context.database(&settings).map(|found| found.target), Ok)?;
         return undo(&target, set_aside, args.yes, context).await;
@@ -98,18 +97,18 @@ pub async fn run(args: Args, context: &Context) -> anyhow::Result<ExitStatus> {
     if let Some(iterations) = args.openssl_iterations {
         keys.set_openssl_iterations(iterations);
     }
-    let origin = origin(&args.what, &settings).await?;
+    let origin = request::origin(&args.what, &settings).await?;
     if let Origin::Backup { backup, .. } = &origin {
         options::warn_passed_over(backup, context.ui);
     }
     if args.list {
         return list(&origin, keys, context).await;
     }
-    let mut request = request(args, to, origin, keys, &settings, context).await?;
-    if request.1 {
-        return plan(&mut request.0, context).await;
+    let dry_run = args.dry_run;
+    let request = &mut request::request(args, to, origin, keys, &settings, context).await?;
+    if dry_run {
+        return plan(request, context).await;
     }
-    let request = &mut request.0;
     let report = loop {
         match restore::run(request, context.ui, &context.stop).await {
             Err(error) => ask_passphrase(error, &mut request.keys)?,

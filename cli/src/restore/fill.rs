@@ -242,7 +242,8 @@ fn wanted_roles(request: &Request, toc: &Toc) -> Result<BTreeSet<String>, Error>
         selection.choice == Choice::Everything && !matches!(request.destination, Destination::Into(_));
     let mut part = toc.clone();
     part.entries.retain(|entry| {
-        let database = entry.desc == "DATABASE" || (entry.desc == "ACL" && entry.tag.starts_with("DATABASE "));
+        let database =
+            entry.desc == "DATABASE" || (entry.desc == "ACL" && entry.tag.starts_with("DATABASE "));
         let grant = matches!(entry.desc.as_str(), "ACL" | "DEFAULT ACL");
         // Without owners and grants, a policy for an unknown role is left out and listed.
         let bare = selection.no_owner && selection.no_privileges;

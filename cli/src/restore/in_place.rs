@@ -170,12 +170,19 @@ async fn check_disk(request: &Request, session: &Session, seen: &Overview, ui: U
             indicatif::HumanBytes(size)
         )),
         Ok(_) => {}
-        Err(why) => ui.note(format!("free disk for twice {} not checked: {why}", indicatif::HumanBytes(size))),
+        Err(why) => {
+            ui.note(format!("free disk for twice {} not checked: {why}", indicatif::HumanBytes(size)))
+        }
     }
     Ok(())
 }
 
-fn next_steps(request: &Request, target: &Target, safety: Option<&str>, set_aside: Option<&str>) -> Vec<Next> {
+fn next_steps(
+    request: &Request,
+    target: &Target,
+    safety: Option<&str>,
+    set_aside: Option<&str>,
+) -> Vec<Next> {
     let step = |to: &str, run: String| Next { to: to.to_owned(), run };
     match (set_aside, safety) {
         (Some(old), _) => vec![

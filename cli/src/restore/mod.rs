@@ -178,7 +178,9 @@ async fn must_not_be_source(request: &Request, session: &Session, ui: Ui) -> Res
             }
         }
         // A source that is lost is why people restore.
-        Err(error) => ui.note(format!("the source cannot be reached, so it is not compared with the target: {error}")),
+        Err(error) => {
+            ui.note(format!("the source cannot be reached, so it is not compared with the target: {error}"))
+        }
     }
     Ok(())
 }

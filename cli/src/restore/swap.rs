@@ -94,7 +94,10 @@ pub async fn swap(admin: &Session, live: &str, restored: &str, set_aside: &str, 
         };
     }
     if let Err(error) = opened {
-        ui.warn(format!("'{old}' takes no connections yet ({error}): ALTER DATABASE {} ALLOW_CONNECTIONS true", quote(old)));
+        ui.warn(format!(
+            "'{old}' takes no connections yet ({error}): ALTER DATABASE {} ALLOW_CONNECTIONS true",
+            quote(old)
+        ));
     }
     outcome.map_err(|error| Error::Swap {
         live: live.to_owned(),

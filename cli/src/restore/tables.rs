@@ -85,8 +85,16 @@ impl Choice {
                 toc.entries.iter().map(|entry| entry.dump_id).filter(|id| ids.contains(id)).collect();
         }
         for id in &whole_entries {
-            const KEPT: &[&str] =
-                &["VIEW", "MATERIALIZED VIEW", "FUNCTION", "PROCEDURE", "AGGREGATE", "TYPE", "DOMAIN", "FOREIGN TABLE"];
+            const KEPT: &[&str] = &[
+                "VIEW",
+                "MATERIALIZED VIEW",
+                "FUNCTION",
+                "PROCEDURE",
+                "AGGREGATE",
+                "TYPE",
+                "DOMAIN",
+                "FOREIGN TABLE",
+            ];
             let entry = toc.entry(*id).filter(|entry| KEPT.contains(&entry.desc.as_str()));
             if let Some(entry) = entry.filter(|_| !existing.is_empty() && !plan.entries.contains(id)) {
                 plan.left_out.push(archive::LeftOut {

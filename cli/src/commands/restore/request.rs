@@ -16,7 +16,7 @@ use crate::postgres::target::Target;
 use crate::restore::{self, Destination, Error, Hooks, Origin, Request};
 use crate::settings::Settings;
 
-/// The request, and whether it is only to be planned.
+/// What to restore, where to, and how.
 pub async fn request(
     args: Args,
     to: Option<Target>,
@@ -24,7 +24,7 @@ pub async fn request(
     keys: Keys,
     settings: &Settings,
     context: &Context,
-) -> anyhow::Result<(Request, bool)> {
+) -> anyhow::Result<Request> {
     let source = match context.database(settings) {
         Ok(database) => Some(database.target),
         // With a destination of its own a restore needs no source.
@@ -56,7 +56,7 @@ pub async fn request(
         _ => Halves::Both,
     };
     let hooks = settings.config.hooks.as_ref();
-    let request = Request {
+    Ok(Request {
         origin,
         keys,
         destination,
@@ -72,8 +72,7 @@ pub async fn request(
         safety,
         yes: args.yes,
         flags,
-    };
-    Ok((request, args.dry_run))
+    })
 }
 
 /// Everything that is there, into all configured stores.
