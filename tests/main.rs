@@ -8,6 +8,7 @@ mod support;
 mod client_tools;
 mod configuration;
 mod connect;
+mod faults_database;
 mod pooler;
 mod restore;
 mod restore_foreign;

@@ -5,6 +5,7 @@ pub mod child;
 pub mod cluster;
 pub mod command;
 pub mod proxy;
+pub mod scene;
 pub mod server;
 pub mod tls_server;
 pub mod tools;

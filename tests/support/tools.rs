@@ -33,3 +33,8 @@ pub fn postgres(major: u32) -> PathBuf {
 pub fn majors() -> &'static [u32] {
     if std::env::var_os("BACKSTOP_TEST_FULL").is_some() { &[13, 14, 15, 16, 17, 18] } else { &[15, 18] }
 }
+
+/// Majors that are refused: one of them, in `scripts/test --full`.
+pub fn too_old() -> &'static [u32] {
+    if std::env::var_os("BACKSTOP_TEST_FULL").is_some() { &[12] } else { &[] }
+}

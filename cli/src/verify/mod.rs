@@ -85,6 +85,15 @@ pub enum Error {
 impl Advise for Error {
     fn hint(&self) -> Option<String> {
         match self {
+            // A transparent error is not a link of its own in the chain of causes.
+            Self::Postgres(error) => error.hint(),
+            Self::Tools(error) => error.hint(),
+            Self::Cluster(error) => error.hint(),
+            Self::Archive(error) => error.hint(),
+            Self::Pipeline(error) => error.hint(),
+            Self::Store(error) => error.hint(),
+            Self::Catalog(error) => error.hint(),
+            Self::Restore(error) => error.hint(),
             Self::NeedsIdentity { .. } => Some(
                 "give the private key with --identity FILE; a job that must not hold it can check \
                  `--level stored`"
@@ -93,15 +102,7 @@ impl Advise for Error {
             Self::Checks { .. } => {
                 Some("`checks:` in backstop.yml names the file, relative to that file".into())
             }
-            // Transparent: these are no links of the chain that anybody else would ask.
-            Self::Postgres(error) => error.hint(),
-            Self::Tools(error) => error.hint(),
-            Self::Cluster(error) => error.hint(),
-            Self::Archive(error) => error.hint(),
-            Self::Pipeline(error) | Self::Open { source: error, .. } => error.hint(),
-            Self::Store(error) => error.hint(),
-            Self::Catalog(error) => error.hint(),
-            Self::Restore(error) => error.hint(),
+            Self::Open { source, .. } => source.hint(),
             Self::Command { .. } | Self::Interrupted | Self::Panicked => None,
         }
     }
