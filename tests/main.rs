@@ -9,6 +9,8 @@ mod client_tools;
 mod configuration;
 mod connect;
 mod faults_database;
+mod faults_dump;
+mod faults_running;
 mod pooler;
 mod shop;
 mod store;
