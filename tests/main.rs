@@ -10,6 +10,8 @@ mod configuration;
 mod connect;
 mod faults_database;
 mod matrix;
+mod faults_dump;
+mod faults_running;
 mod pooler;
 mod restore;
 mod restore_foreign;
