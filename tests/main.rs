@@ -8,6 +8,7 @@ mod support;
 mod client_tools;
 mod configuration;
 mod connect;
+mod faults_store;
 mod pooler;
 mod shop;
 mod store;

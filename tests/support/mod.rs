@@ -4,6 +4,7 @@ pub mod bucket;
 pub mod child;
 pub mod cluster;
 pub mod command;
+pub mod depot;
 pub mod proxy;
 pub mod server;
 pub mod tls_server;

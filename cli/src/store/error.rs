@@ -105,6 +105,8 @@ impl Error {
     /// Name the object that the work was for.
     pub(super) fn of(mut self, name: &str) -> Self {
         match &mut self {
+            // Asked for the reason of a refusal that gave none: not about the object.
+            Self::Denied { action: "list objects", .. } | Self::Other { action: "list objects", .. } => {}
             Self::Denied { key, .. } | Self::Other { key, .. } => {
                 key.get_or_insert_with(|| name.to_owned());
             }
@@ -121,9 +123,12 @@ impl Error {
     pub fn from_stream(cause: io::Error, store: &str) -> Self {
         match cause.downcast::<Self>() {
             Ok(error) => error,
-            Err(cause) => {
-                Self::Other { store: store.to_owned(), action: "read an object", key: None, source: Box::new(cause) }
-            }
+            Err(cause) => Self::Other {
+                store: store.to_owned(),
+                action: "read an object",
+                key: None,
+                source: Box::new(cause),
+            },
         }
     }
 }

@@ -242,11 +242,11 @@ impl Store for Local {
 
     async fn delete(&self, key: &str) -> Result<(), Error> {
         let path = self.path(key)?;
-        let store = self.clone();
+        let (store, key) = (self.clone(), key.to_owned());
         blocking(move || match std::fs::remove_file(&path) {
             Ok(()) => store.sync_folder_of(&path),
             Err(cause) if is_absent(&cause) => store.root_is_there().map(|_| ()),
-            Err(cause) => Err(store.failed("delete an object", cause)),
+            Err(cause) => Err(store.failed("delete an object", cause).of(&key)),
         })
         .await
     }
