@@ -8,6 +8,8 @@ mod support;
 mod client_tools;
 mod configuration;
 mod connect;
+mod faults_killed;
+mod faults_local;
 mod faults_store;
 mod pooler;
 mod shop;

@@ -23,13 +23,13 @@ const PATIENCE: Duration = Duration::from_secs(30);
 
 const NOT_ENCRYPTED: &str = "warning: the backup is not encrypted: whoever reads the store reads the data\n";
 
-/// Two megabytes of a bytea that no compression makes smaller: with eight of them a
-/// dump goes up in several parts, and takes long enough to be caught on its way.
+/// Ten megabytes that no compression makes smaller: their dump goes up in more than
+/// one part, and takes long enough to be caught on its way.
 const NOISE: &str = "
     CREATE TABLE noise (n int PRIMARY KEY, bytes bytea);
     ALTER TABLE noise ALTER bytes SET STORAGE EXTERNAL;
     INSERT INTO noise SELECT n, string_agg(sha256((n * 100000 + m)::text::bytea), '')
-      FROM generate_series(1, 8) n, generate_series(1, 65536) m GROUP BY n";
+      FROM generate_series(1, 5) n, generate_series(1, 65536) m GROUP BY n";
 
 /// The server that the stories share. It is gone with the tests' process.
 pub async fn server() -> &'static Server {
@@ -125,8 +125,18 @@ impl Depot {
 
     /// A backup of a database of the [`server`], which is filed as `shop`.
     pub async fn backup_of<'a>(&'a self, database: &str, arguments: &[&'a str]) -> Backstop {
+        self.connected("backup", database, arguments).await
+    }
+
+    /// A command that reaches a database of the [`server`].
+    pub async fn connected<'a>(
+        &'a self,
+        command: &'a str,
+        database: &str,
+        arguments: &[&'a str],
+    ) -> Backstop {
         let cluster = &server().await.cluster;
-        self.command(["backup"].into_iter().chain(arguments.iter().copied()))
+        self.command([command].into_iter().chain(arguments.iter().copied()))
             .env("PGHOST", cluster.socket_dir())
             .env("PGPORT", cluster.port().to_string())
             .env("PGUSER", cluster.user())

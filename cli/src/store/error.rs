@@ -191,8 +191,10 @@ impl Advise for Error {
             Self::BadUrl { .. } => {
                 "write s3://bucket/prefix or file:///folder, and everything else beside `url`".to_owned()
             }
-            Self::BadSetting { .. }
-            | Self::BadKey { .. }
+            Self::BadSetting { .. } => {
+                "correct it where the store is named: `--store`, or `stores:` in backstop.yml".to_owned()
+            }
+            Self::BadKey { .. }
             | Self::Cancelled { .. }
             | Self::Source(_) => return None,
             Self::Other { .. } => {

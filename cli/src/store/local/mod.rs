@@ -108,7 +108,7 @@ impl Local {
                 .suffix(".part")
                 .rand_bytes(12)
                 .tempfile_in(folder)
-                .map_err(|cause| store.failed("make a file", cause))
+                .map_err(|cause| store.failed("make a file", without_path(cause)))
         })
         .await?;
         let (file, temporary) = temporary.into_parts();
@@ -317,6 +317,14 @@ impl Local {
             }
             sender.send(chunk.freeze()).await?;
         }
+    }
+}
+
+/// `tempfile` adds the path to its errors, whose random name tells nobody anything.
+fn without_path(cause: io::Error) -> io::Error {
+    match cause.to_string().split_once(" at path ") {
+        Some((why, _)) => io::Error::new(cause.kind(), why.to_owned()),
+        None => cause,
     }
 }
 
