@@ -5,6 +5,7 @@ pub mod child;
 pub mod cluster;
 pub mod command;
 pub mod equality;
+pub mod depot;
 pub mod proxy;
 pub mod scene;
 pub mod sealing;
