@@ -118,7 +118,12 @@ impl Advise for Error {
                 Some("name a folder that does not exist yet".into())
             }
             Self::Folder { .. } => Some("name another folder with --folder".into()),
-            _ => None,
+            Self::Tools(error) => error.hint(),
+            Self::Cluster(error) => error.hint(),
+            Self::Pipeline(error) => error.hint(),
+            Self::Store(error) => error.hint(),
+            Self::Catalog(error) => error.hint(),
+            Self::Sql { .. } | Self::Start { .. } | Self::Command { .. } | Self::Interrupted => None,
         }
     }
 }

@@ -97,6 +97,9 @@ impl Screen {
         }
         if self.tells {
             self.tell("\nThe same for your own database:");
+            if let Some(line) = search_path() {
+                self.text(&line);
+            }
             for line in YOURS.lines() {
                 self.text(line);
             }
@@ -137,6 +140,17 @@ fn cell(state: Option<&State>) -> String {
             format!("{:>7}  {}", HumanCount(*rows).to_string(), md5.get(..7).unwrap_or_default())
         },
     )
+}
+
+/// How a shell finds this program, where it does not do so already.
+fn search_path() -> Option<String> {
+    let this = std::env::current_exe().ok()?.canonicalize().ok()?;
+    let path = std::env::var_os("PATH").unwrap_or_default();
+    let found = std::env::split_paths(&path).find_map(|folder| folder.join("backstop").canonicalize().ok());
+    (found.as_ref() != Some(&this)).then(|| {
+        let folder = this.parent().map(|folder| folder.display().to_string()).unwrap_or_default();
+        format!("export PATH={}:\"$PATH\"", quoted(&folder))
+    })
 }
 
 /// A word as a shell takes it.
