@@ -47,6 +47,6 @@ install_packages() {
 servers_reach() {
     [ "$(id -u)" -eq 0 ] || return 0
     local account
-    account=$(id -un postgres 2>/dev/null || echo nobody)
+    account=$(id -un nobody 2>/dev/null || echo postgres)
     as_root runuser -u "$account" -- test -r "$1" -a -x "$1" 2>/dev/null
 }

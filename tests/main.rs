@@ -6,10 +6,15 @@
 mod support;
 
 mod client_tools;
+mod concurrency;
 mod configuration;
 mod connect;
+mod faults_database;
 mod matrix;
 mod pooler;
+mod restore;
+mod restore_foreign;
+mod restore_in_place;
 mod shop;
 mod store;
 mod store_faults;

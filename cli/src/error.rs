@@ -28,3 +28,18 @@ pub trait Advise: StdError {
     /// One imperative sentence, lower case, no final stop.
     fn hint(&self) -> Option<String>;
 }
+
+/// An error and its causes in one line.
+pub fn in_one_line(error: &(dyn StdError + 'static)) -> String {
+    let mut line = error.to_string();
+    let mut next = error.source();
+    while let Some(cause) = next {
+        let text = cause.to_string();
+        // A cause that its effect already quotes is wanted once.
+        if !line.contains(&text) {
+            line = format!("{line}: {text}");
+        }
+        next = cause.source();
+    }
+    line
+}

@@ -4,6 +4,7 @@ use std::process::ExitCode;
 
 use backstop::commands::{self, Cli, failure};
 use backstop::error::ExitStatus;
+use backstop::ui;
 use clap::Parser;
 use tokio_util::sync::CancellationToken;
 
@@ -12,7 +13,7 @@ fn main() -> ExitCode {
     let runtime = match tokio::runtime::Builder::new_multi_thread().worker_threads(2).enable_all().build() {
         Ok(runtime) => runtime,
         Err(cause) => {
-            eprintln!("error: cannot start: {cause}");
+            ui::complain(&format!("error: cannot start: {cause}"));
             return ExitStatus::Failed.into();
         }
     };
@@ -26,7 +27,7 @@ fn main() -> ExitCode {
     match status {
         Ok(status) => status.into(),
         Err(cause) => {
-            eprint!("{}", failure::render(&cause));
+            ui::complain(failure::render(&cause).trim_end());
             ExitStatus::Failed.into()
         }
     }

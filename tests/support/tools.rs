@@ -39,3 +39,8 @@ pub fn majors() -> &'static [u32] {
 pub fn client(major: u32) -> PathBuf {
     postgres(if major <= 15 { 15 } else { 18 })
 }
+
+/// Majors that are refused: one of them, in `scripts/test --full`.
+pub fn too_old() -> &'static [u32] {
+    if std::env::var_os("BACKSTOP_TEST_FULL").is_some() { &[12] } else { &[] }
+}

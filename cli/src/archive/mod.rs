@@ -183,7 +183,11 @@ fn said(messages: &str) -> String {
     let lines: Vec<&str> = messages
         .lines()
         .filter(|line| line.contains("error:") || line.contains("detail:") || line.contains("ERROR"))
-        .map(|line| line.trim_start_matches("pg_dump: ").trim_start_matches("error: "))
+        .map(|line| {
+            ["pg_dump: ", "error: ", "query failed: ", "ERROR:  "]
+                .iter()
+                .fold(line, |line, before| line.strip_prefix(before).unwrap_or(line))
+        })
         .collect();
     if lines.is_empty() {
         messages.lines().last().unwrap_or("it said nothing").to_owned()

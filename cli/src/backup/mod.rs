@@ -56,8 +56,9 @@ pub enum Error {
     Catalog(#[from] catalog::Error),
     #[error("the dump of '{database}' is not complete: {}", failures.join("; "))]
     Incomplete { database: String, failures: Vec<String> },
-    #[error("the backup is in '{first}', but could not be copied to '{store}'")]
+    #[error("backup {id} is in '{first}', but could not be copied to '{store}'")]
     Copy {
+        id: String,
         first: String,
         store: String,
         #[source]
@@ -67,14 +68,33 @@ pub enum Error {
     NoStore,
 }
 
+impl Error {
+    /// Whether all that lies in the store under the backup's id is our own. What
+    /// was there before must not be cleaned up.
+    fn left_only_ours(&self) -> bool {
+        !matches!(
+            self,
+            Self::Store(store::Error::Exists { .. })
+                | Self::Catalog(catalog::Error::Store(store::Error::Exists { .. }))
+        )
+    }
+}
+
 impl Advise for Error {
     fn hint(&self) -> Option<String> {
         match self {
+            // A transparent error is not a link of its own in the chain of causes.
+            Self::Postgres(error) => error.hint(),
+            Self::Tools(error) => error.hint(),
+            Self::Archive(error) => error.hint(),
+            Self::Pipeline(error) => error.hint(),
+            Self::Store(error) => error.hint(),
+            Self::Catalog(error) => error.hint(),
+            Self::Copy { source, .. } => source.hint(),
             Self::Incomplete { .. } => {
                 Some("nothing was committed; the older backups are as they were".into())
             }
             Self::NoStore => Some("name one with --store, or under `stores:` in backstop.yml".into()),
-            _ => None,
         }
     }
 }
@@ -102,7 +122,9 @@ async fn run(
     let stored = match store_streams(job, catalog, &id, ui, stop).await {
         Ok(stored) => stored,
         Err(error) => {
-            catalog.discard(&job.tier, &id, &encryption).await;
+            if error.left_only_ours() {
+                catalog.discard(&job.tier, &id, &encryption).await;
+            }
             return Err(error);
         }
     };
@@ -112,29 +134,35 @@ async fn run(
         content: job.content,
         filters: job.filters.clone(),
         started_at,
-        source: stored.source,
-        archive: stored.archive,
-        proof: stored.proof,
-        not_captured: stored.not_captured,
+        source: stored.source.clone(),
+        archive: stored.archive.clone(),
+        proof: stored.proof.clone(),
+        not_captured: stored.not_captured.clone(),
         in_flight: Level::Contents,
     };
-    let manifest = match catalog.commit(draft.clone(), &stored.dump, stored.globals.as_ref()).await {
+    let committed = catalog.commit(draft.clone(), &stored.dump, stored.globals.as_ref(), stop).await;
+    let manifest = match committed.map_err(Error::from) {
         Ok(manifest) => manifest,
         Err(error) => {
-            catalog.discard(&job.tier, &draft.id, &encryption).await;
-            return Err(error.into());
+            if error.left_only_ours() {
+                catalog.discard(&job.tier, &draft.id, &encryption).await;
+            }
+            return Err(error);
         }
     };
+    // One store that fails is no reason to keep the backup from the next.
+    let mut failed = None;
     for store in others {
-        copy(catalog, &manifest, &draft, &stored.dump, stored.globals.as_ref(), store, ui).await.map_err(
-            |source| Error::Copy {
-                first: catalog.store().url().to_owned(),
-                store: store.url().to_owned(),
-                source: Box::new(source),
-            },
-        )?;
+        let Err(source) = copy(catalog, &manifest, &draft, &stored, store, ui, stop).await else { continue };
+        let (id, first, store) =
+            (manifest.id.clone(), catalog.store().url().to_owned(), store.url().to_owned());
+        let error = Error::Copy { id, first, store, source: Box::new(source) };
+        match failed {
+            None => failed = Some(error),
+            Some(_) => ui.warn(crate::error::in_one_line(&error)),
+        }
     }
-    Ok(manifest)
+    failed.map_or(Ok(manifest), Err)
 }
 
 /// What lies in the store, uncommitted.
@@ -147,13 +175,15 @@ struct Stored {
     globals: Option<Sealed>,
 }
 
-async fn store_streams(
-    job: &Job,
-    catalog: &Catalog,
-    id: &str,
-    ui: Ui,
-    stop: &CancellationToken,
-) -> Result<Stored, Error> {
+/// What is known before the dump starts.
+struct Prepared {
+    snapshot: Snapshot,
+    source: manifest::Source,
+    tools: ClientTools,
+    expected: proof::Before,
+}
+
+async fn prepare(job: &Job) -> Result<Prepared, Error> {
     let snapshot = Snapshot::open(&job.target).await?;
     // Of a part, pg_dump itself is the judge: only it knows what the patterns match.
     if job.filters.is_empty() && job.content != Content::Schema {
@@ -162,7 +192,29 @@ async fn store_streams(
     let source = snapshot.source().await?;
     let tools = ClientTools::for_server(snapshot.server_major()).await?;
     let expected = proof::before(&snapshot, job).await?;
+    Ok(Prepared { snapshot, source, tools, expected })
+}
 
+/// A server may keep us waiting for ever; whoever stops us must not have to.
+async fn unless<T>(
+    stop: &CancellationToken,
+    work: impl Future<Output = Result<T, Error>>,
+) -> Result<T, Error> {
+    tokio::select! {
+        biased;
+        () = stop.cancelled() => Err(pipeline::Error::Interrupted.into()),
+        done = work => done,
+    }
+}
+
+async fn store_streams(
+    job: &Job,
+    catalog: &Catalog,
+    id: &str,
+    ui: Ui,
+    stop: &CancellationToken,
+) -> Result<Stored, Error> {
+    let Prepared { snapshot, source, tools, expected } = unless(stop, prepare(job)).await?;
     let request = archive::Request {
         tools: &tools,
         target: snapshot.target(),
@@ -172,21 +224,27 @@ async fn store_streams(
         filters: &job.filters,
     };
     let (dump, watch) = archive::dump(&request, stop)?;
-    let progress = ui.progress(&format!("backing up {}", job.database), None);
+    // How long the dump will be cannot be known, but the last one was about as long.
+    let before = catalog.newest(&job.tier).await.ok().flatten();
+    let likely = before.filter(|last| last.content == job.content && last.filters == job.filters);
+    let progress =
+        ui.progress(&format!("backing up {}", job.database), likely.map(|last| last.artifact.plain.bytes));
     let (body, sealing) =
         pipeline::seal(dump, job.encryption.clone(), stop.clone(), move |bytes| progress.add(bytes));
     let key = keys::artifact(catalog.database(), &job.tier, id, &job.encryption.record());
-    let (put, counted) = tokio::join!(catalog.store().put(&key, body), proof::count(&snapshot, watch));
+    let counting = unless(stop, proof::count(&snapshot, watch));
+    let (put, counted) = tokio::join!(catalog.store().put(&key, body), counting);
     let (sealed, dumped) = settle(put, sealing).await?;
     for warning in &dumped.warnings {
         ui.warn(warning);
     }
 
-    let proof = proof::after(&snapshot, expected, counted?, &dumped.contents);
-    let failures = contents::check(
+    let mut failures = proof::missing(&expected, &dumped.contents, job);
+    let proof = proof::after(&snapshot, expected, counted?, &dumped.contents, &job.filters);
+    failures.extend(contents::check(
         &dumped.contents,
         &contents::Expected { content: job.content, proof: &proof, critical_tables: &job.critical_tables },
-    );
+    ));
     if !failures.is_empty() {
         return Err(Error::Incomplete { database: job.database.clone(), failures });
     }
@@ -196,7 +254,7 @@ async fn store_streams(
 
     let mut not_captured = not_captured(job, &dumped);
     let globals = if job.globals {
-        match store_globals(job, snapshot.target(), catalog, id, &tools, stop).await {
+        match unless(stop, store_globals(job, snapshot.target(), catalog, id, &tools, stop)).await {
             Ok(sealed) => Some(sealed),
             // Managed providers hide roles; the data is worth keeping all the same.
             Err(Error::Postgres(error)) => {
@@ -248,23 +306,23 @@ async fn copy(
     from: &Catalog,
     manifest: &Manifest,
     draft: &Draft,
-    dump: &Sealed,
-    globals: Option<&Sealed>,
+    stored: &Stored,
     store: &Arc<dyn Store>,
     ui: Ui,
+    stop: &CancellationToken,
 ) -> Result<(), Error> {
     let to = Catalog::new(store.clone(), &manifest.database);
     let result = async {
         for artifact in std::iter::once(&manifest.artifact).chain(&manifest.globals) {
             ui.note(format!("copying {} to {}", artifact.key, store.url()));
-            let body = from.store().get(&artifact.key).await?;
+            let body = from.store().get(&artifact.key).await?.until_stopped(stop.clone());
             store.put(&artifact.key, body).await?;
         }
-        to.commit(draft.clone(), dump, globals).await?;
+        to.commit(draft.clone(), &stored.dump, stored.globals.as_ref(), stop).await?;
         Ok(())
     }
     .await;
-    if result.is_err() {
+    if result.as_ref().is_err_and(Error::left_only_ours) {
         to.discard(&manifest.tier, &manifest.id, &manifest.artifact.encryption).await;
     }
     result

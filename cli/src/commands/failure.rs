@@ -7,7 +7,7 @@ use std::error::Error as StdError;
 use std::fmt::Write as _;
 
 use crate::error::Advise;
-use crate::{archive, backup, catalog, pipeline, postgres, restore, settings, store, verify};
+use crate::{archive, backup, catalog, demo, pipeline, postgres, restore, settings, store, verify};
 
 /// The whole message: `error:`, `caused by:` lines, at most one `hint:`.
 pub fn render(error: &anyhow::Error) -> String {
@@ -36,7 +36,18 @@ fn hint(link: &(dyn StdError + 'static)) -> Option<String> {
         let inner: &(dyn StdError + 'static) = io.get_ref()?;
         return hint(inner).or_else(|| inner.source().and_then(hint));
     }
-    None.or_else(|| link.downcast_ref::<settings::Error>().and_then(Advise::hint))
+    // A boxed error is a link of its own type, not of what is in the box.
+    if let Some(boxed) = link.downcast_ref::<Box<backup::Error>>() {
+        return boxed.hint();
+    }
+    if let Some(boxed) = link.downcast_ref::<Box<store::Error>>() {
+        return boxed.hint();
+    }
+    if let Some(boxed) = link.downcast_ref::<Box<restore::Error>>() {
+        return boxed.hint();
+    }
+    None.or_else(|| link.downcast_ref::<super::get::Refused>().and_then(Advise::hint))
+        .or_else(|| link.downcast_ref::<settings::Error>().and_then(Advise::hint))
         .or_else(|| link.downcast_ref::<store::Error>().and_then(Advise::hint))
         .or_else(|| link.downcast_ref::<pipeline::Error>().and_then(Advise::hint))
         .or_else(|| link.downcast_ref::<postgres::Error>().and_then(Advise::hint))
@@ -48,4 +59,5 @@ fn hint(link: &(dyn StdError + 'static)) -> Option<String> {
         .or_else(|| link.downcast_ref::<backup::Error>().and_then(Advise::hint))
         .or_else(|| link.downcast_ref::<verify::Error>().and_then(Advise::hint))
         .or_else(|| link.downcast_ref::<restore::Error>().and_then(Advise::hint))
+        .or_else(|| link.downcast_ref::<demo::Error>().and_then(Advise::hint))
 }

@@ -11,6 +11,7 @@ use crate::ui::{Format, Ui};
 mod backup;
 mod completions;
 mod config;
+mod demo;
 mod doctor;
 pub mod failure;
 mod get;
@@ -55,6 +56,7 @@ pub struct Shared {
 
 #[derive(Debug, Subcommand)]
 enum Command {
+    Demo(demo::Args),
     Init(init::Args),
     Doctor(doctor::Args),
     Backup(backup::Args),
@@ -82,6 +84,7 @@ pub async fn run(cli: Cli, stop: CancellationToken) -> anyhow::Result<ExitStatus
     let ui = Ui { format: shared.format, quiet: shared.quiet, no_progress: shared.no_progress };
     let context = Context { shared, ui, stop };
     match cli.command {
+        Command::Demo(args) => demo::run(args, &context).await,
         Command::Init(args) => init::run(&args, &context),
         Command::Doctor(args) => doctor::run(args, &context).await,
         Command::Backup(args) => backup::run(args, &context).await,

@@ -10,12 +10,13 @@ use backstop_policy::manifest::Filters;
 use secrecy::SecretString;
 
 use super::Context;
-use crate::catalog::Catalog;
+use crate::catalog::{Backup, Catalog};
 use crate::pipeline::{Encryption, Keys};
 use crate::postgres;
 use crate::postgres::target::{Parts, Target, process_environment};
 use crate::settings::{ConnectionSource, Overrides, Settings, StoreSettings};
 use crate::store::{self, Store};
+use crate::ui::Ui;
 
 #[derive(Debug, Default, clap::Args)]
 pub struct SourceArgs {
@@ -114,6 +115,17 @@ impl Context {
             keys.add_identity_file(path)?;
         }
         Ok(keys)
+    }
+}
+
+/// Say that a `latest` backup is not the newest that was taken.
+pub fn warn_passed_over(backup: &Backup, ui: Ui) {
+    for broken in &backup.passed_over {
+        let taken = &backup.manifest.id;
+        ui.warn(format!(
+            "'{}' is newer, but cannot be read: {}; {taken} is taken",
+            broken.key, broken.reason
+        ));
     }
 }
 

@@ -54,6 +54,7 @@ enum Level {
 pub async fn run(args: Args, context: &Context) -> anyhow::Result<ExitStatus> {
     let (settings, catalog) = context.catalog(&args.store).await?;
     let backup = catalog.find(&args.backup).await?;
+    options::warn_passed_over(&backup, context.ui);
     let known = settings.expectations(catalog.database())?;
     let on = args.on.as_deref().map(|url| options::target_of_flag("--on", url)).transpose()?;
     let request = Request {

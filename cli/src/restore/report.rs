@@ -93,7 +93,9 @@ impl Report {
             Comparison::Unproven { reason } => line("compared", &format!("not: {reason}")),
             Comparison::Different { failures } => {
                 line("compared", "NOT as it was in the snapshot of the dump");
-                failures.iter().for_each(|failure| line("", failure));
+                for failure in failures {
+                    line("", failure);
+                }
             }
         }
         if let Some(id) = &self.safety_backup {

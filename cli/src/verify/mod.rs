@@ -5,6 +5,7 @@
 mod checks;
 pub mod compare;
 pub mod contents;
+mod left_out;
 pub mod trial;
 
 use std::io::{self, Read};
@@ -17,7 +18,7 @@ use tokio_util::sync::CancellationToken;
 
 use crate::archive::{self, Contents};
 use crate::catalog::{self, Backup, Catalog};
-use crate::error::Advise;
+use crate::error::{Advise, in_one_line};
 use crate::pipeline::{self, Keys, Tally};
 use crate::postgres::target::Target;
 use crate::postgres::{self, cluster, tools};
@@ -57,6 +58,12 @@ pub enum Error {
     Restore(#[from] restore::Error),
     #[error("'{key}' is encrypted; level '{level}' needs the identity")]
     NeedsIdentity { key: String, level: Level },
+    #[error("cannot open '{key}'")]
+    Open {
+        key: String,
+        #[source]
+        source: pipeline::Error,
+    },
     #[error("cannot read the checks in '{path}'")]
     Checks {
         path: String,
@@ -78,6 +85,15 @@ pub enum Error {
 impl Advise for Error {
     fn hint(&self) -> Option<String> {
         match self {
+            // A transparent error is not a link of its own in the chain of causes.
+            Self::Postgres(error) => error.hint(),
+            Self::Tools(error) => error.hint(),
+            Self::Cluster(error) => error.hint(),
+            Self::Archive(error) => error.hint(),
+            Self::Pipeline(error) => error.hint(),
+            Self::Store(error) => error.hint(),
+            Self::Catalog(error) => error.hint(),
+            Self::Restore(error) => error.hint(),
             Self::NeedsIdentity { .. } => Some(
                 "give the private key with --identity FILE; a job that must not hold it can check \
                  `--level stored`"
@@ -86,7 +102,8 @@ impl Advise for Error {
             Self::Checks { .. } => {
                 Some("`checks:` in backstop.yml names the file, relative to that file".into())
             }
-            _ => None,
+            Self::Open { source, .. } => source.hint(),
+            Self::Command { .. } | Self::Interrupted | Self::Panicked => None,
         }
     }
 }
@@ -157,7 +174,7 @@ async fn climb(
     let seen = read(request, &manifest.artifact, progress, stop).await?;
     same(&manifest.artifact.key, &manifest.artifact.stored, &seen.stored)?;
     if let Some(globals) = &manifest.globals {
-        match request.catalog.digest_stored(&globals.key, |_| {}).await {
+        match request.catalog.digest_stored(&globals.key, stop).await {
             Ok(found) => same(&globals.key, &globals.stored, &found)?,
             Err(catalog::Error::Store(store::Error::NotFound { key, .. })) => return Err(gone(&key)),
             Err(error) => return Err(error.into()),
@@ -167,7 +184,10 @@ async fn climb(
         return Ok(());
     }
 
-    let (plain, contents) = seen.opened.ok_or(Error::Panicked)?.map_err(Stop::Failed)?;
+    let (plain, contents) = seen.opened.ok_or(Error::Panicked)?.map_err(|why| match why {
+        Unreadable::Failed(failure) => Stop::Failed(failure),
+        Unreadable::OtherKey(source) => Error::Open { key: manifest.artifact.key.clone(), source }.into(),
+    })?;
     same("the decrypted dump", &manifest.artifact.plain, &plain)?;
     if reached(record, Level::Readable) {
         return Ok(());
@@ -216,7 +236,7 @@ async fn climb(
 struct Seen {
     stored: Digest,
     /// Decrypted and read to its end, or why not; `None` at level `stored`.
-    opened: Option<Result<(Digest, Contents), String>>,
+    opened: Option<Result<(Digest, Contents), Unreadable>>,
 }
 
 async fn read(
@@ -269,29 +289,28 @@ async fn read(
     Ok(Seen { stored: stored.digest(), opened })
 }
 
-fn open_and_inspect(body: ByteStream, keys: &Keys) -> Result<(Digest, Contents), String> {
-    let opened = pipeline::open(body.into_reader(), keys).map_err(|error| say(&error))?;
-    let mut plain = Tally::new(opened);
-    let contents = archive::inspect(&mut plain, |_| {}).map_err(|error| say(&error))?;
-    // The archive's end must be the stream's, with the cipher's last word.
-    io::copy(&mut plain, &mut io::sink()).map_err(|error| say(&error))?;
-    Ok((plain.digest(), contents))
+/// Why a dump was not read to its end.
+enum Unreadable {
+    /// Somebody else's key was given, which says nothing about the backup.
+    OtherKey(pipeline::Error),
+    Failed(String),
 }
 
-/// An error and its causes in one line.
-fn say(error: &dyn std::error::Error) -> String {
-    std::iter::successors(Some(error), |error| error.source()).map(ToString::to_string).fold(
-        String::new(),
-        |line, cause| {
-            if line.contains(&cause) {
-                line
-            } else if line.is_empty() {
-                cause
-            } else {
-                format!("{line}: {cause}")
-            }
-        },
-    )
+impl<E: std::error::Error + 'static> From<E> for Unreadable {
+    fn from(error: E) -> Self {
+        Self::Failed(in_one_line(&error))
+    }
+}
+
+fn open_and_inspect(body: ByteStream, keys: &Keys) -> Result<(Digest, Contents), Unreadable> {
+    let opened = pipeline::open(body.into_reader(), keys).map_err(|error| {
+        if error.wants_another_key() { Unreadable::OtherKey(error) } else { error.into() }
+    })?;
+    let mut plain = Tally::new(opened);
+    let contents = archive::inspect(&mut plain, |_| {})?;
+    // The archive's end must be the stream's, with the cipher's last word.
+    io::copy(&mut plain, &mut io::sink())?;
+    Ok((plain.digest(), contents))
 }
 
 fn same(what: &str, expected: &Digest, found: &Digest) -> Result<(), Stop> {
@@ -317,17 +336,14 @@ pub fn counted(body: ByteStream, ui: Ui, bytes: u64, stop: &CancellationToken) -
     struct Counted<R> {
         inner: R,
         progress: Progress,
-        stop: CancellationToken,
     }
     impl<R: Read> Read for Counted<R> {
         fn read(&mut self, buffer: &mut [u8]) -> io::Result<usize> {
-            if self.stop.is_cancelled() {
-                return Err(io::Error::other(Error::Interrupted));
-            }
             let length = self.inner.read(buffer)?;
             self.progress.add(length as u64);
             Ok(length)
         }
     }
-    Counted { inner: body.into_reader(), progress: ui.progress("reading", Some(bytes)), stop: stop.clone() }
+    let inner = body.until_stopped(stop.clone()).into_reader();
+    Counted { inner, progress: ui.progress("reading", Some(bytes)) }
 }
