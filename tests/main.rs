@@ -10,6 +10,8 @@ mod concurrency;
 mod configuration;
 mod connect;
 mod faults_database;
+mod faults_dump;
+mod faults_running;
 mod matrix;
 mod pooler;
 mod restore;
