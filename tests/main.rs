@@ -6,6 +6,7 @@
 mod support;
 
 mod client_tools;
+mod concurrency;
 mod configuration;
 mod connect;
 mod demo;

@@ -6,6 +6,7 @@ pub mod cluster;
 pub mod command;
 pub mod depot;
 pub mod equality;
+pub mod interference;
 pub mod proxy;
 pub mod scene;
 pub mod sealing;
