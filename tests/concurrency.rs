@@ -1,7 +1,6 @@
 //! What others do to a database while it is backed up: the backup holds what
 //! its snapshot saw and proves to, or it fails and says why. It is never wrong.
 
-
 use backstop_policy::manifest::{Counted, Manifest, Proof, Verification};
 
 use crate::support::cluster::Server;
@@ -82,7 +81,6 @@ fn rows(manifest: &Manifest, name: &str) -> (u64, Counted) {
     table.map(|table| (table.rows, table.counted)).unwrap_or_else(|| panic!("no '{name}': {tables:#?}"))
 }
 
-
 /// Some of everything that DDL can hit.
 const OBJECTS: &str = "
     CREATE TABLE parents (id int PRIMARY KEY, name text);
@@ -145,12 +143,34 @@ async fn explore() {
             if outcome.status == Some(0) {
                 let manifest = taken(&outcome);
                 let Proof::Snapshot { tables, .. } = &manifest.proof else { panic!() };
-                println!("{}", tables.iter().map(|t| format!("{}={}{}", t.name, t.rows, if t.counted == Counted::Archive {"a"} else {""})).collect::<Vec<_>>().join(" "));
+                println!(
+                    "{}",
+                    tables
+                        .iter()
+                        .map(|t| format!(
+                            "{}={}{}",
+                            t.name,
+                            t.rows,
+                            if t.counted == Counted::Archive { "a" } else { "" }
+                        ))
+                        .collect::<Vec<_>>()
+                        .join(" ")
+                );
                 let v = scene.run(&["verify", "--on", &scene.server.cluster.conninfo("postgres")]).run();
                 println!("verify {:?} {}", v.status, v.stderr);
-                if v.status != Some(0) { println!("{}", v.stdout); }
+                if v.status != Some(0) {
+                    println!("{}", v.stdout);
+                }
             } else {
-                println!("{}", outcome.stderr.lines().filter(|l| !l.contains("not encrypted")).collect::<Vec<_>>().join("\n"));
+                println!(
+                    "{}",
+                    outcome
+                        .stderr
+                        .lines()
+                        .filter(|l| !l.contains("not encrypted"))
+                        .collect::<Vec<_>>()
+                        .join("\n")
+                );
                 scene.nothing_stored();
             }
         }
