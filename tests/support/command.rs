@@ -43,6 +43,11 @@ impl Backstop {
         self
     }
 
+    pub fn arg(mut self, argument: impl AsRef<OsStr>) -> Self {
+        self.command.arg(argument);
+        self
+    }
+
     /// A file in the directory in which the command runs.
     pub fn file(self, name: &str, content: &str) -> Self {
         std::fs::write(self.home.path().join(name), content).unwrap();

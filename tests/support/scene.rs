@@ -37,6 +37,21 @@ async fn start(major: u32) -> Server {
         .await
 }
 
+/// Some 25 MB that do not compress well: a dump of it can be caught in the middle.
+pub const BIG: &str = "
+    CREATE TABLE small AS SELECT 1 AS id;
+    CREATE TABLE large AS SELECT n AS id, md5(n::text) || md5((-n)::text) AS word FROM generate_series(1, 350000) n;
+    CREATE TABLE zlast AS SELECT 1 AS id";
+
+/// A database with the statements of [`BIG`], and a backup of it.
+pub async fn big(name: &str) -> Scene<'static> {
+    static TEMPLATE: OnceCell<()> = OnceCell::const_new();
+    let server = shared().await;
+    TEMPLATE.get_or_init(|| async { drop(Scene::bare(server, "big", BIG).await) }).await;
+    server.sql("postgres", &format!("CREATE DATABASE {name} TEMPLATE big")).await;
+    Scene::of(server, name).with_backup()
+}
+
 /// A database of a test's own and a store.
 pub struct Scene<'a> {
     pub server: &'a Server,
@@ -132,7 +147,7 @@ impl<'a> Scene<'a> {
     pub fn store_is_as_before(&self) {
         let (before, after) = (&self.before, self.files());
         let names = |files: &BTreeMap<PathBuf, Vec<u8>>| files.keys().cloned().collect::<Vec<_>>();
-        assert_eq!(names(&after), names(before));
+        assert_eq!(names(&after), names(before), "files came or went");
         assert!(after == *before, "an older backup was changed");
     }
 
@@ -151,6 +166,15 @@ impl<'a> Scene<'a> {
         assert!(temporary.is_empty(), "{temporary:?}");
     }
 
+    /// No process, where the server is gone too.
+    pub async fn no_process(&self, home: &Path) {
+        let begun = Instant::now();
+        while !processes(home).is_empty() {
+            assert!(begun.elapsed() < PATIENCE, "left over: {:?}", processes(home));
+            tokio::time::sleep(Duration::from_millis(50)).await;
+        }
+    }
+
     /// Sessions in this database, one a line.
     pub async fn sessions(&self) -> String {
         let ask = format!(
@@ -158,6 +182,28 @@ impl<'a> Scene<'a> {
             backstop_policy::identifier::literal(&self.database)
         );
         self.server.sql("postgres", &ask).await
+    }
+
+    /// Somebody else's session in the database.
+    pub async fn session(&self) -> tokio_postgres::Client {
+        let (client, connection) =
+            self.server.cluster.config(&self.database).connect(tokio_postgres::NoTls).await.unwrap();
+        tokio::spawn(connection);
+        client
+    }
+
+    /// Wait for something that must come soon.
+    pub async fn until<F: Future<Output = bool>>(&self, mut it_is_so: impl FnMut() -> F) {
+        let begun = Instant::now();
+        while !it_is_so().await {
+            assert!(begun.elapsed() < PATIENCE, "sessions: {}", self.sessions().await);
+            tokio::time::sleep(Duration::from_millis(20)).await;
+        }
+    }
+
+    /// The store with the good backup alone.
+    pub fn before(&self) -> &BTreeMap<PathBuf, Vec<u8>> {
+        &self.before
     }
 
     /// Every file in the store with its bytes.
@@ -201,7 +247,7 @@ impl<'a> Scene<'a> {
         }
     }
 
-    fn redact(&self, text: &str, home: &Path) -> String {
+    pub fn redact(&self, text: &str, home: &Path) -> String {
         let cluster = &self.server.cluster;
         let mut text = text.to_owned();
         for (found, instead) in [

@@ -40,6 +40,8 @@ pub struct Request<'a> {
 /// A running dump.
 pub struct Dump {
     program: Program,
+    /// Which `pg_dump` it is.
+    path: String,
     stdout: ChildStdout,
     messages: Option<JoinHandle<String>>,
     copy: Option<stream::Writer>,
@@ -114,6 +116,7 @@ pub fn dump(request: &Request<'_>, stop: &CancellationToken) -> Result<(Dump, Wa
         inspector: Some(inspector),
         running: running.clone(),
         stop: stop.child_token(),
+        path: command.get_program().to_string_lossy().into_owned(),
         program: Program(Arc::new(Mutex::new(child))),
     };
     dump.end_when_stopped();
@@ -164,6 +167,10 @@ impl Dump {
         });
     }
 
+    fn not_whole(&self, error: Error) -> Error {
+        Error::NotWhole { program: self.path.clone(), source: Box::new(error) }
+    }
+
     fn outcome(&mut self) -> Result<Dumped, Error> {
         let status = self.program.wait().map_err(|source| Error::Start { program: "pg_dump", source })?;
         let messages = self.messages.take().and_then(|thread| thread.join().ok()).unwrap_or_default();
@@ -175,7 +182,7 @@ impl Dump {
             return Err(Error::Dump { status, messages });
         }
         let contents = match inspected {
-            Some(Ok(contents)) => contents?,
+            Some(Ok(contents)) => contents.map_err(|error| self.not_whole(error))?,
             _ => return Err(Error::InspectorDied),
         };
         copied.map_err(Error::Read)?;
@@ -199,7 +206,7 @@ impl Read for Dump {
             self.program.signal(Signal::SIGKILL);
             let reason = self.inspector.take().map(JoinHandle::join);
             return Err(io::Error::other(match reason {
-                Some(Ok(Err(error))) => error,
+                Some(Ok(Err(error))) => self.not_whole(error),
                 _ => Error::InspectorDied,
             }));
         }

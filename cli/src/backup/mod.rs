@@ -40,6 +40,8 @@ pub struct Job {
     pub critical_tables: Vec<String>,
 }
 
+const UNTOUCHED: &str = "nothing was committed; the older backups are as they were";
+
 #[derive(Debug, thiserror::Error)]
 pub enum Error {
     #[error(transparent)]
@@ -87,13 +89,12 @@ impl Advise for Error {
             Self::Postgres(error) => error.hint(),
             Self::Tools(error) => error.hint(),
             Self::Archive(error) => error.hint(),
+            Self::Pipeline(pipeline::Error::Interrupted) => Some(UNTOUCHED.into()),
             Self::Pipeline(error) => error.hint(),
             Self::Store(error) => error.hint(),
             Self::Catalog(error) => error.hint(),
             Self::Copy { source, .. } => source.hint(),
-            Self::Incomplete { .. } => {
-                Some("nothing was committed; the older backups are as they were".into())
-            }
+            Self::Incomplete { .. } => Some(UNTOUCHED.into()),
             Self::NoStore => Some("name one with --store, or under `stores:` in backstop.yml".into()),
         }
     }

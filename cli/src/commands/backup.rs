@@ -81,18 +81,20 @@ pub async fn run(args: Args, context: &Context) -> anyhow::Result<ExitStatus> {
         globals: !args.no_globals,
     };
     if job.encryption.record() == manifest::Encryption::None {
-        context.ui.warn("the backup is not encrypted: whoever reads the store reads the data");
+        let warning = "the backup is not encrypted: whoever reads the store reads the data";
+        context.ui.warn(warning);
+        github::annotate("warning", warning);
     }
     let manifest = backup::take(&job, context.ui, &context.stop).await?;
     let store = job.stores[0].url();
     context.ui.json(&manifest)?;
     context.ui.say(report::taken(&manifest, store).trim_end());
-    github::set_outputs(&[
+    let outputs = [
         ("backup-id", manifest.id.clone()),
         ("backup-sha256", manifest.artifact.stored.sha256.clone()),
         ("backup-bytes", manifest.artifact.stored.bytes.to_string()),
         ("level", manifest.checked.in_flight.to_string()),
-    ])?;
-    github::add_summary(&report::summary_of_backup(&manifest, store))?;
+    ];
+    github::publish(&outputs, &manifest, &report::summary_of_backup(&manifest, store))?;
     Ok(ExitStatus::Clean)
 }

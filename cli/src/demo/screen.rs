@@ -176,7 +176,7 @@ fn broken_command(words: &[String]) -> Vec<String> {
     for unit in units {
         match lines.last_mut() {
             Some(line) if line.chars().count() + unit.chars().count() < WIDTH - 10 => {
-                *line += &format!(" {unit}")
+                *line += &format!(" {unit}");
             }
             Some(line) => {
                 line.push_str(" \\");

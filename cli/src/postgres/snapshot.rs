@@ -222,8 +222,9 @@ impl Snapshot {
 
     async fn count_locked(&self, tables: &[Table]) -> Result<Vec<TableProof>, Error> {
         let oids: Vec<u32> = tables.iter().map(|table| table.oid).collect();
-        // The name as the server quotes it, the filter of an extension's
-        // configuration table, and the root of a partition.
+        // The name of today as the server quotes it, the filter of an extension's
+        // configuration table, and the root of a partition. A number for a name
+        // means that the table was dropped since the snapshot.
         let facts = self
             .session
             .query(
@@ -232,7 +233,7 @@ impl Snapshot {
                      CASE WHEN c.relispartition THEN convert_to(pg_partition_root(t.oid)::regclass::text, e.name) END \
                      FROM unnest($1::oid[]) WITH ORDINALITY AS t(oid, n) JOIN pg_class c ON c.oid = t.oid, \
                      (SELECT CASE getdatabaseencoding() WHEN 'SQL_ASCII' THEN 'SQL_ASCII' ELSE 'UTF8' END) AS e(name) \
-                     ORDER BY t.n"
+                     WHERE t.oid::regclass::text <> t.oid::text ORDER BY t.n"
                 ),
                 &[&oids],
             )

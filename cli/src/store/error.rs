@@ -105,6 +105,8 @@ impl Error {
     /// Name the object that the work was for.
     pub(super) fn of(mut self, name: &str) -> Self {
         match &mut self {
+            // Asked for the reason of a refusal that gave none: not about the object.
+            Self::Denied { action: "list objects", .. } | Self::Other { action: "list objects", .. } => {}
             Self::Denied { key, .. } | Self::Other { key, .. } => {
                 key.get_or_insert_with(|| name.to_owned());
             }
@@ -189,8 +191,10 @@ impl Advise for Error {
             Self::BadUrl { .. } => {
                 "write s3://bucket/prefix or file:///folder, and everything else beside `url`".to_owned()
             }
-            Self::BadSetting { .. }
-            | Self::BadKey { .. }
+            Self::BadSetting { .. } => {
+                "correct it where the store is named: `--store`, or `stores:` in backstop.yml".to_owned()
+            }
+            Self::BadKey { .. }
             | Self::Cancelled { .. }
             | Self::Source(_) => return None,
             Self::Other { .. } => {
