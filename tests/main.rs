@@ -12,6 +12,7 @@ mod faults_database;
 mod faults_dump;
 mod faults_running;
 mod pooler;
+mod proven;
 mod shop;
 mod store;
 mod store_faults;
