@@ -6,13 +6,23 @@
 mod support;
 
 mod client_tools;
+mod concurrency;
 mod configuration;
 mod connect;
+mod demo;
 mod faults_database;
 mod faults_dump;
+mod faults_killed;
+mod faults_local;
 mod faults_running;
+mod faults_store;
+mod help;
+mod matrix;
 mod pooler;
 mod proven;
+mod restore;
+mod restore_foreign;
+mod restore_in_place;
 mod shop;
 mod store;
 mod store_faults;

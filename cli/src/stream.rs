@@ -8,11 +8,17 @@ use std::io::{self, Read, Write};
 
 use bytes::{Buf, Bytes, BytesMut};
 use tokio::sync::mpsc;
+use tokio_util::sync::CancellationToken;
 
 /// Chunks in flight in one stream.
 const DEPTH: usize = 8;
 /// Bytes a [`Writer`] gathers before it sends a chunk.
 pub const CHUNK: usize = 256 * 1024;
+
+/// Somebody asked for the work to stop.
+#[derive(Debug, thiserror::Error)]
+#[error("interrupted")]
+pub struct Stopped;
 
 enum Message {
     Chunk(Bytes),
@@ -43,6 +49,23 @@ pub struct Reader {
     current: Bytes,
 }
 
+/// Where the bytes of an artifact come from. `finish` is called once, after the
+/// last byte was read: only when it succeeds is the stream's end said, so that
+/// no store ever completes an object whose source failed.
+pub trait Source: Read + Send + 'static {
+    type Outcome: Send + 'static;
+    fn finish(self) -> io::Result<Self::Outcome>;
+}
+
+/// Bytes that are in memory already, such as the text of the globals.
+impl Source for io::Cursor<Vec<u8>> {
+    type Outcome = ();
+
+    fn finish(self) -> io::Result<()> {
+        Ok(())
+    }
+}
+
 pub fn channel() -> (Sender, ByteStream) {
     let (sender, receiver) = mpsc::channel(DEPTH);
     (Sender { sender }, ByteStream { receiver, ended: false })
@@ -65,6 +88,30 @@ impl ByteStream {
         }
         let message = self.receiver.recv().await;
         self.take(message)
+    }
+
+    /// The same bytes, and an error in place of the rest once `stop` is cancelled,
+    /// however long the writer has been silent.
+    #[must_use]
+    pub fn until_stopped(mut self, stop: CancellationToken) -> Self {
+        let (sender, stoppable) = channel();
+        tokio::spawn(async move {
+            loop {
+                let message = tokio::select! {
+                    biased;
+                    () = stop.cancelled() => Some(Message::Failed(io::Error::other(Stopped))),
+                    () = sender.closed() => return,
+                    message = self.receiver.recv() => message,
+                };
+                let more = matches!(message, Some(Message::Chunk(_)));
+                // A writer that went away goes on as one: the sender is dropped unsaid.
+                let Some(message) = message else { return };
+                if sender.sender.send(message).await.is_err() || !more {
+                    return;
+                }
+            }
+        });
+        stoppable
     }
 
     /// Read on a blocking thread (never inside the runtime's own threads).
@@ -175,6 +222,30 @@ mod tests {
         drop(sender);
         assert_eq!(stream.next().await.unwrap().unwrap(), "half");
         assert_eq!(stream.next().await.unwrap_err().kind(), io::ErrorKind::UnexpectedEof);
+    }
+
+    #[tokio::test]
+    async fn a_stopped_stream_fails_although_its_writer_is_silent() {
+        let (sender, stream) = channel();
+        let stop = CancellationToken::new();
+        let mut stream = stream.until_stopped(stop.clone());
+        sender.send(Bytes::from_static(b"half")).await.unwrap();
+        assert_eq!(stream.next().await.unwrap().unwrap(), "half");
+        stop.cancel();
+        assert_eq!(stream.next().await.unwrap_err().to_string(), "interrupted");
+        sender.closed().await;
+    }
+
+    #[tokio::test]
+    async fn a_stream_that_may_be_stopped_ends_as_its_writer_does() {
+        let (sender, stream) = channel();
+        let mut whole = stream.until_stopped(CancellationToken::new());
+        sender.end().await.unwrap();
+        assert!(whole.next().await.unwrap().is_none());
+        let (sender, stream) = channel();
+        let mut half = stream.until_stopped(CancellationToken::new());
+        drop(sender);
+        assert_eq!(half.next().await.unwrap_err().kind(), io::ErrorKind::UnexpectedEof);
     }
 
     #[test]

@@ -2,11 +2,12 @@
 //! out, everything else on standard error; bars on a terminal, a plain line now
 //! and then in CI, nothing beside the JSON with `--format json`.
 
-use std::io::IsTerminal;
+use std::io::{self, IsTerminal, Write};
 use std::sync::Mutex;
 use std::time::{Duration, Instant};
 
-use indicatif::{HumanBytes, ProgressBar, ProgressStyle};
+use anyhow::Context as _;
+use indicatif::{HumanBytes, HumanCount, ProgressBar, ProgressStyle};
 use serde::Serialize;
 
 /// Seconds between two progress lines where there is no terminal.
@@ -17,6 +18,16 @@ pub enum Format {
     #[default]
     Text,
     Json,
+}
+
+/// `1 table`, `4,000 tables`, `2 entries`.
+pub fn count(number: u64, noun: &str) -> String {
+    let counted = HumanCount(number);
+    match (number, noun.strip_suffix('y')) {
+        (1, _) => format!("1 {noun}"),
+        (_, Some(stem)) => format!("{counted} {stem}ies"),
+        (_, None) => format!("{counted} {noun}s"),
+    }
 }
 
 #[derive(Debug, Clone, Copy)]
@@ -30,26 +41,29 @@ impl Ui {
     /// A line of the result, on standard out; nothing with `--format json`.
     pub fn say(self, line: impl AsRef<str>) {
         if self.format == Format::Text {
-            println!("{}", line.as_ref());
+            let written = print(line.as_ref());
+            if let Err(cause) = written {
+                self.warn(format!("cannot write to standard out: {cause}"));
+            }
         }
     }
 
     /// A line beside the result, on standard error; nothing with `--quiet`.
     pub fn note(self, line: impl AsRef<str>) {
         if !self.quiet {
-            eprintln!("{}", line.as_ref());
+            complain(line.as_ref());
         }
     }
 
     /// A line that even `--quiet` may not hide.
     pub fn warn(self, line: impl AsRef<str>) {
-        eprintln!("warning: {}", line.as_ref());
+        complain(&format!("warning: {}", line.as_ref()));
     }
 
     /// The whole result as one JSON document; nothing in text format.
     pub fn json(self, value: &impl Serialize) -> anyhow::Result<()> {
         if self.format == Format::Json {
-            println!("{}", serde_json::to_string_pretty(value)?);
+            print(&serde_json::to_string_pretty(value)?).context("cannot write to standard out")?;
         }
         Ok(())
     }
@@ -128,6 +142,20 @@ impl Lines {
             Some(total) if rate > 0 => format!(", about {} s left", total.saturating_sub(self.done) / rate),
             _ => String::new(),
         };
-        eprintln!("{}: {} so far, {}/s{left}", self.what, HumanBytes(self.done), HumanBytes(rate));
+        complain(&format!("{}: {} so far, {}/s{left}", self.what, HumanBytes(self.done), HumanBytes(rate)));
     }
+}
+
+/// A line on standard out. A reader that has seen enough (`| head`) is no error.
+pub fn print(line: &str) -> io::Result<()> {
+    let mut out = io::stdout().lock();
+    match writeln!(out, "{line}").and_then(|()| out.flush()) {
+        Err(cause) if cause.kind() == io::ErrorKind::BrokenPipe => Ok(()),
+        written => written,
+    }
+}
+
+/// A line on standard error; where nobody can read it there is nobody to tell.
+pub fn complain(line: &str) {
+    let _ = writeln!(io::stderr().lock(), "{line}");
 }

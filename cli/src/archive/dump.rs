@@ -16,10 +16,10 @@ use tokio::sync::oneshot;
 use tokio_util::sync::CancellationToken;
 
 use super::{Contents, Error, Toc, inspect};
-use crate::pipeline::Source;
+
 use crate::postgres::target::Target;
 use crate::postgres::tools::ClientTools;
-use crate::stream;
+use crate::stream::{self, Source};
 
 /// How long `pg_dump` may take to say goodbye to the server when it is stopped.
 const GRACE: Duration = Duration::from_secs(2);

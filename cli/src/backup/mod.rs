@@ -58,8 +58,9 @@ pub enum Error {
     Catalog(#[from] catalog::Error),
     #[error("the dump of '{database}' is not complete: {}", failures.join("; "))]
     Incomplete { database: String, failures: Vec<String> },
-    #[error("the backup is in '{first}', but could not be copied to '{store}'")]
+    #[error("backup {id} is in '{first}', but could not be copied to '{store}'")]
     Copy {
+        id: String,
         first: String,
         store: String,
         #[source]
@@ -67,6 +68,18 @@ pub enum Error {
     },
     #[error("no store to write to")]
     NoStore,
+}
+
+impl Error {
+    /// Whether all that lies in the store under the backup's id is our own. What
+    /// was there before must not be cleaned up.
+    fn left_only_ours(&self) -> bool {
+        !matches!(
+            self,
+            Self::Store(store::Error::Exists { .. })
+                | Self::Catalog(catalog::Error::Store(store::Error::Exists { .. }))
+        )
+    }
 }
 
 impl Advise for Error {
@@ -110,7 +123,9 @@ async fn run(
     let stored = match store_streams(job, catalog, &id, ui, stop).await {
         Ok(stored) => stored,
         Err(error) => {
-            catalog.discard(&job.tier, &id, &encryption).await;
+            if error.left_only_ours() {
+                catalog.discard(&job.tier, &id, &encryption).await;
+            }
             return Err(error);
         }
     };
@@ -120,29 +135,35 @@ async fn run(
         content: job.content,
         filters: job.filters.clone(),
         started_at,
-        source: stored.source,
-        archive: stored.archive,
-        proof: stored.proof,
-        not_captured: stored.not_captured,
+        source: stored.source.clone(),
+        archive: stored.archive.clone(),
+        proof: stored.proof.clone(),
+        not_captured: stored.not_captured.clone(),
         in_flight: Level::Contents,
     };
-    let manifest = match catalog.commit(draft.clone(), &stored.dump, stored.globals.as_ref()).await {
+    let committed = catalog.commit(draft.clone(), &stored.dump, stored.globals.as_ref(), stop).await;
+    let manifest = match committed.map_err(Error::from) {
         Ok(manifest) => manifest,
         Err(error) => {
-            catalog.discard(&job.tier, &draft.id, &encryption).await;
-            return Err(error.into());
+            if error.left_only_ours() {
+                catalog.discard(&job.tier, &draft.id, &encryption).await;
+            }
+            return Err(error);
         }
     };
+    // One store that fails is no reason to keep the backup from the next.
+    let mut failed = None;
     for store in others {
-        copy(catalog, &manifest, &draft, &stored.dump, stored.globals.as_ref(), store, ui).await.map_err(
-            |source| Error::Copy {
-                first: catalog.store().url().to_owned(),
-                store: store.url().to_owned(),
-                source: Box::new(source),
-            },
-        )?;
+        let Err(source) = copy(catalog, &manifest, &draft, &stored, store, ui, stop).await else { continue };
+        let (id, first, store) =
+            (manifest.id.clone(), catalog.store().url().to_owned(), store.url().to_owned());
+        let error = Error::Copy { id, first, store, source: Box::new(source) };
+        match failed {
+            None => failed = Some(error),
+            Some(_) => ui.warn(crate::error::in_one_line(&error)),
+        }
     }
-    Ok(manifest)
+    failed.map_or(Ok(manifest), Err)
 }
 
 /// What lies in the store, uncommitted.
@@ -204,7 +225,11 @@ async fn store_streams(
         filters: &job.filters,
     };
     let (dump, watch) = archive::dump(&request, stop)?;
-    let progress = ui.progress(&format!("backing up {}", job.database), None);
+    // How long the dump will be cannot be known, but the last one was about as long.
+    let before = catalog.newest(&job.tier).await.ok().flatten();
+    let likely = before.filter(|last| last.content == job.content && last.filters == job.filters);
+    let progress =
+        ui.progress(&format!("backing up {}", job.database), likely.map(|last| last.artifact.plain.bytes));
     let (body, sealing) =
         pipeline::seal(dump, job.encryption.clone(), stop.clone(), move |bytes| progress.add(bytes));
     let key = keys::artifact(catalog.database(), &job.tier, id, &job.encryption.record());
@@ -282,23 +307,23 @@ async fn copy(
     from: &Catalog,
     manifest: &Manifest,
     draft: &Draft,
-    dump: &Sealed,
-    globals: Option<&Sealed>,
+    stored: &Stored,
     store: &Arc<dyn Store>,
     ui: Ui,
+    stop: &CancellationToken,
 ) -> Result<(), Error> {
     let to = Catalog::new(store.clone(), &manifest.database);
     let result = async {
         for artifact in std::iter::once(&manifest.artifact).chain(&manifest.globals) {
             ui.note(format!("copying {} to {}", artifact.key, store.url()));
-            let body = from.store().get(&artifact.key).await?;
+            let body = from.store().get(&artifact.key).await?.until_stopped(stop.clone());
             store.put(&artifact.key, body).await?;
         }
-        to.commit(draft.clone(), dump, globals).await?;
+        to.commit(draft.clone(), &stored.dump, stored.globals.as_ref(), stop).await?;
         Ok(())
     }
     .await;
-    if result.is_err() {
+    if result.as_ref().is_err_and(Error::left_only_ours) {
         to.discard(&manifest.tier, &manifest.id, &manifest.artifact.encryption).await;
     }
     result

@@ -7,6 +7,7 @@ use backstop_policy::manifest::{
 use bytes::Bytes;
 use jiff::Timestamp;
 use sha2::{Digest as _, Sha256};
+use tokio_util::sync::CancellationToken;
 
 use super::{Catalog, Error, envelope, keys};
 use crate::pipeline::Sealed;
@@ -38,13 +39,15 @@ impl Catalog {
         draft: Draft,
         dump: &Sealed,
         globals: Option<&Sealed>,
+        stop: &CancellationToken,
     ) -> Result<Manifest, Error> {
         let (database, tier, id) = (&self.database, &draft.tier, &draft.id);
-        let artifact = self.read_back(keys::artifact(database, tier, id, dump.encryption()), dump).await?;
+        let artifact =
+            self.read_back(keys::artifact(database, tier, id, dump.encryption()), dump, stop).await?;
         let globals = match globals {
             Some(sealed) => {
                 let key = keys::globals(database, tier, id, sealed.encryption());
-                Some(self.read_back(key, sealed).await?)
+                Some(self.read_back(key, sealed, stop).await?)
             }
             None => None,
         };
@@ -76,9 +79,16 @@ impl Catalog {
         Ok(manifest)
     }
 
-    /// Remove the objects of a backup that was never committed. A failure to do
+    /// Remove the objects of a backup that was not committed. A failure to do
     /// so leaves garbage that no manifest names, so it is not worth an error.
+    ///
+    /// The manifest goes first: its write may have succeeded although the answer
+    /// was lost. Where it cannot be removed nothing else is, since a manifest
+    /// without its dump would be a false backup.
     pub async fn discard(&self, tier: &str, id: &str, encryption: &backstop_policy::manifest::Encryption) {
+        if self.store.delete(&keys::manifest(&self.database, tier, id)).await.is_err() {
+            return;
+        }
         for key in [
             keys::artifact(&self.database, tier, id, encryption),
             keys::globals(&self.database, tier, id, encryption),
@@ -89,14 +99,13 @@ impl Catalog {
     }
 
     /// The digest of an object as the store gives it back now.
-    pub async fn digest_stored(&self, key: &str, mut on_bytes: impl FnMut(u64)) -> Result<Digest, Error> {
-        let mut body = self.store.get(key).await?;
+    pub async fn digest_stored(&self, key: &str, stop: &CancellationToken) -> Result<Digest, Error> {
+        let mut body = self.store.get(key).await?.until_stopped(stop.clone());
         let (mut sha256, mut bytes) = (Sha256::new(), 0);
         loop {
             match body.next().await {
                 Ok(Some(chunk)) => {
                     bytes += chunk.len() as u64;
-                    on_bytes(chunk.len() as u64);
                     sha256.update(&chunk);
                 }
                 Ok(None) => return Ok(Digest { bytes, sha256: hex::encode(sha256.finalize()) }),
@@ -105,8 +114,13 @@ impl Catalog {
         }
     }
 
-    async fn read_back(&self, key: String, sealed: &Sealed) -> Result<Artifact, Error> {
-        let found = self.digest_stored(&key, |_| {}).await?;
+    async fn read_back(
+        &self,
+        key: String,
+        sealed: &Sealed,
+        stop: &CancellationToken,
+    ) -> Result<Artifact, Error> {
+        let found = self.digest_stored(&key, stop).await?;
         let expected = sealed.stored();
         if found != *expected {
             return Err(Error::StoredDiffers {

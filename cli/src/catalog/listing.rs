@@ -25,10 +25,34 @@ pub struct Listing {
 }
 
 /// A record that cannot be believed.
-#[derive(Debug, serde::Serialize)]
+#[derive(Debug, Clone, serde::Serialize)]
 pub struct Damaged {
     pub key: String,
     pub reason: String,
+    /// The schema of a record that is not damaged, but newer than this version.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub schema: Option<u32>,
+}
+
+impl Damaged {
+    fn of(error: Error) -> Result<Self, Error> {
+        match error {
+            Error::Damaged { key, reason } => Ok(Self { key, reason, schema: None }),
+            Error::NewerSchema { key, found, known } => Ok(Self {
+                key,
+                reason: format!("it has schema {found}, but this version reads up to {known}"),
+                schema: Some(found),
+            }),
+            other => Err(other),
+        }
+    }
+
+    fn into_error(self) -> Error {
+        match self.schema {
+            Some(found) => Error::NewerSchema { key: self.key, found, known: SCHEMA },
+            None => Error::Damaged { key: self.key, reason: self.reason },
+        }
+    }
 }
 
 impl Catalog {
@@ -46,13 +70,18 @@ impl Catalog {
             let outcome = match (keys::record(&self.database, key), bytes) {
                 (_, Err(error)) => Err(error),
                 (Some(Record::Manifest { id, tier }), Ok(bytes)) => {
-                    parse::<Manifest>(key, &bytes).map(|manifest| {
+                    parse::<Manifest>(key, &bytes).and_then(|manifest| {
+                        let names = (&*manifest.database, &*manifest.id, &*manifest.tier);
+                        belongs(key, names == (&*self.database, id, tier))?;
                         backups.insert((id, tier), manifest);
+                        Ok(())
                     })
                 }
                 (Some(Record::Verification { id, tier, number }), Ok(bytes)) => {
-                    parse::<Verification>(key, &bytes).map(|check| {
+                    parse::<Verification>(key, &bytes).and_then(|check| {
+                        belongs(key, check.backup == id)?;
                         checks.entry((id, tier)).or_default().insert(number, check);
+                        Ok(())
                     })
                 }
                 (None, _) => Ok(()),
@@ -60,15 +89,15 @@ impl Catalog {
             match outcome {
                 // Not found: removed between the listing and now.
                 Ok(()) | Err(Error::Store(store::Error::NotFound { .. })) => {}
-                Err(error @ (Error::Damaged { .. } | Error::NewerSchema { .. })) => {
-                    damaged.push(Damaged { key: key.to_owned(), reason: error.to_string() });
-                }
-                Err(error) => return Err(error),
+                Err(error) => damaged.push(Damaged::of(error)?),
             }
         }
+        // They were read as they came.
+        damaged.sort_by(|a, b| a.key.cmp(&b.key));
         let backups = backups.into_iter().rev().map(|(name, manifest)| Backup {
             manifest,
             verifications: checks.remove(&name).unwrap_or_default().into_values().collect(),
+            passed_over: Vec::new(),
         });
         Ok(Listing { backups: backups.collect(), damaged })
     }
@@ -76,7 +105,7 @@ impl Catalog {
     /// One backup by id, by a unique beginning of one, or `latest`; a tier may
     /// be named after a slash (`latest/weekly`).
     pub async fn find(&self, selector: &str) -> Result<Backup, Error> {
-        let listing = self.list().await?;
+        let mut listing = self.list().await?;
         let (id, tier) = match selector.split_once('/') {
             Some((id, tier)) => (id, Some(tier)),
             None => (selector, None),
@@ -94,10 +123,14 @@ impl Catalog {
         }
         if fitting.is_empty() {
             // A damaged manifest of that very backup explains more than "not there".
-            if let Some(broken) =
-                listing.damaged.into_iter().find(|broken| id == "latest" || broken.key.contains(id))
-            {
-                return Err(Error::Damaged { key: broken.key, reason: broken.reason });
+            let of_it = |broken: &Damaged| match keys::record(&self.database, &broken.key) {
+                Some(Record::Manifest { id: its, tier: in_tier }) => {
+                    (id == "latest" || its.starts_with(id)) && tier.is_none_or(|tier| tier == in_tier)
+                }
+                _ => false,
+            };
+            if let Some(broken) = listing.damaged.into_iter().rev().find(of_it) {
+                return Err(broken.into_error());
             }
             let (database, store) = (self.database.clone(), self.store.url().to_owned());
             return Err(if id == "latest" && tier.is_none() {
@@ -106,7 +139,31 @@ impl Catalog {
                 Error::NoSuchBackup { selector: selector.to_owned(), database, store }
             });
         }
-        Ok(fitting.swap_remove(0))
+        let mut found = fitting.swap_remove(0);
+        if id == "latest" {
+            // Whoever asks for the newest must hear of a newer one that cannot be read.
+            listing.damaged.retain(|broken| match keys::record(&self.database, &broken.key) {
+                Some(Record::Manifest { id, tier: in_tier }) => {
+                    id > found.manifest.id.as_str() && tier.is_none_or(|tier| tier == in_tier)
+                }
+                _ => false,
+            });
+            found.passed_over = listing.damaged;
+        }
+        Ok(found)
+    }
+
+    /// The newest backup of a tier, without reading the others.
+    pub async fn newest(&self, tier: &str) -> Result<Option<Manifest>, Error> {
+        let objects = self.store.list(&keys::catalog(&self.database)).await?;
+        let newest = objects.iter().rev().find(|object| {
+            let record = keys::record(&self.database, &object.key);
+            matches!(record, Some(Record::Manifest { tier: other, .. }) if other == tier)
+        });
+        match newest {
+            Some(object) => parse(&object.key, &fetch(self.store.as_ref(), &object.key).await?).map(Some),
+            None => Ok(None),
+        }
     }
 
     /// Write what a check found beside the manifest, which itself never changes.
@@ -143,6 +200,12 @@ pub(super) async fn fetch(store: &dyn Store, key: &str) -> Result<Vec<u8>, Error
             Err(source) => return Err(Error::ReadBack { key: key.to_owned(), source }),
         }
     }
+}
+
+/// A whole record under another's name would pass one backup off as another.
+fn belongs(key: &str, fits: bool) -> Result<(), Error> {
+    let reason = || "it is the record of another backup".to_owned();
+    if fits { Ok(()) } else { Err(Error::Damaged { key: key.to_owned(), reason: reason() }) }
 }
 
 fn parse<T: DeserializeOwned>(key: &str, bytes: &[u8]) -> Result<T, Error> {

@@ -34,6 +34,9 @@ pub struct Backup {
     pub manifest: Manifest,
     /// Oldest first.
     pub verifications: Vec<Verification>,
+    /// Newer manifests that cannot be read, where this is the `latest` one.
+    #[serde(skip)]
+    pub passed_over: Vec<Damaged>,
 }
 
 impl Backup {
@@ -76,9 +79,9 @@ pub enum Error {
     NoSuchBackup { selector: String, database: String, store: String },
     #[error("'{selector}' fits {count} backups: {examples}")]
     Ambiguous { selector: String, count: usize, examples: String },
-    #[error("manifest '{key}' is damaged: {reason}")]
+    #[error("record '{key}' is damaged: {reason}")]
     Damaged { key: String, reason: String },
-    #[error("manifest '{key}' has schema {found}, but this version reads up to {known}")]
+    #[error("record '{key}' has schema {found}, but this version reads up to {known}")]
     NewerSchema { key: String, found: u32, known: u32 },
     #[error(
         "'{key}' was stored, but reads back differently: {expected_bytes} bytes with SHA-256 {expected_sha256} were \
@@ -109,15 +112,16 @@ impl Advise for Error {
             Self::NoSuchBackup { .. } => "`backstop list` shows what there is".into(),
             Self::Ambiguous { .. } => "give more characters of the id".into(),
             Self::Damaged { .. } => {
-                "the other backups are not affected; `backstop list` shows them. Bring the \
-                 manifest back from a versioned bucket or another store"
+                "the other backups are not affected, `backstop list` shows them; bring the record back \
+                 from the bucket's versions or from another store"
                     .into()
             }
             Self::NewerSchema { .. } => "use the version of backstop that wrote it, or a newer one".into(),
             Self::StoredDiffers { .. } => {
                 "nothing was committed; the store loses or changes bytes: run `backstop doctor`".into()
             }
-            Self::ReadBack { .. } => "nothing was committed; run the backup again".into(),
+            // The store's own error lies in the stream's, and knows more.
+            Self::ReadBack { .. } => return None,
             Self::Leased { .. } => {
                 "wait for it to end; if it was killed on another machine, its lease runs out \
                  ten minutes after its last sign of life"

@@ -33,10 +33,10 @@ pub struct Args {
     /// Only tables that match, as in pg_dump (repeatable)
     #[arg(long, value_name = "PATTERN")]
     table: Vec<String>,
-    /// No tables that match (repeatable)
+    /// Leave out tables that match (repeatable)
     #[arg(long, value_name = "PATTERN")]
     exclude_table: Vec<String>,
-    /// No rows of tables that match (repeatable)
+    /// Leave out the rows of tables that match (repeatable)
     #[arg(long, value_name = "PATTERN")]
     exclude_table_data: Vec<String>,
     /// Leave roles and tablespaces out
@@ -46,9 +46,12 @@ pub struct Args {
 
 #[derive(Debug, Clone, Copy, Default, clap::ValueEnum)]
 enum Content {
+    /// Definitions and rows
     #[default]
     Full,
+    /// Definitions without rows
     Schema,
+    /// Rows without definitions
     Data,
 }
 
@@ -77,18 +80,20 @@ pub async fn run(args: Args, context: &Context) -> anyhow::Result<ExitStatus> {
         globals: !args.no_globals,
     };
     if job.encryption.record() == manifest::Encryption::None {
-        context.ui.warn("the backup is not encrypted: whoever reads the store reads the data");
+        let warning = "the backup is not encrypted: whoever reads the store reads the data";
+        context.ui.warn(warning);
+        github::annotate("warning", warning);
     }
     let manifest = backup::take(&job, context.ui, &context.stop).await?;
     let store = job.stores[0].url();
     context.ui.json(&manifest)?;
-    context.ui.say(report::taken(&manifest, store));
-    github::set_outputs(&[
+    context.ui.say(report::taken(&manifest, store).trim_end());
+    let outputs = [
         ("backup-id", manifest.id.clone()),
         ("backup-sha256", manifest.artifact.stored.sha256.clone()),
         ("backup-bytes", manifest.artifact.stored.bytes.to_string()),
         ("level", manifest.checked.in_flight.to_string()),
-    ])?;
-    github::add_summary(&report::summary_of_backup(&manifest, store))?;
+    ];
+    github::publish(&outputs, &manifest, &report::summary_of_backup(&manifest, store))?;
     Ok(ExitStatus::Clean)
 }

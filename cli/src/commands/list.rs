@@ -14,7 +14,7 @@ use crate::report;
 pub struct Args {
     #[command(flatten)]
     store: StoreArgs,
-    /// Only this tier
+    /// Only backups of this tier
     #[arg(long)]
     tier: Option<String>,
 }
@@ -47,6 +47,12 @@ pub async fn run(args: Args, context: &Context) -> anyhow::Result<ExitStatus> {
         ));
     } else {
         context.ui.say(report::table(&listing, Timestamp::now()).trim_end());
+    }
+    if !listing.damaged.is_empty() {
+        context.ui.note(
+            "hint: the other backups are not affected; bring a damaged record back from the bucket's versions or \
+             from another store",
+        );
     }
     // A manifest that cannot be believed is a finding.
     Ok(if listing.damaged.is_empty() { ExitStatus::Clean } else { ExitStatus::Bad })

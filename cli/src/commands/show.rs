@@ -3,7 +3,7 @@
 use jiff::Timestamp;
 
 use super::Context;
-use super::options::StoreArgs;
+use super::options::{self, StoreArgs};
 use crate::error::ExitStatus;
 use crate::report;
 
@@ -20,6 +20,7 @@ pub struct Args {
 pub async fn run(args: Args, context: &Context) -> anyhow::Result<ExitStatus> {
     let (_, catalog) = context.catalog(&args.store).await?;
     let backup = catalog.find(&args.backup).await?;
+    options::warn_passed_over(&backup, context.ui);
     context.ui.json(&backup)?;
     context.ui.say(report::whole(&backup, catalog.store().url(), Timestamp::now()).trim_end());
     Ok(ExitStatus::Clean)

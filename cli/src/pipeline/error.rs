@@ -87,6 +87,20 @@ pub enum Error {
 }
 
 impl Error {
+    /// Whether the fault lies with what was given to open it, not with what was
+    /// to be opened.
+    pub fn wants_another_key(&self) -> bool {
+        matches!(
+            self,
+            Self::NoMatchingKey { .. }
+                | Self::NeedsPassphrase { .. }
+                | Self::WrongPassphrase { .. }
+                | Self::UnknownDerivation { .. }
+                | Self::LockedIdentity { .. }
+                | Self::IdentityPassphrase { .. }
+        )
+    }
+
     /// As an error of a stream. Never of the kind `Interrupted`, which readers
     /// take as "try again".
     pub(super) fn into_io(self) -> io::Error {
@@ -133,7 +147,12 @@ impl Advise for Error {
                 "give a file made by `backstop key generate`, `age-keygen` or `gpg --export-secret-keys`"
                     .to_owned()
             }
-            Self::LockedIdentity { .. } | Self::NeedsPassphrase { .. } => "give the passphrase".to_owned(),
+            Self::LockedIdentity { .. } | Self::NeedsPassphrase { .. } => {
+                "give the passphrase in BACKSTOP_PASSPHRASE".to_owned()
+            }
+            Self::WrongPassphrase { .. } | Self::IdentityPassphrase { .. } => {
+                "check the passphrase in BACKSTOP_PASSPHRASE".to_owned()
+            }
             Self::NoMatchingKey { .. } => {
                 "give the identity that belongs to one of these recipients".to_owned()
             }

@@ -5,6 +5,7 @@
 mod checks;
 pub mod compare;
 pub mod contents;
+mod left_out;
 pub mod trial;
 
 use std::io::{self, Read};
@@ -17,7 +18,7 @@ use tokio_util::sync::CancellationToken;
 
 use crate::archive::{self, Contents};
 use crate::catalog::{self, Backup, Catalog};
-use crate::error::Advise;
+use crate::error::{Advise, in_one_line};
 use crate::pipeline::{self, Keys, Tally};
 use crate::postgres::target::Target;
 use crate::postgres::{self, cluster, tools};
@@ -57,6 +58,19 @@ pub enum Error {
     Restore(#[from] restore::Error),
     #[error("'{key}' is encrypted; level '{level}' needs the identity")]
     NeedsIdentity { key: String, level: Level },
+    #[error("cannot open '{key}'")]
+    Open {
+        key: String,
+        #[source]
+        source: pipeline::Error,
+    },
+    #[error("backup {id} {verdict}, but that cannot be recorded")]
+    Record {
+        id: String,
+        verdict: String,
+        #[source]
+        source: catalog::Error,
+    },
     #[error("cannot read the checks in '{path}'")]
     Checks {
         path: String,
@@ -95,7 +109,9 @@ impl Advise for Error {
             Self::Checks { .. } => {
                 Some("`checks:` in backstop.yml names the file, relative to that file".into())
             }
-            _ => None,
+            Self::Open { source, .. } => source.hint(),
+            Self::Record { source, .. } => source.hint(),
+            Self::Command { .. } | Self::Interrupted | Self::Panicked => None,
         }
     }
 }
@@ -131,7 +147,13 @@ pub async fn verify(request: &Request<'_>, ui: Ui, stop: &CancellationToken) -> 
     }
     record.passed = record.failures.is_empty() && record.reached == Some(request.level);
     record.seconds = begun.elapsed().as_secs_f64();
-    request.catalog.record(manifest, &record).await?;
+    request.catalog.record(manifest, &record).await.map_err(|source| {
+        let verdict = match record.failures.first() {
+            None => format!("passed its check (level '{}')", record.asked),
+            Some(failure) => format!("FAILED its check ({failure})"),
+        };
+        Error::Record { id: manifest.id.clone(), verdict, source }
+    })?;
     Ok(record)
 }
 
@@ -166,7 +188,7 @@ async fn climb(
     let seen = read(request, &manifest.artifact, progress, stop).await?;
     same(&manifest.artifact.key, &manifest.artifact.stored, &seen.stored)?;
     if let Some(globals) = &manifest.globals {
-        match request.catalog.digest_stored(&globals.key, |_| {}).await {
+        match request.catalog.digest_stored(&globals.key, stop).await {
             Ok(found) => same(&globals.key, &globals.stored, &found)?,
             Err(catalog::Error::Store(store::Error::NotFound { key, .. })) => return Err(gone(&key)),
             Err(error) => return Err(error.into()),
@@ -176,7 +198,10 @@ async fn climb(
         return Ok(());
     }
 
-    let (plain, contents) = seen.opened.ok_or(Error::Panicked)?.map_err(Stop::Failed)?;
+    let (plain, contents) = seen.opened.ok_or(Error::Panicked)?.map_err(|why| match why {
+        Unreadable::Failed(failure) => Stop::Failed(failure),
+        Unreadable::OtherKey(source) => Error::Open { key: manifest.artifact.key.clone(), source }.into(),
+    })?;
     same("the decrypted dump", &manifest.artifact.plain, &plain)?;
     if reached(record, Level::Readable) {
         return Ok(());
@@ -225,7 +250,7 @@ async fn climb(
 struct Seen {
     stored: Digest,
     /// Decrypted and read to its end, or why not; `None` at level `stored`.
-    opened: Option<Result<(Digest, Contents), String>>,
+    opened: Option<Result<(Digest, Contents), Unreadable>>,
 }
 
 async fn read(
@@ -278,29 +303,28 @@ async fn read(
     Ok(Seen { stored: stored.digest(), opened })
 }
 
-fn open_and_inspect(body: ByteStream, keys: &Keys) -> Result<(Digest, Contents), String> {
-    let opened = pipeline::open(body.into_reader(), keys).map_err(|error| say(&error))?;
-    let mut plain = Tally::new(opened);
-    let contents = archive::inspect(&mut plain, |_| {}).map_err(|error| say(&error))?;
-    // The archive's end must be the stream's, with the cipher's last word.
-    io::copy(&mut plain, &mut io::sink()).map_err(|error| say(&error))?;
-    Ok((plain.digest(), contents))
+/// Why a dump was not read to its end.
+enum Unreadable {
+    /// Somebody else's key was given, which says nothing about the backup.
+    OtherKey(pipeline::Error),
+    Failed(String),
 }
 
-/// An error and its causes in one line.
-fn say(error: &dyn std::error::Error) -> String {
-    std::iter::successors(Some(error), |error| error.source()).map(ToString::to_string).fold(
-        String::new(),
-        |line, cause| {
-            if line.contains(&cause) {
-                line
-            } else if line.is_empty() {
-                cause
-            } else {
-                format!("{line}: {cause}")
-            }
-        },
-    )
+impl<E: std::error::Error + 'static> From<E> for Unreadable {
+    fn from(error: E) -> Self {
+        Self::Failed(in_one_line(&error))
+    }
+}
+
+fn open_and_inspect(body: ByteStream, keys: &Keys) -> Result<(Digest, Contents), Unreadable> {
+    let opened = pipeline::open(body.into_reader(), keys).map_err(|error| {
+        if error.wants_another_key() { Unreadable::OtherKey(error) } else { error.into() }
+    })?;
+    let mut plain = Tally::new(opened);
+    let contents = archive::inspect(&mut plain, |_| {})?;
+    // The archive's end must be the stream's, with the cipher's last word.
+    io::copy(&mut plain, &mut io::sink())?;
+    Ok((plain.digest(), contents))
 }
 
 fn same(what: &str, expected: &Digest, found: &Digest) -> Result<(), Stop> {
@@ -326,17 +350,14 @@ pub fn counted(body: ByteStream, ui: Ui, bytes: u64, stop: &CancellationToken) -
     struct Counted<R> {
         inner: R,
         progress: Progress,
-        stop: CancellationToken,
     }
     impl<R: Read> Read for Counted<R> {
         fn read(&mut self, buffer: &mut [u8]) -> io::Result<usize> {
-            if self.stop.is_cancelled() {
-                return Err(io::Error::other(Error::Interrupted));
-            }
             let length = self.inner.read(buffer)?;
             self.progress.add(length as u64);
             Ok(length)
         }
     }
-    Counted { inner: body.into_reader(), progress: ui.progress("reading", Some(bytes)), stop: stop.clone() }
+    let inner = body.until_stopped(stop.clone()).into_reader();
+    Counted { inner, progress: ui.progress("reading", Some(bytes)) }
 }

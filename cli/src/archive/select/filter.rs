@@ -3,8 +3,6 @@
 
 use std::collections::{BTreeSet, HashMap, HashSet};
 
-use backstop_policy::provider::Provider;
-
 use super::{Choice, Graph, Halves, LeftOut, Plan, Selection, TargetFacts, is_remark, title};
 use crate::archive::toc::{Entry, Toc};
 
@@ -19,18 +17,6 @@ pub enum Managed {
 }
 
 impl Managed {
-    /// Who keeps the superuser of a server at that address, if anybody does.
-    pub fn of(provider: &Provider) -> Option<Self> {
-        match provider {
-            Provider::SupabaseDirect { .. }
-            | Provider::SupabaseSession { .. }
-            | Provider::SupabaseTransaction { .. } => Some(Self::Supabase),
-            Provider::Neon { .. } => Some(Self::Neon),
-            Provider::Rds => Some(Self::Rds),
-            Provider::SelfHosted => None,
-        }
-    }
-
     fn name(self) -> &'static str {
         match self {
             Self::Supabase => "Supabase",
