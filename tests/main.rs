@@ -11,6 +11,7 @@ mod connect;
 mod faults_killed;
 mod faults_local;
 mod faults_store;
+mod faults_verify;
 mod pooler;
 mod shop;
 mod store;

@@ -5,6 +5,7 @@ pub mod child;
 pub mod cluster;
 pub mod command;
 pub mod depot;
+pub mod keys;
 pub mod proxy;
 pub mod server;
 pub mod tls_server;
