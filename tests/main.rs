@@ -16,6 +16,7 @@ mod faults_killed;
 mod faults_local;
 mod faults_running;
 mod faults_store;
+mod faults_verify;
 mod help;
 mod matrix;
 mod pooler;
