@@ -75,16 +75,12 @@ pub async fn run(args: Args, context: &Context) -> anyhow::Result<ExitStatus> {
     let check = verify(&request, context.ui, &context.stop).await?;
     context.ui.json(&check)?;
     context.ui.say(report::verdict(&backup.manifest, &check).trim_end());
-<<<<<<< HEAD
-    let outputs = [
-=======
     if !check.passed {
         context
             .ui
             .note("hint: do not rely on it: take another backup, and look for this one in another store");
     }
-    github::set_outputs(&[
->>>>>>> faultsstore
+    let outputs = [
         ("backup-id", backup.manifest.id.clone()),
         ("backup-sha256", backup.manifest.artifact.stored.sha256.clone()),
         ("backup-bytes", backup.manifest.artifact.stored.bytes.to_string()),
