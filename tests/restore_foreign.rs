@@ -24,7 +24,11 @@ fn sh(shop: &Shop, major: u32, directory: &Path, line: &str) {
 }
 
 async fn assert_restores(shop: &Shop, what: &str, file: &str) {
-    let done = shop.run(&["restore", file, "--new-db", "copy"]).env("BACKSTOP_PASSPHRASE", "s3cret word").run().ended(0);
+    let done = shop
+        .run(&["restore", file, "--new-db", "copy"])
+        .env("BACKSTOP_PASSPHRASE", "s3cret word")
+        .run()
+        .ended(0);
     assert_eq!(shop.look("copy").await, shop.look("shop").await, "{what}");
     assert!(done.stdout.contains("compared   not: "), "{what}: {}", done.stdout);
     assert!(!done.stdout.contains("s3cret") && !done.stderr.contains("s3cret"));
@@ -110,13 +114,20 @@ async fn a_dump_from_strangers_runs_no_command_here() {
         format!("\\o |touch {}", proof.display()),
         format!("\\copy t to program 'touch {}'", proof.display()),
         // Read as one string where standard_conforming_strings is on, and as two when it was turned off behind our back.
-        format!("SELECT set_config('standard_conforming_strings', 'off', false);\nSELECT 'a\\';\n\\! touch {} \n--';", proof.display()),
+        format!(
+            "SELECT set_config('standard_conforming_strings', 'off', false);\nSELECT 'a\\';\n\\! touch {} \n--';",
+            proof.display()
+        ),
         "\\connect postgres".to_owned(),
     ] {
         std::fs::write(&file, format!("CREATE TABLE t (a int);\n{line}\nSELECT 1;\n")).unwrap();
         let refused = shop.run(&["restore", file.to_str().unwrap(), "--new-db", "copy"]).run().ended(2);
         assert!(!proof.exists(), "{line}");
-        assert!(refused.stderr.contains("hint: ") || refused.stderr.contains("psql failed"), "{}", refused.stderr);
+        assert!(
+            refused.stderr.contains("hint: ") || refused.stderr.contains("psql failed"),
+            "{}",
+            refused.stderr
+        );
         assert!(!shop.databases().await.contains("copy"));
     }
 }
@@ -126,8 +137,18 @@ async fn what_cannot_be_read_says_what_it_is_and_the_way_out() {
     let shop = Shop::open(15).await;
     let directory = tempfile::tempdir().unwrap();
     let at = |name: &str| directory.path().join(name).to_str().unwrap().to_owned();
-    sh(&shop, 15, directory.path(), "pg_dump -Ft \"$DB\" > a.tar; pg_dump -Fd -f a.dir \"$DB\"; pg_dumpall -d \"$DB\" > all.sql");
-    sh(&shop, 15, directory.path(), "age-keygen -o mine.key 2>/dev/null; age-keygen -o other.key 2>/dev/null");
+    sh(
+        &shop,
+        15,
+        directory.path(),
+        "pg_dump -Ft \"$DB\" > a.tar; pg_dump -Fd -f a.dir \"$DB\"; pg_dumpall -d \"$DB\" > all.sql",
+    );
+    sh(
+        &shop,
+        15,
+        directory.path(),
+        "age-keygen -o mine.key 2>/dev/null; age-keygen -o other.key 2>/dev/null",
+    );
     sh(
         &shop,
         15,
@@ -152,9 +173,14 @@ async fn what_cannot_be_read_says_what_it_is_and_the_way_out() {
         assert!(refused.stderr.contains(says), "{name}: {}", refused.stderr);
         assert!(!shop.databases().await.contains("copy"));
     }
-    shop.run(&["restore", &at("a.dump.age"), "--new-db", "copy", "--identity", &at("mine.key")]).run().ended(0);
+    shop.run(&["restore", &at("a.dump.age"), "--new-db", "copy", "--identity", &at("mine.key")])
+        .run()
+        .ended(0);
     let identity = std::fs::read_to_string(at("mine.key")).unwrap();
-    shop.run(&["restore", &at("a.dump.age"), "--new-db", "again"]).env("BACKSTOP_IDENTITY", identity).run().ended(0);
+    shop.run(&["restore", &at("a.dump.age"), "--new-db", "again"])
+        .env("BACKSTOP_IDENTITY", identity)
+        .run()
+        .ended(0);
     assert_eq!(shop.look("again").await, shop.look("copy").await);
     let choice = shop.run(&["restore", &at("all.sql"), "--new-db", "x", "--table", "users"]).run().ended(2);
     assert!(choice.stderr.contains("need an archive"), "{}", choice.stderr);
@@ -198,7 +224,10 @@ async fn a_presigned_url_is_followed_and_never_shown() {
     let expired = shop.run(&["restore", &url("expired"), "--new-db", "none"]).run().ended(2);
     assert!(expired.stderr.contains("the server answers 403"), "{}", expired.stderr);
     for outcome in [done, cut, expired] {
-        assert!(!outcome.stdout.contains("topsecret") && !outcome.stderr.contains("topsecret"), "{outcome:?}");
+        assert!(
+            !outcome.stdout.contains("topsecret") && !outcome.stderr.contains("topsecret"),
+            "{outcome:?}"
+        );
     }
     assert!(!shop.databases().await.contains("half"));
     serve.join().unwrap();

@@ -20,8 +20,13 @@ use crate::error::Advise;
 /// The process id that `scripts/action/run` hands over by `exec`. Another
 /// process, such as a hook that calls us, finds that it is not meant.
 const ACTION: &str = "BACKSTOP_ACTION";
-const SECRETS: [&str; 5] =
-    ["PGPASSWORD", "SUPABASE_DB_PASSWORD", "BACKSTOP_IDENTITY", "BACKSTOP_PASSPHRASE", "AWS_SECRET_ACCESS_KEY"];
+const SECRETS: [&str; 5] = [
+    "PGPASSWORD",
+    "SUPABASE_DB_PASSWORD",
+    "BACKSTOP_IDENTITY",
+    "BACKSTOP_PASSPHRASE",
+    "AWS_SECRET_ACCESS_KEY",
+];
 /// The runner refuses a summary above 1 MiB.
 const SUMMARY_LIMIT: usize = 900 * 1024;
 /// Nobody reads more beside a line of a file, and the runner cuts it anyway.
@@ -66,7 +71,9 @@ pub fn mask(secret: &str) {
 /// The same for a URL or connection string, its password included.
 pub fn mask_url(url: &str) {
     if RESUME.get().is_some() {
-        parts_of_url(url).iter().for_each(|part| command(&add_mask(part)));
+        for part in parts_of_url(url) {
+            command(&add_mask(&part));
+        }
     }
 }
 
@@ -240,7 +247,10 @@ mod tests {
             parts_of_url("postgres://ada:p%40ss%2Fw@db.example/shop"),
             ["p%40ss%2Fw", "p@ss/w", "postgres://ada:p%40ss%2Fw@db.example/shop"]
         );
-        assert_eq!(parts_of_url("host=db password='s3cret'"), ["'s3cret'", "host=db password='s3cret'", "s3cret"]);
+        assert_eq!(
+            parts_of_url("host=db password='s3cret'"),
+            ["'s3cret'", "host=db password='s3cret'", "s3cret"]
+        );
         assert_eq!(parts_of_url("postgres://db/shop"), ["postgres://db/shop"]);
         assert!(parts_of_url("").is_empty());
     }
@@ -262,9 +272,6 @@ mod tests {
 
     #[test]
     fn a_cell_shows_what_it_is_given() {
-        assert_eq!(
-            cell("![x](http://e) `t|able`\n<b> a_b"),
-            r"\!\[x\](http://e) \`t\|able\` \<b\> a\_b"
-        );
+        assert_eq!(cell("![x](http://e) `t|able`\n<b> a_b"), r"\!\[x\](http://e) \`t\|able\` \<b\> a\_b");
     }
 }

@@ -7,6 +7,7 @@ use jiff::Timestamp;
 
 use crate::catalog::{Backup, Listing};
 use crate::github;
+use crate::ui::count;
 
 /// A committed backup, for the one who took it.
 pub fn taken(manifest: &Manifest, store: &str) -> String {
@@ -73,10 +74,10 @@ pub fn whole(backup: &Backup, store: &str, now: Timestamp) -> String {
     say(
         "archive",
         format!(
-            "format {}, {}, {} entries, needs pg_restore {} or newer",
+            "format {}, {}, {}, needs pg_restore {} or newer",
             manifest.archive.version,
             manifest.archive.compression,
-            manifest.archive.entries,
+            count(manifest.archive.entries.into(), "entry"),
             manifest.archive.oldest_pg_restore
         ),
     );
@@ -125,11 +126,11 @@ pub fn verdict(manifest: &Manifest, check: &Verification) -> String {
         let rows: u64 = tables.iter().map(|table| table.rows).sum();
         let objects: usize = fingerprint.kinds.keys().map(|kind| fingerprint.count(kind)).sum();
         let equal = format!(
-            "{} tables with {} rows, {} sequences, {} catalogue entries",
-            tables.len(),
-            HumanCount(rows),
-            sequences.len(),
-            HumanCount(objects as u64)
+            "{} with {}, {}, {}",
+            count(tables.len() as u64, "table"),
+            count(rows, "row"),
+            count(sequences.len() as u64, "sequence"),
+            count(objects as u64, "catalogue entry")
         );
         text += &line("equal", &equal);
     }
@@ -184,7 +185,8 @@ pub fn summary_of_check(manifest: &Manifest, check: &Verification) -> String {
 /// A failed check as an annotation: the level that was missed, and why.
 pub fn failure_of_check(manifest: &Manifest, check: &Verification) -> String {
     let reached = check.reached.map_or("nothing", Level::as_str);
-    let mut text = format!("backup {} of {} reached {reached}, not {}", manifest.id, manifest.database, check.asked);
+    let mut text =
+        format!("backup {} of {} reached {reached}, not {}", manifest.id, manifest.database, check.asked);
     for failure in &check.failures {
         text += &format!("\n{failure}");
     }
@@ -244,10 +246,11 @@ fn proof(proof: &Proof) -> String {
     match proof {
         Proof::Unproven { reason } => format!("unproven: {reason}"),
         Proof::Snapshot { tables, sequences, large_objects, .. } => format!(
-            "{} tables with {} rows, {} sequences, {large_objects} large objects, seen in the dump's snapshot",
-            tables.len(),
-            HumanCount(tables.iter().map(|table| table.rows).sum()),
-            sequences.len()
+            "{} with {}, {}, {}, seen in the dump's snapshot",
+            count(tables.len() as u64, "table"),
+            count(tables.iter().map(|table| table.rows).sum(), "row"),
+            count(sequences.len() as u64, "sequence"),
+            count(*large_objects, "large object")
         ),
     }
 }

@@ -2,8 +2,11 @@
 //! an empty home, no download.
 
 use std::ffi::OsStr;
-use std::process::{Command, Stdio};
+use std::path::Path;
+use std::process::{Child, Command, Stdio};
 
+use nix::sys::signal::{Signal, kill};
+use nix::unistd::Pid;
 use tempfile::TempDir;
 
 use super::tools;
@@ -40,14 +43,77 @@ impl Backstop {
         self
     }
 
+    pub fn arg(mut self, argument: impl AsRef<OsStr>) -> Self {
+        self.command.arg(argument);
+        self
+    }
+
     /// A file in the directory in which the command runs.
     pub fn file(self, name: &str, content: &str) -> Self {
         std::fs::write(self.home.path().join(name), content).unwrap();
         self
     }
 
+    /// A script in its place: a shell finds `backstop` as a user's would.
+    pub fn shell(mut self, script: &str) -> Outcome {
+        let program = Path::new(self.command.get_program()).parent().unwrap();
+        let path = format!("{}:/usr/local/bin:/usr/bin:/bin", program.display());
+        let environment: Vec<_> = self
+            .command
+            .get_envs()
+            .map(|(name, value)| (name.to_owned(), value.map(OsStr::to_owned)))
+            .collect();
+        let mut shell = Command::new("bash");
+        shell.args(["-c", script]).env_clear().current_dir(self.home.path()).stdin(Stdio::null());
+        shell
+            .envs(environment.into_iter().filter_map(|(name, value)| Some((name, value?))))
+            .env("PATH", path);
+        self.command = shell;
+        self.run()
+    }
+
+    /// Where the command runs, its home too.
+    pub fn home(&self) -> &Path {
+        self.home.path()
+    }
+
+    /// Start it, to do something to it before it ends.
+    pub fn start(mut self) -> Running {
+        let child = self.command.stdout(Stdio::piped()).stderr(Stdio::piped()).spawn().unwrap();
+        Running { child, home: self.home }
+    }
+
     pub fn run(mut self) -> Outcome {
         let output = self.command.output().unwrap();
+        Outcome {
+            status: output.status.code(),
+            stdout: String::from_utf8(output.stdout).unwrap(),
+            stderr: String::from_utf8(output.stderr).unwrap(),
+        }
+    }
+}
+
+/// A run that has not ended yet.
+pub struct Running {
+    child: Child,
+    pub home: TempDir,
+}
+
+impl Running {
+    pub fn pid(&self) -> Pid {
+        Pid::from_raw(i32::try_from(self.child.id()).unwrap())
+    }
+
+    pub fn signal(&self, signal: Signal) {
+        kill(self.pid(), signal).unwrap();
+    }
+
+    pub fn is_over(&mut self) -> bool {
+        self.child.try_wait().unwrap().is_some()
+    }
+
+    pub fn wait(self) -> Outcome {
+        let output = self.child.wait_with_output().unwrap();
         Outcome {
             status: output.status.code(),
             stdout: String::from_utf8(output.stdout).unwrap(),

@@ -38,3 +38,14 @@ pub fn is_full() -> bool {
 pub fn majors() -> &'static [u32] {
     if is_full() { &[13, 14, 15, 16, 17, 18] } else { &[15, 18] }
 }
+
+/// The client programs for a server: of its own major, or of the nearest newer
+/// one that is installed.
+pub fn client(major: u32) -> PathBuf {
+    postgres(if major <= 15 { 15 } else { 18 })
+}
+
+/// Majors that are refused: one of them, in `scripts/test --full`.
+pub fn too_old() -> &'static [u32] {
+    if std::env::var_os("BACKSTOP_TEST_FULL").is_some() { &[12] } else { &[] }
+}

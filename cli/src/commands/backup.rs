@@ -33,10 +33,10 @@ pub struct Args {
     /// Only tables that match, as in pg_dump (repeatable)
     #[arg(long, value_name = "PATTERN")]
     table: Vec<String>,
-    /// No tables that match (repeatable)
+    /// Leave out tables that match (repeatable)
     #[arg(long, value_name = "PATTERN")]
     exclude_table: Vec<String>,
-    /// No rows of tables that match (repeatable)
+    /// Leave out the rows of tables that match (repeatable)
     #[arg(long, value_name = "PATTERN")]
     exclude_table_data: Vec<String>,
     /// Leave roles and tablespaces out
@@ -46,9 +46,12 @@ pub struct Args {
 
 #[derive(Debug, Clone, Copy, Default, clap::ValueEnum)]
 enum Content {
+    /// Definitions and rows
     #[default]
     Full,
+    /// Definitions without rows
     Schema,
+    /// Rows without definitions
     Data,
 }
 
@@ -84,7 +87,7 @@ pub async fn run(args: Args, context: &Context) -> anyhow::Result<ExitStatus> {
     let manifest = backup::take(&job, context.ui, &context.stop).await?;
     let store = job.stores[0].url();
     context.ui.json(&manifest)?;
-    context.ui.say(report::taken(&manifest, store));
+    context.ui.say(report::taken(&manifest, store).trim_end());
     let outputs = [
         ("backup-id", manifest.id.clone()),
         ("backup-sha256", manifest.artifact.stored.sha256.clone()),

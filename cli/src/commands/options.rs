@@ -21,8 +21,8 @@ use crate::ui::Ui;
 
 #[derive(Debug, Default, clap::Args)]
 pub struct SourceArgs {
-    /// URL of the database, without a password [default: the configuration,
-    /// DATABASE_URL, or PGHOST and its like]
+    /// URL of the database, without its password, which PGPASSWORD or a password
+    /// file holds [default: the configuration, DATABASE_URL, or the PG* variables]
     #[arg(long, value_name = "URL")]
     pub url: Option<String>,
 }

@@ -20,10 +20,11 @@ pub enum Error {
     Exists { store: String, key: String },
     #[error("store '{store}' does not exist")]
     NoStore { store: String },
-    #[error("store '{store}' refused to {action}")]
+    #[error("store '{store}' refused to {action}{}", named(key.as_deref()))]
     Denied {
         store: String,
         action: &'static str,
+        key: Option<String>,
         #[source]
         source: Box<dyn std::error::Error + Send + Sync>,
     },
@@ -86,23 +87,48 @@ pub enum Error {
     /// The bytes that were to be stored ended in an error.
     #[error("{0}")]
     Source(#[source] io::Error),
-    #[error("cannot {action} in store '{store}'")]
+    #[error("cannot {action} in store '{store}'{}", named(key.as_deref()))]
     Other {
         store: String,
         action: &'static str,
+        key: Option<String>,
         #[source]
         source: Box<dyn std::error::Error + Send + Sync>,
     },
 }
 
+fn named(key: Option<&str>) -> String {
+    key.map(|key| format!(" ('{key}')")).unwrap_or_default()
+}
+
 impl Error {
+    /// Name the object that the work was for.
+    pub(super) fn of(mut self, name: &str) -> Self {
+        match &mut self {
+            // Asked for the reason of a refusal that gave none: not about the object.
+            Self::Denied { action: "list objects", .. } | Self::Other { action: "list objects", .. } => {}
+            Self::Denied { key, .. } | Self::Other { key, .. } => {
+                key.get_or_insert_with(|| name.to_owned());
+            }
+            Self::LeftBehind { source, .. } => {
+                let inner = std::mem::replace(&mut **source, Self::Cancelled { key: String::new() });
+                **source = inner.of(name);
+            }
+            _ => {}
+        }
+        self
+    }
+
     /// Take an error of this room back out of the stream that carried it.
     pub fn from_stream(cause: io::Error, store: &str) -> Self {
         match cause.downcast::<Self>() {
             Ok(error) => error,
-            Err(cause) => {
-                Self::Other { store: store.to_owned(), action: "read an object", source: Box::new(cause) }
-            }
+            Err(cause) => Self::Other {
+                store: store.to_owned(),
+                action: "read an object",
+                key: None,
+                source: Box::new(cause),
+            },
         }
     }
 }
@@ -165,11 +191,16 @@ impl Advise for Error {
             Self::BadUrl { .. } => {
                 "write s3://bucket/prefix or file:///folder, and everything else beside `url`".to_owned()
             }
-            Self::BadSetting { .. }
-            | Self::BadKey { .. }
+            Self::BadSetting { .. } => {
+                "correct it where the store is named: `--store`, or `stores:` in backstop.yml".to_owned()
+            }
+            Self::BadKey { .. }
             | Self::Cancelled { .. }
-            | Self::Source(_)
-            | Self::Other { .. } => return None,
+            | Self::Source(_) => return None,
+            Self::Other { .. } => {
+                "run it again; if it fails again, the fault lies with the store: `backstop doctor` tests it"
+                    .to_owned()
+            }
         };
         Some(hint)
     }

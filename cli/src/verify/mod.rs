@@ -5,6 +5,7 @@
 mod checks;
 pub mod compare;
 pub mod contents;
+mod left_out;
 pub mod trial;
 
 use std::io::{self, Read};
@@ -63,6 +64,13 @@ pub enum Error {
         #[source]
         source: pipeline::Error,
     },
+    #[error("backup {id} {verdict}, but that cannot be recorded")]
+    Record {
+        id: String,
+        verdict: String,
+        #[source]
+        source: catalog::Error,
+    },
     #[error("cannot read the checks in '{path}'")]
     Checks {
         path: String,
@@ -84,6 +92,15 @@ pub enum Error {
 impl Advise for Error {
     fn hint(&self) -> Option<String> {
         match self {
+            // A transparent error is not a link of its own in the chain of causes.
+            Self::Postgres(error) => error.hint(),
+            Self::Tools(error) => error.hint(),
+            Self::Cluster(error) => error.hint(),
+            Self::Archive(error) => error.hint(),
+            Self::Pipeline(error) => error.hint(),
+            Self::Store(error) => error.hint(),
+            Self::Catalog(error) => error.hint(),
+            Self::Restore(error) => error.hint(),
             Self::NeedsIdentity { .. } => Some(
                 "give the private key with --identity FILE; a job that must not hold it can check \
                  `--level stored`"
@@ -92,15 +109,8 @@ impl Advise for Error {
             Self::Checks { .. } => {
                 Some("`checks:` in backstop.yml names the file, relative to that file".into())
             }
-            // Transparent: these are no links of the chain that anybody else would ask.
-            Self::Postgres(error) => error.hint(),
-            Self::Tools(error) => error.hint(),
-            Self::Cluster(error) => error.hint(),
-            Self::Archive(error) => error.hint(),
-            Self::Pipeline(error) | Self::Open { source: error, .. } => error.hint(),
-            Self::Store(error) => error.hint(),
-            Self::Catalog(error) => error.hint(),
-            Self::Restore(error) => error.hint(),
+            Self::Open { source, .. } => source.hint(),
+            Self::Record { source, .. } => source.hint(),
             Self::Command { .. } | Self::Interrupted | Self::Panicked => None,
         }
     }
@@ -137,7 +147,13 @@ pub async fn verify(request: &Request<'_>, ui: Ui, stop: &CancellationToken) -> 
     }
     record.passed = record.failures.is_empty() && record.reached == Some(request.level);
     record.seconds = begun.elapsed().as_secs_f64();
-    request.catalog.record(manifest, &record).await?;
+    request.catalog.record(manifest, &record).await.map_err(|source| {
+        let verdict = match record.failures.first() {
+            None => format!("passed its check (level '{}')", record.asked),
+            Some(failure) => format!("FAILED its check ({failure})"),
+        };
+        Error::Record { id: manifest.id.clone(), verdict, source }
+    })?;
     Ok(record)
 }
 

@@ -82,9 +82,9 @@ impl Local {
         match cause.kind() {
             io::ErrorKind::StorageFull | io::ErrorKind::QuotaExceeded => Error::Full { store, source: cause },
             io::ErrorKind::PermissionDenied | io::ErrorKind::ReadOnlyFilesystem => {
-                Error::Denied { store, action, source: Box::new(cause) }
+                Error::Denied { store, action, key: None, source: Box::new(cause) }
             }
-            _ => Error::Other { store, action, source: Box::new(cause) },
+            _ => Error::Other { store, action, key: None, source: Box::new(cause) },
         }
     }
 
@@ -108,7 +108,7 @@ impl Local {
                 .suffix(".part")
                 .rand_bytes(12)
                 .tempfile_in(folder)
-                .map_err(|cause| store.failed("make a file", cause))
+                .map_err(|cause| store.failed("make a file", without_path(cause)))
         })
         .await?;
         let (file, temporary) = temporary.into_parts();
@@ -170,7 +170,7 @@ impl Store for Local {
         if tokio::fs::symlink_metadata(&path).await.is_ok() {
             return Err(self.exists(key));
         }
-        self.create(key, path, body).await
+        self.create(key, path, body).await.map_err(|cause| cause.of(key))
     }
 
     async fn replace(&self, key: &str, body: Bytes) -> Result<(), Error> {
@@ -193,7 +193,7 @@ impl Store for Local {
                 self.root_is_there()?;
                 return Err(missing());
             }
-            Err(cause) => return Err(self.failed("read an object", cause)),
+            Err(cause) => return Err(self.failed("read an object", cause).of(key)),
         };
         let about = file.metadata().await.map_err(|cause| self.failed("read an object", cause))?;
         if !about.is_file() {
@@ -215,7 +215,7 @@ impl Store for Local {
             Ok(about) if about.is_file() => Ok(Some(describe(key, &about))),
             Ok(_) => Ok(None),
             Err(cause) if is_absent(&cause) => self.root_is_there().map(|_| None),
-            Err(cause) => Err(self.failed("look at an object", cause)),
+            Err(cause) => Err(self.failed("look at an object", cause).of(key)),
         }
     }
 
@@ -242,11 +242,11 @@ impl Store for Local {
 
     async fn delete(&self, key: &str) -> Result<(), Error> {
         let path = self.path(key)?;
-        let store = self.clone();
+        let (store, key) = (self.clone(), key.to_owned());
         blocking(move || match std::fs::remove_file(&path) {
             Ok(()) => store.sync_folder_of(&path),
             Err(cause) if is_absent(&cause) => store.root_is_there().map(|_| ()),
-            Err(cause) => Err(store.failed("delete an object", cause)),
+            Err(cause) => Err(store.failed("delete an object", cause).of(&key)),
         })
         .await
     }
@@ -307,7 +307,7 @@ impl Local {
             let read = file
                 .read_buf(&mut chunk)
                 .await
-                .map_err(|cause| io::Error::other(self.failed("read an object", cause)))?
+                .map_err(|cause| io::Error::other(self.failed("read an object", cause).of(&key)))?
                 as u64;
             match (read, found + read) {
                 (0, _) if found == expected => return Ok(()),
@@ -317,6 +317,14 @@ impl Local {
             }
             sender.send(chunk.freeze()).await?;
         }
+    }
+}
+
+/// `tempfile` adds the path to its errors, whose random name tells nobody anything.
+fn without_path(cause: io::Error) -> io::Error {
+    match cause.to_string().split_once(" at path ") {
+        Some((why, _)) => io::Error::new(cause.kind(), why.to_owned()),
+        None => cause,
     }
 }
 
@@ -332,6 +340,7 @@ async fn blocking<T: Send + 'static>(
         Err(Error::Other {
             store: "file://".to_owned(),
             action: "work",
+            key: None,
             source: Box::new(Cause(cause.to_string())),
         })
     })

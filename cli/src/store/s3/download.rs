@@ -89,6 +89,7 @@ impl Download {
                 return Err(io::Error::other(Error::Other {
                     store: self.store.url.clone(),
                     action: "read an object",
+                    key: Some(self.key.clone()),
                     source: Box::new(Cause(why)),
                 }));
             }
@@ -127,7 +128,7 @@ impl Download {
             Err(cause) => match answer(&cause) {
                 Answer::Conflict | Answer::Absent => Err(self.changed()),
                 Answer::Else if cause.raw_response().is_none() => Ok(None),
-                _ => Err(self.store.failed("read an object", &cause)),
+                _ => Err(self.store.failed("read an object", &cause).of(&self.key)),
             },
         }
     }

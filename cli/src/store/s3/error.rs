@@ -57,7 +57,7 @@ impl S3 {
             SdkError::DispatchFailure(failure) if failure.is_io() || failure.is_timeout() => {
                 return Error::Unreachable { store, source: source() };
             }
-            _ => return Error::Other { store, action, source: source() },
+            _ => return Error::Other { store, action, key: None, source: source() },
         }
         let raw = error.raw_response();
         let status = raw.map_or(0, |raw| raw.status().as_u16());
@@ -82,11 +82,11 @@ impl S3 {
                 | "AccountProblem",
                 _,
             )
-            | (_, 401 | 403) => Error::Denied { store, action, source: source() },
+            | (_, 401 | 403) => Error::Denied { store, action, key: None, source: source() },
             ("QuotaExceeded" | "StorageQuotaExceeded" | "XMinioStorageFull", _) | (_, 507) => {
                 Error::Full { store, source: io::Error::new(io::ErrorKind::QuotaExceeded, describe(error)) }
             }
-            _ => Error::Other { store, action, source: source() },
+            _ => Error::Other { store, action, key: None, source: source() },
         }
     }
 }

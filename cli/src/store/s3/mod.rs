@@ -161,7 +161,7 @@ impl Store for S3 {
     }
 
     async fn put(&self, key: &str, body: ByteStream) -> Result<u64, Error> {
-        upload::put(self, key, body).await
+        upload::put(self, key, body).await.map_err(|cause| cause.of(key))
     }
 
     async fn replace(&self, key: &str, body: Bytes) -> Result<(), Error> {
@@ -174,12 +174,12 @@ impl Store for S3 {
             .set_server_side_encryption(self.encryption.as_ref().map(|sse| sse.method.clone()))
             .set_ssekms_key_id(self.encryption.as_ref().and_then(|sse| sse.key_id.clone()))
             .body(Body::from(body));
-        request.send().await.map_err(|cause| self.failed("write an object", &cause))?;
+        request.send().await.map_err(|cause| self.failed("write an object", &cause).of(key))?;
         Ok(())
     }
 
     async fn get(&self, key: &str) -> Result<ByteStream, Error> {
-        download::get(self, key).await
+        download::get(self, key).await.map_err(|cause| cause.of(key))
     }
 
     async fn head(&self, key: &str) -> Result<Option<Object>, Error> {
@@ -199,9 +199,9 @@ impl Store for S3 {
             Answer::Absent => self.reason().await.map(|()| None),
             Answer::Forbidden => {
                 self.reason().await?;
-                Err(self.failed("look at an object", &cause))
+                Err(self.failed("look at an object", &cause).of(key))
             }
-            _ => Err(self.failed("look at an object", &cause)),
+            _ => Err(self.failed("look at an object", &cause).of(key)),
         }
     }
 
@@ -235,7 +235,7 @@ impl Store for S3 {
         match self.client.delete_object().bucket(&self.bucket).key(self.full(key)?).send().await {
             Ok(_) => Ok(()),
             Err(cause) if cause.code_is("NoSuchKey") => Ok(()),
-            Err(cause) => Err(self.failed("delete an object", &cause)),
+            Err(cause) => Err(self.failed("delete an object", &cause).of(key)),
         }
     }
 
