@@ -5,6 +5,8 @@
 
 mod support;
 
+mod action;
+mod action_contract;
 mod client_tools;
 mod concurrency;
 mod configuration;

@@ -1,5 +1,6 @@
 //! What the stories share: servers, tools and the built program.
 
+pub mod act;
 pub mod bucket;
 pub mod child;
 pub mod cluster;
