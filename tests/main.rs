@@ -19,6 +19,7 @@ mod faults_store;
 mod help;
 mod matrix;
 mod pooler;
+mod readme;
 mod restore;
 mod restore_foreign;
 mod restore_in_place;
