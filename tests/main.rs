@@ -23,6 +23,7 @@ mod help;
 mod matrix;
 mod pooler;
 mod proven;
+mod readme;
 mod restore;
 mod restore_foreign;
 mod restore_in_place;
