@@ -371,7 +371,11 @@ async fn a_step_of_ones_own_gets_pure_json() {
     // The process id of another: a hook below the action.
     let done = run(&["backup", "--format", "json", "--store", &to], "1").ended(0);
     let manifest: Value = serde_json::from_str(&done.stdout).unwrap();
-    assert!(done.stderr.contains("\n::warning title=backstop::the backup is not encrypted"), "{}", done.stderr);
+    assert!(
+        done.stderr.contains("\n::warning title=backstop::the backup is not encrypted"),
+        "{}",
+        done.stderr
+    );
     let outputs = std::fs::read_to_string(file("output")).unwrap();
     assert!(outputs.contains(&format!("\n{}\n", manifest["id"].as_str().unwrap())), "{outputs}");
     assert!(std::fs::read_to_string(file("summary")).unwrap().contains(" is complete\n"));
@@ -392,7 +396,11 @@ async fn a_step_of_ones_own_gets_pure_json() {
     let untold = run(&["backup", "--store", &to], "").ended(2);
     assert!(untold.stderr.contains("for the job's next steps"), "{}", untold.stderr);
     assert!(untold.stderr.contains("hint: what was done stands: `backstop list` shows it"));
-    let listed = backstop(["list", "--database", "postgres", "--format", "json", "--store", &to]).run().ended(0);
-    assert_eq!(listed.stdout.matches("\"kind\"").count().max(listed.stdout.matches("\"artifact\"").count()), 2);
+    let listed =
+        backstop(["list", "--database", "postgres", "--format", "json", "--store", &to]).run().ended(0);
+    assert_eq!(
+        listed.stdout.matches("\"kind\"").count().max(listed.stdout.matches("\"artifact\"").count()),
+        2
+    );
     server.cluster.stop().await.unwrap();
 }
