@@ -16,6 +16,7 @@ mod blocks;
 mod copy;
 mod decode;
 mod dump;
+mod encoding;
 mod header;
 mod input;
 mod inspect;
