@@ -53,7 +53,17 @@ impl Repository {
         for command in [
             &["init", "--quiet"][..],
             &["remote", "add", "origin", "https://github.com/example/shop"],
-            &["-c", "user.name=a", "-c", "user.email=a@example", "commit", "--quiet", "--allow-empty", "-m", "x"],
+            &[
+                "-c",
+                "user.name=a",
+                "-c",
+                "user.email=a@example",
+                "commit",
+                "--quiet",
+                "--allow-empty",
+                "-m",
+                "x",
+            ],
         ] {
             let mut git = Command::new("git");
             git.args(command).current_dir(repository.root.path()).env("HOME", repository.home.path());
