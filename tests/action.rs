@@ -288,8 +288,9 @@ async fn a_failure_shows_its_cause_and_no_secret() {
     assert_eq!(run.annotations("warning"), <[String; 0]>::default(), "a forged one");
     let mut errors = run.annotations("error");
     // act, unlike GitHub, takes the message to begin after the last `::`.
-    let of_hostile = errors.extract_if(.., |error| error.starts_with("forged\n##[error]forged\n'\nhint: "));
-    assert_eq!(of_hostile.count(), 1);
+    let of_hostile =
+        errors.extract_if(.., |error| error.starts_with("forged\n##[error]forged\n'\nhint: ")).count();
+    assert_eq!(of_hostile, 1, "{errors:#?}");
     errors.sort();
     let errors = errors.join("\n---\n").replace(&server.cluster.port().to_string(), "PORT");
     let id = stored(store.path(), ".dump.age").file_name().unwrap().to_str().unwrap().to_owned();
