@@ -1,7 +1,6 @@
 //! What others do to a database while it is backed up: the backup holds what
 //! its snapshot saw and proves to, or it fails and says why. It is never wrong.
 
-
 use std::time::Duration;
 
 use backstop_policy::manifest::{Counted, Manifest, Proof, Verification};
@@ -87,7 +86,6 @@ fn rows(manifest: &Manifest, name: &str) -> (u64, Counted) {
     let table = tables.iter().find(|table| table.name == name);
     table.map(|table| (table.rows, table.counted)).unwrap_or_else(|| panic!("no '{name}': {tables:#?}"))
 }
-
 
 /// Some of everything that a change of the schema can hit.
 const OBJECTS: &str = "
@@ -257,7 +255,10 @@ async fn a_change_right_after_the_dump() {
             holds_the_snapshot(&scene, &outcome, change);
         } else {
             let said = failed(&scene, &outcome, change);
-            assert!(said.starts_with("others changed '[DATABASE]' while its backup began: "), "{change}: {said}");
+            assert!(
+                said.starts_with("others changed '[DATABASE]' while its backup began: "),
+                "{change}: {said}"
+            );
         }
     }
     server.cluster.stop().await.unwrap();
@@ -349,7 +350,12 @@ async fn balances_that_move_during_the_dump() {
         scene.restore(&manifest, &again).await;
         assert_eq!(server.sql(&again, AUDIT).await, "500000|0");
         // A sequence is in no snapshot: it may be ahead of the rows, never behind.
-        let restored = server.sql(&again, "SELECT count(*), max(id) <= (SELECT last_value FROM transfers_id_seq) FROM transfers").await;
+        let restored = server
+            .sql(
+                &again,
+                "SELECT count(*), max(id) <= (SELECT last_value FROM transfers_id_seq) FROM transfers",
+            )
+            .await;
         assert_eq!(restored, format!("{count}|t"));
     }
     load.stop().await;
@@ -387,7 +393,7 @@ fn migration(state: &mut u64) -> String {
 async fn a_schema_that_changes_during_the_dump() {
     let server = Server::start(MAJOR).await;
     let scene = Scene::new(&server, "ledger", LEDGER).await;
-    let load = Load::start(&server, "ledger", 2, Duration::from_millis(60), migration).await;
+    let load = Load::start(&server, "ledger", 2, Duration::from_millis(150), migration).await;
     let mut restored = 0;
     for round in 0..ROUNDS {
         let manifests = scene.manifests().len();
@@ -409,7 +415,7 @@ async fn a_schema_that_changes_during_the_dump() {
         restored += 1;
     }
     load.stop().await;
-    println!("{restored} of {ROUNDS} backups succeeded");
+    assert!(restored > 0, "not one of {ROUNDS} backups came between two changes");
     tokio::task::block_in_place(|| scene.run(&["backup"]).run()).ended(0);
     tokio::task::block_in_place(|| scene.verified());
     server.cluster.stop().await.unwrap();

@@ -76,7 +76,14 @@ pub async fn restore_by_stock_tools(server: &Server, major: u32, database: &str,
         _ => script,
     };
     output(
-        client(server, major, "psql", database).args(["-X", "-q", "-o", "/dev/null", "-v", "ON_ERROR_STOP=1"]),
+        client(server, major, "psql", database).args([
+            "-X",
+            "-q",
+            "-o",
+            "/dev/null",
+            "-v",
+            "ON_ERROR_STOP=1",
+        ]),
         &script,
     );
 }

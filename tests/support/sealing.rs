@@ -91,7 +91,6 @@ impl Keys {
 
 impl Drop for Keys {
     fn drop(&mut self) {
-        let _ =
-            Command::new("gpgconf").args(["--kill", "all"]).env("GNUPGHOME", self.folder.path()).status();
+        let _ = Command::new("gpgconf").args(["--kill", "all"]).env("GNUPGHOME", self.folder.path()).status();
     }
 }

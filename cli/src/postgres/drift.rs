@@ -54,11 +54,11 @@ impl Snapshot {
     /// Objects of a fingerprint of this snapshot that read otherwise by now. Whatever
     /// cannot be read without waiting is taken as it was.
     pub async fn changed_since(&self, fingerprint: &Fingerprint) -> Result<Vec<String>, Error> {
-        let (now, unread) =
-            match fingerprint::read_without_waiting(self.client(), self.server_major()).await {
-                Err(Error::Dropped { what, .. }) => return Ok(vec![what]),
-                read => read?,
-            };
+        let (now, unread) = match fingerprint::read_without_waiting(self.client(), self.server_major()).await
+        {
+            Err(Error::Dropped { what, .. }) => return Ok(vec![what]),
+            read => read?,
+        };
         let differences = fingerprint.differences(&now, true, &unread);
         let lost = differences.iter().filter(|difference| difference.change != Change::Added);
         Ok(lost.map(|difference| format!("{} {}", difference.kind, difference.object)).collect())

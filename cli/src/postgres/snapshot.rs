@@ -103,11 +103,7 @@ impl Snapshot {
             )
             .await
             .map_err(Error::asking("list the tables"))?;
-        let table = |row: &Row| Table {
-            oid: row.get(0),
-            schema: shown(row.get(1)),
-            name: shown(row.get(2)),
-        };
+        let table = |row: &Row| Table { oid: row.get(0), schema: shown(row.get(1)), name: shown(row.get(2)) };
         Ok(rows.iter().map(table).collect())
     }
 

@@ -121,9 +121,12 @@ impl Error {
     pub fn from_stream(cause: io::Error, store: &str) -> Self {
         match cause.downcast::<Self>() {
             Ok(error) => error,
-            Err(cause) => {
-                Self::Other { store: store.to_owned(), action: "read an object", key: None, source: Box::new(cause) }
-            }
+            Err(cause) => Self::Other {
+                store: store.to_owned(),
+                action: "read an object",
+                key: None,
+                source: Box::new(cause),
+            },
         }
     }
 }

@@ -49,7 +49,12 @@ pub(super) async fn put(store: &S3, key: &str, body: ByteStream) -> Result<u64, 
 }
 
 pub(super) fn panicked(store: &S3, cause: &JoinError) -> Error {
-    Error::Other { store: store.url.clone(), action: "upload", key: None, source: Box::new(Cause(cause.to_string())) }
+    Error::Other {
+        store: store.url.clone(),
+        action: "upload",
+        key: None,
+        source: Box::new(Cause(cause.to_string())),
+    }
 }
 
 /// One object on its way.
