@@ -46,6 +46,8 @@ pub struct Dump {
     messages: Option<JoinHandle<String>>,
     copy: Option<stream::Writer>,
     inspector: Option<JoinHandle<Result<Contents, Error>>>,
+    /// Whether the table of contents is complete.
+    announced: Arc<AtomicBool>,
     running: Arc<AtomicBool>,
     stop: CancellationToken,
 }
@@ -55,8 +57,6 @@ pub struct Watch {
     /// The table of contents, as soon as it is there: `pg_dump` has locked every
     /// table by then. Closed without one when the dump fails before.
     pub toc: oneshot::Receiver<Toc>,
-    /// Whether `pg_dump` still holds its locks.
-    pub running: Arc<AtomicBool>,
 }
 
 /// A dump that ended well.
@@ -101,8 +101,11 @@ pub fn dump(request: &Request<'_>, stop: &CancellationToken) -> Result<(Dump, Wa
 
     let (sender, copy) = stream::channel();
     let (announce, toc) = oneshot::channel();
+    let announced = Arc::new(AtomicBool::new(false));
+    let seen = announced.clone();
     let inspector = std::thread::spawn(move || {
         inspect(copy.into_reader(), |toc| {
+            seen.store(true, Ordering::SeqCst);
             // Nobody listens where there is no proof to make.
             let _ = announce.send(toc.clone());
         })
@@ -114,13 +117,14 @@ pub fn dump(request: &Request<'_>, stop: &CancellationToken) -> Result<(Dump, Wa
         messages: Some(messages),
         copy: Some(sender.into_writer()),
         inspector: Some(inspector),
-        running: running.clone(),
+        announced,
+        running,
         stop: stop.child_token(),
         path: command.get_program().to_string_lossy().into_owned(),
         program: Program(Arc::new(Mutex::new(child))),
     };
     dump.end_when_stopped();
-    Ok((dump, Watch { toc, running }))
+    Ok((dump, Watch { toc }))
 }
 
 /// The process, shared with who may have to end it. A pid is a number that the
@@ -197,9 +201,13 @@ impl Read for Dump {
         if length == 0 {
             self.running.store(false, Ordering::SeqCst);
         }
-        if let Some(copy) = &mut self.copy
-            && copy.write_all(&buffer[..length]).is_err()
-        {
+        let announced = self.announced.load(Ordering::SeqCst);
+        let copied = self.copy.as_mut().map_or(Ok(()), |copy| {
+            copy.write_all(&buffer[..length])?;
+            // Whoever waits for the table of contents is to have it at once.
+            if announced { Ok(()) } else { copy.flush() }
+        });
+        if copied.is_err() {
             // The inspector gave up: its reason is told by `finish`, and there
             // is no use in dumping on.
             self.copy = None;
