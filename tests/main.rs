@@ -17,6 +17,7 @@ mod faults_local;
 mod faults_running;
 mod faults_store;
 mod help;
+mod many_tables;
 mod matrix;
 mod pooler;
 mod restore;
