@@ -69,14 +69,8 @@ pub struct Counts {
 
 pub async fn count(snapshot: &Snapshot, watch: Watch) -> Result<Counts, Error> {
     let mut counts = BTreeMap::new();
-    // No table of contents: the dump failed, and says why itself.
-    let (Some(_), Ok(toc)) = (snapshot.id(), watch.toc.await) else { return Ok(Counts { counts }) };
-    let tables: Vec<Table> = toc
-        .entries
-        .iter()
-        .filter(|entry| entry.desc == "TABLE DATA")
-        .map(|entry| Table { oid: entry.oid, schema: entry.namespace.clone(), name: entry.tag.clone() })
-        .collect();
+    // No tables told: the dump failed, and says why itself.
+    let (Some(_), Ok(tables)) = (snapshot.id(), watch.tables.await) else { return Ok(Counts { counts }) };
     for batch in tables.chunks(200) {
         for (table, proof) in batch.iter().zip(snapshot.count(batch).await?) {
             if let Some(proof) = proof {
