@@ -55,7 +55,12 @@ async fn bad_manifest(change: impl FnOnce(Vec<u8>) -> Vec<u8>) -> String {
                 run = run.arg("--level=contents");
             }
             let said = depot.run(run).await.ended(0);
-            assert_eq!(said.stderr.contains("is newer, but cannot be read"), selector == "latest", "{}", said.stderr);
+            assert_eq!(
+                said.stderr.contains("is newer, but cannot be read"),
+                selector == "latest",
+                "{}",
+                said.stderr
+            );
         }
     }
     // The bad one is refused by name, and a new backup does not mind.
@@ -86,7 +91,8 @@ async fn one_bit_of_a_manifest() {
 async fn a_manifest_that_is_cut_short() {
     let said = bad_manifest(|bytes| bytes[..bytes.len() / 2].to_vec()).await;
     // What the parser met, and where, depends on the shop.
-    let said: Vec<&str> = said.split(" (").map(|part| part.split_once(')').map_or(part, |(_, rest)| rest)).collect();
+    let said: Vec<&str> =
+        said.split(" (").map(|part| part.split_once(')').map_or(part, |(_, rest)| rest)).collect();
     insta::assert_snapshot!(said.concat(), @r"
     damaged: shop/catalog/[ID].manual.json: not a record
     hint: the other backups are not affected; bring a damaged record back from the bucket's versions or from another store
@@ -140,10 +146,9 @@ async fn a_manifest_that_lacks_a_field() {
 
 #[tokio::test]
 async fn a_manifest_under_the_name_of_another() {
-    let said = bad_manifest(|bytes| {
-        rewritten(&bytes, |record| record["id"] = "20200101T000000Z-000000".into())
-    })
-    .await;
+    let said =
+        bad_manifest(|bytes| rewritten(&bytes, |record| record["id"] = "20200101T000000Z-000000".into()))
+            .await;
     insta::assert_snapshot!(said, @r"
     damaged: shop/catalog/[ID].manual.json: it is the record of another backup
     hint: the other backups are not affected; bring a damaged record back from the bucket's versions or from another store
@@ -179,7 +184,12 @@ async fn a_reader_that_has_seen_enough() {
         let (reader, writer) = std::io::pipe().unwrap();
         drop(reader);
         let output = run.command.stdout(writer).output().unwrap();
-        assert_eq!(output.status.code(), Some(0), "{arguments:?}: {}", String::from_utf8_lossy(&output.stderr));
+        assert_eq!(
+            output.status.code(),
+            Some(0),
+            "{arguments:?}: {}",
+            String::from_utf8_lossy(&output.stderr)
+        );
         assert!(output.stderr.is_empty(), "{arguments:?}: {}", String::from_utf8_lossy(&output.stderr));
     }
     // But a result that is lost is an error.

@@ -155,7 +155,8 @@ async fn recipients_that_are_none() {
     ] {
         said = said.replace(found.as_str(), instead);
     }
-    let said: Vec<&str> = said.split(" (key ").map(|part| part.split_once(')').map_or(part, |(_, rest)| rest)).collect();
+    let said: Vec<&str> =
+        said.split(" (key ").map(|part| part.split_once(')').map_or(part, |(_, rest)| rest)).collect();
     insta::assert_snapshot!(said.concat(), @r"
      nor an OpenPGP certificate (a file `*.asc`, `*.gpg` or `*.pgp`, or armored text)
     hint: make a pair of keys with `backstop key generate`

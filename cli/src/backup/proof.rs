@@ -73,14 +73,8 @@ pub struct Meanwhile {
 /// snapshot and the dump's locks, then for the row counts.
 pub async fn meanwhile(snapshot: &Snapshot, before: &Before, watch: Watch) -> Result<Meanwhile, Error> {
     let mut seen = Meanwhile::default();
-    // No table of contents: the dump failed, and says why itself.
-    let (Some(_), Ok(toc)) = (snapshot.id(), watch.toc.await) else { return Ok(seen) };
-    let tables: Vec<Table> = toc
-        .entries
-        .iter()
-        .filter(|entry| entry.desc == "TABLE DATA")
-        .map(|entry| Table { oid: entry.oid, schema: entry.namespace.clone(), name: entry.tag.clone() })
-        .collect();
+    // No tables told: the dump failed, and says why itself.
+    let (Some(_), Ok(tables)) = (snapshot.id(), watch.tables.await) else { return Ok(seen) };
     seen.rewritten = snapshot.rewritten(&tables).await?;
     let changed = snapshot.changed_since(&before.fingerprint).await?;
     if !changed.is_empty() {
