@@ -289,8 +289,8 @@ impl Snapshot {
             .await
             .map_err(Error::asking("count the rows of the snapshot"))?;
         let count = |((row, fact), oid): ((&Row, &Row), &u32)| {
-            let (file, named): (Option<u32>, Option<u32>) = (row.get(2), row.get(3));
-            let unchanged = file == fact.get(2) && named == Some(*oid);
+            let (file, relation): (Option<u32>, Option<u32>) = (row.get(2), row.get(3));
+            let unchanged = file == fact.get(2) && relation == Some(*oid);
             unchanged.then(|| u64::try_from(row.get::<_, i64>(1)).unwrap_or_default())
         };
         Ok(rows.iter().zip(&facts).zip(&oids).map(count).collect())
