@@ -33,8 +33,17 @@ need_packages() {
     fi
     say "installing $*"
     # An old list may name files that the archive no longer has.
-    install_packages "$@" || { as_root apt-get update -qq && install_packages "$@"; } ||
+    install_packages "$@" || { as_root apt-get update -qq && install_packages "$@"; } || {
+        case $* in
+            *postgresql-[0-9]*)
+                # Ubuntu carries one major version only.
+                say 'no such PostgreSQL in the archive? Add the one of its makers:' \
+                    'sudo apt-get install -y postgresql-common &&' \
+                    'sudo /usr/share/postgresql-common/pgdg/apt.postgresql.org.sh -y'
+                ;;
+        esac
         die "could not install $*; try: sudo apt-get update && sudo $line"
+    }
 }
 
 install_packages() {
@@ -47,6 +56,6 @@ install_packages() {
 servers_reach() {
     [ "$(id -u)" -eq 0 ] || return 0
     local account
-    account=$(id -un postgres 2>/dev/null || echo nobody)
+    account=$(id -un nobody 2>/dev/null || echo postgres)
     as_root runuser -u "$account" -- test -r "$1" -a -x "$1" 2>/dev/null
 }

@@ -1,14 +1,7 @@
-//! How a failure reaches the user: one line that names the object, the causes
-//! below it, at most one hint that says what to do next, and an exit status.
-//!
-//! Each room has its own error enum and says by [`Advise`] what the user can do
-//! about each variant; `commands` add context with anyhow. Nothing printed here
-//! can hold a secret, because no room puts one into an error.
+//! What every room says of a failure beside its own error: what the user can do
+//! about it; and how a command ends. A leaf: rooms use it, it uses none.
 
 use std::error::Error as StdError;
-use std::fmt::Write as _;
-
-use crate::{archive, backup, catalog, commands, pipeline, postgres, restore, settings, store, verify};
 
 /// 0 clean, 1 judged bad, 2 could not work.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -36,26 +29,6 @@ pub trait Advise: StdError {
     fn hint(&self) -> Option<String>;
 }
 
-/// The whole message: `error:`, `caused by:` lines, at most one `hint:`.
-pub fn render(error: &anyhow::Error) -> String {
-    let mut text = String::new();
-    let mut said = Vec::new();
-    for cause in error.chain() {
-        let line = cause.to_string();
-        // A transparent wrapper repeats its source; a reader wants it once.
-        if said.last() == Some(&line) {
-            continue;
-        }
-        let label = if said.is_empty() { "error" } else { "caused by" };
-        let _ = writeln!(text, "{label}: {line}");
-        said.push(line);
-    }
-    if let Some(hint) = error.chain().find_map(hint) {
-        let _ = writeln!(text, "hint: {hint}");
-    }
-    text
-}
-
 /// An error and its causes in one line.
 pub fn in_one_line(error: &(dyn StdError + 'static)) -> String {
     let mut line = error.to_string();
@@ -71,34 +44,10 @@ pub fn in_one_line(error: &(dyn StdError + 'static)) -> String {
     line
 }
 
-/// Find the hint of one link of the chain, looking into I/O errors that carry
-/// another room's error through a stream.
-fn hint(link: &(dyn StdError + 'static)) -> Option<String> {
-    if let Some(io) = link.downcast_ref::<std::io::Error>() {
-        let inner: &(dyn StdError + 'static) = io.get_ref()?;
-        return hint(inner).or_else(|| inner.source().and_then(hint));
+/// `tempfile` adds the path to its errors, whose random name tells nobody anything.
+pub fn without_path(cause: std::io::Error) -> std::io::Error {
+    match cause.to_string().split_once(" at path ") {
+        Some((why, _)) => std::io::Error::new(cause.kind(), why.to_owned()),
+        None => cause,
     }
-    // A boxed error is a link of its own type, not of what is in the box.
-    if let Some(boxed) = link.downcast_ref::<Box<backup::Error>>() {
-        return boxed.hint();
-    }
-    if let Some(boxed) = link.downcast_ref::<Box<store::Error>>() {
-        return boxed.hint();
-    }
-    if let Some(boxed) = link.downcast_ref::<Box<restore::Error>>() {
-        return boxed.hint();
-    }
-    None.or_else(|| link.downcast_ref::<commands::get::Refused>().and_then(Advise::hint))
-        .or_else(|| link.downcast_ref::<settings::Error>().and_then(Advise::hint))
-        .or_else(|| link.downcast_ref::<store::Error>().and_then(Advise::hint))
-        .or_else(|| link.downcast_ref::<pipeline::Error>().and_then(Advise::hint))
-        .or_else(|| link.downcast_ref::<postgres::Error>().and_then(Advise::hint))
-        .or_else(|| link.downcast_ref::<postgres::tools::Error>().and_then(Advise::hint))
-        .or_else(|| link.downcast_ref::<postgres::wheel::Error>().and_then(Advise::hint))
-        .or_else(|| link.downcast_ref::<postgres::cluster::Error>().and_then(Advise::hint))
-        .or_else(|| link.downcast_ref::<archive::Error>().and_then(Advise::hint))
-        .or_else(|| link.downcast_ref::<catalog::Error>().and_then(Advise::hint))
-        .or_else(|| link.downcast_ref::<backup::Error>().and_then(Advise::hint))
-        .or_else(|| link.downcast_ref::<verify::Error>().and_then(Advise::hint))
-        .or_else(|| link.downcast_ref::<restore::Error>().and_then(Advise::hint))
 }

@@ -5,6 +5,7 @@ pub mod archive;
 pub mod backup;
 pub mod catalog;
 pub mod commands;
+pub mod demo;
 pub mod detect;
 pub mod doctor;
 pub mod error;

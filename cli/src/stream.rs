@@ -49,6 +49,23 @@ pub struct Reader {
     current: Bytes,
 }
 
+/// Where the bytes of an artifact come from. `finish` is called once, after the
+/// last byte was read: only when it succeeds is the stream's end said, so that
+/// no store ever completes an object whose source failed.
+pub trait Source: Read + Send + 'static {
+    type Outcome: Send + 'static;
+    fn finish(self) -> io::Result<Self::Outcome>;
+}
+
+/// Bytes that are in memory already, such as the text of the globals.
+impl Source for io::Cursor<Vec<u8>> {
+    type Outcome = ();
+
+    fn finish(self) -> io::Result<()> {
+        Ok(())
+    }
+}
+
 pub fn channel() -> (Sender, ByteStream) {
     let (sender, receiver) = mpsc::channel(DEPTH);
     (Sender { sender }, ByteStream { receiver, ended: false })
@@ -75,6 +92,7 @@ impl ByteStream {
 
     /// The same bytes, and an error in place of the rest once `stop` is cancelled,
     /// however long the writer has been silent.
+    #[must_use]
     pub fn until_stopped(mut self, stop: CancellationToken) -> Self {
         let (sender, stoppable) = channel();
         tokio::spawn(async move {

@@ -228,8 +228,19 @@ pub struct Fingerprint {
 
 /// Kinds whose definition the server deparses, in words that change between
 /// majors.
-const DEPARSED: [&str; 10] =
-    ["column", "constraint", "function", "grant", "index", "policy", "rule", "statistics", "trigger", "view"];
+const DEPARSED: [&str; 11] = [
+    "column",
+    "constraint",
+    "default_privilege",
+    "function",
+    "grant",
+    "index",
+    "policy",
+    "rule",
+    "statistics",
+    "trigger",
+    "view",
+];
 
 impl Fingerprint {
     /// How many objects of a kind there are.

@@ -24,6 +24,16 @@ impl Server {
         Self { cluster: Cluster::start(&programs, options).await.unwrap() }
     }
 
+    /// What tells any program of PostgreSQL, and ours, where this server is.
+    pub fn environment(&self) -> [(&'static str, String); 3] {
+        let socket = self.cluster.socket_dir().to_str().unwrap().to_owned();
+        [
+            ("PGHOST", socket),
+            ("PGPORT", self.cluster.port().to_string()),
+            ("PGUSER", self.cluster.user().to_owned()),
+        ]
+    }
+
     /// Run any number of statements in one session. The answer is as psql
     /// prints it with `-A -t`: a line a row, `|` between the columns.
     pub async fn sql(&self, database: &str, statements: &str) -> String {
@@ -54,4 +64,22 @@ impl Server {
 
 pub async fn server_tools(major: u32) -> ServerTools {
     ServerTools::at(tools::postgres(major)).await.unwrap()
+}
+
+/// The zoo from which the golden archives are made, in plain SQL.
+pub fn zoo() -> String {
+    let text = include_str!("../fixtures/archives/zoo.sql");
+    text.lines().filter(|line| !line.starts_with("\\set ")).collect::<Vec<_>>().join("\n")
+}
+
+/// Objects that a backup or a comparison is likely to get wrong, as far as a
+/// server of this major knows them: a line `-- since 15` begins what older
+/// servers lack.
+pub fn awkward(major: u32) -> String {
+    let text = include_str!("awkward.sql");
+    let known = |section: &&str| {
+        let since = section.split_once('\n').and_then(|(since, _)| since.parse().ok()).unwrap_or(0);
+        since <= major
+    };
+    text.split("-- since ").filter(known).map(|section| format!("-- {section}")).collect()
 }

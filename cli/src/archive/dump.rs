@@ -2,21 +2,27 @@
 //! the way, and ends only when the program ended well and the archive is whole.
 
 use std::io::{self, Read, Write};
-use std::process::{Child, ChildStderr, ChildStdout, Stdio};
-use std::sync::Arc;
+use std::process::{Child, ChildStderr, ChildStdout, ExitStatus, Stdio};
 use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::{Arc, Mutex, PoisonError};
 use std::thread::JoinHandle;
+use std::time::Duration;
+
+use nix::sys::signal::{Signal, kill};
+use nix::unistd::Pid;
 
 use backstop_policy::manifest::{Content, Filters};
 use tokio::sync::oneshot;
 use tokio_util::sync::CancellationToken;
 
 use super::{Contents, Error, Toc, inspect};
-use crate::pipeline::Source;
+
 use crate::postgres::target::Target;
 use crate::postgres::tools::ClientTools;
-use crate::stream;
+use crate::stream::{self, Source};
 
+/// How long `pg_dump` may take to say goodbye to the server when it is stopped.
+const GRACE: Duration = Duration::from_secs(2);
 /// Bytes of `pg_dump`'s own messages that are kept.
 const MESSAGES: usize = 16 * 1024;
 
@@ -33,7 +39,9 @@ pub struct Request<'a> {
 
 /// A running dump.
 pub struct Dump {
-    child: Child,
+    program: Program,
+    /// Which `pg_dump` it is.
+    path: String,
     stdout: ChildStdout,
     messages: Option<JoinHandle<String>>,
     copy: Option<stream::Writer>,
@@ -108,31 +116,63 @@ pub fn dump(request: &Request<'_>, stop: &CancellationToken) -> Result<(Dump, Wa
         inspector: Some(inspector),
         running: running.clone(),
         stop: stop.child_token(),
-        child,
+        path: command.get_program().to_string_lossy().into_owned(),
+        program: Program(Arc::new(Mutex::new(child))),
     };
-    dump.kill_when_stopped();
+    dump.end_when_stopped();
     Ok((dump, Watch { toc, running }))
+}
+
+/// The process, shared with who may have to end it. A pid is a number that the
+/// system gives away again, so that it is signalled only while it is not waited for.
+#[derive(Clone)]
+struct Program(Arc<Mutex<Child>>);
+
+impl Program {
+    fn ended(&self) -> io::Result<Option<ExitStatus>> {
+        self.0.lock().unwrap_or_else(PoisonError::into_inner).try_wait()
+    }
+
+    /// Blocks. Does not hold the lock meanwhile.
+    fn wait(&self) -> io::Result<ExitStatus> {
+        let mut pause = Duration::from_millis(1);
+        loop {
+            if let Some(status) = self.ended()? {
+                return Ok(status);
+            }
+            std::thread::sleep(pause);
+            pause = (pause * 2).min(Duration::from_millis(50));
+        }
+    }
+
+    fn signal(&self, signal: Signal) {
+        let mut child = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        if let (Ok(None), Ok(pid)) = (child.try_wait(), i32::try_from(child.id())) {
+            let _ = kill(Pid::from_raw(pid), signal);
+        }
+    }
 }
 
 impl Dump {
     /// A read from a silent `pg_dump` cannot be interrupted, but its end can be
-    /// brought about.
-    fn kill_when_stopped(&self) {
-        let Ok(pid) = i32::try_from(self.child.id()) else { return };
-        let (stop, running) = (self.stop.clone(), self.running.clone());
+    /// brought about: first by asking, since it cancels its statement then, in the
+    /// end by force, since it may be suspended.
+    fn end_when_stopped(&self) {
+        let (stop, program) = (self.stop.clone(), self.program.clone());
         tokio::spawn(async move {
             stop.cancelled().await;
-            if running.load(Ordering::SeqCst) {
-                let _ = nix::sys::signal::kill(
-                    nix::unistd::Pid::from_raw(pid),
-                    nix::sys::signal::Signal::SIGTERM,
-                );
-            }
+            program.signal(Signal::SIGTERM);
+            tokio::time::sleep(GRACE).await;
+            program.signal(Signal::SIGKILL);
         });
     }
 
+    fn not_whole(&self, error: Error) -> Error {
+        Error::NotWhole { program: self.path.clone(), source: Box::new(error) }
+    }
+
     fn outcome(&mut self) -> Result<Dumped, Error> {
-        let status = self.child.wait().map_err(|source| Error::Start { program: "pg_dump", source })?;
+        let status = self.program.wait().map_err(|source| Error::Start { program: "pg_dump", source })?;
         let messages = self.messages.take().and_then(|thread| thread.join().ok()).unwrap_or_default();
         // Without its end the copy is cut short, and the inspector says so; but
         // what pg_dump says of its own failure comes first.
@@ -142,7 +182,7 @@ impl Dump {
             return Err(Error::Dump { status, messages });
         }
         let contents = match inspected {
-            Some(Ok(contents)) => contents?,
+            Some(Ok(contents)) => contents.map_err(|error| self.not_whole(error))?,
             _ => return Err(Error::InspectorDied),
         };
         copied.map_err(Error::Read)?;
@@ -163,10 +203,10 @@ impl Read for Dump {
             // The inspector gave up: its reason is told by `finish`, and there
             // is no use in dumping on.
             self.copy = None;
-            self.child.kill()?;
+            self.program.signal(Signal::SIGKILL);
             let reason = self.inspector.take().map(JoinHandle::join);
             return Err(io::Error::other(match reason {
-                Some(Ok(Err(error))) => error,
+                Some(Ok(Err(error))) => self.not_whole(error),
                 _ => Error::InspectorDied,
             }));
         }
@@ -187,8 +227,8 @@ impl Drop for Dump {
         self.running.store(false, Ordering::SeqCst);
         self.stop.cancel();
         // A dump that was not read to its end must not go on holding locks.
-        let _ = self.child.kill();
-        let _ = self.child.wait();
+        self.program.signal(Signal::SIGKILL);
+        let _ = self.program.wait();
     }
 }
 

@@ -115,6 +115,12 @@ pub enum Error {
     },
     #[error("pg_dump failed ({status}): {}", said(messages))]
     Dump { status: std::process::ExitStatus, messages: String },
+    #[error("what '{program}' wrote is not a whole archive")]
+    NotWhole {
+        program: String,
+        #[source]
+        source: Box<Error>,
+    },
     #[error("the thread that reads the dump along died")]
     InspectorDied,
 }
@@ -153,15 +159,19 @@ impl Advise for Error {
                 "write `table`, `schema.table`, or quote each name as in SQL; `*` and `?` are wildcards"
                     .to_owned()
             }
-            Self::Dump { messages, .. } => return dump_hint(messages),
+            Self::Dump { status, messages } => dump_hint(status, messages).to_owned(),
+            Self::NotWhole { program, .. } => {
+                format!("nothing was committed; check '{program}', and run the backup again")
+            }
             Self::NothingLeft => "choose more with --table or --schema, or leave both out".to_owned(),
         })
     }
 }
 
 /// What to do about a failure that pg_dump words itself.
-fn dump_hint(messages: &str) -> Option<String> {
-    let hint = if messages.contains("row-level security") {
+fn dump_hint(status: &std::process::ExitStatus, messages: &str) -> &'static str {
+    use std::os::unix::process::ExitStatusExt;
+    if messages.contains("row-level security") {
         "give the role BYPASSRLS, or back up as the owner of the tables: with the policies on, rows would be missing"
     } else if messages.contains("permission denied") {
         "run `backstop doctor`: it lists what the role may not read, with the GRANTs"
@@ -172,10 +182,11 @@ fn dump_hint(messages: &str) -> Option<String> {
         "nothing was committed; look into the server's log, and run the backup again"
     } else if messages.contains("no matching") {
         "check the patterns of --schema and --table; names are matched as in psql's \\d"
+    } else if status.signal().is_some() {
+        "nothing was committed; the system's log says who killed it: the kernel does when memory runs out"
     } else {
-        return None;
-    };
-    Some(hint.to_owned())
+        "nothing was committed; run the backup again"
+    }
 }
 
 /// What a program said last, in one line, without its own name.
@@ -183,10 +194,15 @@ fn said(messages: &str) -> String {
     let lines: Vec<&str> = messages
         .lines()
         .filter(|line| line.contains("error:") || line.contains("detail:") || line.contains("ERROR"))
-        .map(|line| line.trim_start_matches("pg_dump: ").trim_start_matches("error: "))
+        .map(|line| {
+            ["pg_dump: ", "error: ", "query failed: ", "ERROR:  "]
+                .iter()
+                .fold(line, |line, before| line.strip_prefix(before).unwrap_or(line))
+        })
         .collect();
     if lines.is_empty() {
-        messages.lines().last().unwrap_or("it said nothing").to_owned()
+        let last = messages.lines().last().unwrap_or("it said nothing");
+        last.strip_prefix("pg_dump: ").unwrap_or(last).to_owned()
     } else {
         lines.join("; ")
     }

@@ -40,6 +40,8 @@ pub struct Job {
     pub critical_tables: Vec<String>,
 }
 
+const UNTOUCHED: &str = "nothing was committed; the older backups are as they were";
+
 #[derive(Debug, thiserror::Error)]
 pub enum Error {
     #[error(transparent)]
@@ -87,13 +89,12 @@ impl Advise for Error {
             Self::Postgres(error) => error.hint(),
             Self::Tools(error) => error.hint(),
             Self::Archive(error) => error.hint(),
+            Self::Pipeline(pipeline::Error::Interrupted) => Some(UNTOUCHED.into()),
             Self::Pipeline(error) => error.hint(),
             Self::Store(error) => error.hint(),
             Self::Catalog(error) => error.hint(),
             Self::Copy { source, .. } => source.hint(),
-            Self::Incomplete { .. } => {
-                Some("nothing was committed; the older backups are as they were".into())
-            }
+            Self::Incomplete { .. } => Some(UNTOUCHED.into()),
             Self::NoStore => Some("name one with --store, or under `stores:` in backstop.yml".into()),
         }
     }
@@ -175,13 +176,15 @@ struct Stored {
     globals: Option<Sealed>,
 }
 
-async fn store_streams(
-    job: &Job,
-    catalog: &Catalog,
-    id: &str,
-    ui: Ui,
-    stop: &CancellationToken,
-) -> Result<Stored, Error> {
+/// What is known before the dump starts.
+struct Prepared {
+    snapshot: Snapshot,
+    source: manifest::Source,
+    tools: ClientTools,
+    expected: proof::Before,
+}
+
+async fn prepare(job: &Job) -> Result<Prepared, Error> {
     let snapshot = Snapshot::open(&job.target).await?;
     // Of a part, pg_dump itself is the judge: only it knows what the patterns match.
     if job.filters.is_empty() && job.content != Content::Schema {
@@ -190,7 +193,29 @@ async fn store_streams(
     let source = snapshot.source().await?;
     let tools = ClientTools::for_server(snapshot.server_major()).await?;
     let expected = proof::before(&snapshot, job).await?;
+    Ok(Prepared { snapshot, source, tools, expected })
+}
 
+/// A server may keep us waiting for ever; whoever stops us must not have to.
+async fn unless<T>(
+    stop: &CancellationToken,
+    work: impl Future<Output = Result<T, Error>>,
+) -> Result<T, Error> {
+    tokio::select! {
+        biased;
+        () = stop.cancelled() => Err(pipeline::Error::Interrupted.into()),
+        done = work => done,
+    }
+}
+
+async fn store_streams(
+    job: &Job,
+    catalog: &Catalog,
+    id: &str,
+    ui: Ui,
+    stop: &CancellationToken,
+) -> Result<Stored, Error> {
+    let Prepared { snapshot, source, tools, expected } = unless(stop, prepare(job)).await?;
     let request = archive::Request {
         tools: &tools,
         target: snapshot.target(),
@@ -200,21 +225,27 @@ async fn store_streams(
         filters: &job.filters,
     };
     let (dump, watch) = archive::dump(&request, stop)?;
-    let progress = ui.progress(&format!("backing up {}", job.database), None);
+    // How long the dump will be cannot be known, but the last one was about as long.
+    let before = catalog.newest(&job.tier).await.ok().flatten();
+    let likely = before.filter(|last| last.content == job.content && last.filters == job.filters);
+    let progress =
+        ui.progress(&format!("backing up {}", job.database), likely.map(|last| last.artifact.plain.bytes));
     let (body, sealing) =
         pipeline::seal(dump, job.encryption.clone(), stop.clone(), move |bytes| progress.add(bytes));
     let key = keys::artifact(catalog.database(), &job.tier, id, &job.encryption.record());
-    let (put, counted) = tokio::join!(catalog.store().put(&key, body), proof::count(&snapshot, watch));
+    let counting = unless(stop, proof::count(&snapshot, watch));
+    let (put, counted) = tokio::join!(catalog.store().put(&key, body), counting);
     let (sealed, dumped) = settle(put, sealing).await?;
     for warning in &dumped.warnings {
         ui.warn(warning);
     }
 
-    let proof = proof::after(&snapshot, expected, counted?, &dumped.contents);
-    let failures = contents::check(
+    let mut failures = proof::missing(&expected, &dumped.contents, job);
+    let proof = proof::after(&snapshot, expected, counted?, &dumped.contents, &job.filters);
+    failures.extend(contents::check(
         &dumped.contents,
         &contents::Expected { content: job.content, proof: &proof, critical_tables: &job.critical_tables },
-    );
+    ));
     if !failures.is_empty() {
         return Err(Error::Incomplete { database: job.database.clone(), failures });
     }
@@ -224,7 +255,7 @@ async fn store_streams(
 
     let mut not_captured = not_captured(job, &dumped);
     let globals = if job.globals {
-        match store_globals(job, snapshot.target(), catalog, id, &tools, stop).await {
+        match unless(stop, store_globals(job, snapshot.target(), catalog, id, &tools, stop)).await {
             Ok(sealed) => Some(sealed),
             // Managed providers hide roles; the data is worth keeping all the same.
             Err(Error::Postgres(error)) => {

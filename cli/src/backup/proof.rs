@@ -5,7 +5,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::sync::atomic::Ordering;
 
 use backstop_policy::identifier;
-use backstop_policy::manifest::{Content, Counted, Fingerprint, Proof, SequenceProof, TableProof};
+use backstop_policy::manifest::{Content, Counted, Filters, Fingerprint, Proof, SequenceProof, TableProof};
 
 use super::{Error, Job};
 use crate::archive::{Contents, Toc, Watch};
@@ -16,21 +16,52 @@ pub struct Before {
     fingerprint: Fingerprint,
     /// `None` where the dump leaves large objects out.
     large_objects: Option<u64>,
-    filtered: bool,
+    /// Every table whose rows a whole dump holds.
+    tables: Vec<Table>,
 }
 
 pub async fn before(snapshot: &Snapshot, job: &Job) -> Result<Before, Error> {
-    let fingerprint =
+    let mut fingerprint =
         if job.content == Content::Data { Fingerprint::default() } else { snapshot.fingerprint().await? };
+    if job.content == Content::Schema {
+        // Without rows, every materialized view is restored WITH NO DATA.
+        fingerprint.kinds.remove("populated");
+    }
     let filters = &job.filters;
     // pg_dump takes large objects along unless it was given a choice of tables.
     let all = filters.schemas.is_empty() && filters.tables.is_empty() && job.content != Content::Schema;
     let large_objects = if all { Some(snapshot.large_objects().await?) } else { None };
-    Ok(Before { fingerprint, large_objects, filtered: !filters.is_empty() })
+    Ok(Before { fingerprint, large_objects, tables: snapshot.tables().await? })
+}
+
+/// What the archive must hold by the snapshot's own catalogue, and does not even
+/// name, one line each: an archive cannot vouch for its own table of contents.
+pub fn missing(before: &Before, contents: &Contents, job: &Job) -> Vec<String> {
+    if job.content == Content::Schema || !job.filters.exclude_table_data.is_empty() {
+        return Vec::new();
+    }
+    let there: BTreeSet<u32> = contents.tables.iter().map(|table| table.oid).collect();
+    let defined: BTreeSet<u32> =
+        contents.toc.entries.iter().filter(|entry| entry.desc == "TABLE").map(|entry| entry.oid).collect();
+    // Of a part, only pg_dump knows what the patterns match; but whatever table it
+    // defines has rows too.
+    let wanted = |table: &Table| job.filters.is_empty() || defined.contains(&table.oid);
+    let mut missing: Vec<String> = before
+        .tables
+        .iter()
+        .filter(|table| wanted(table) && !there.contains(&table.oid))
+        .map(|table| format!("the rows of table {}.{} are not in the archive", table.schema, table.name))
+        .collect();
+    let (expected, found) = (before.fingerprint.count("sequence"), sequences(&contents.toc).len());
+    if job.filters.is_empty() && found < expected {
+        missing.push(format!("the positions of {found} of {expected} sequences are in the archive"));
+    }
+    missing
 }
 
 /// Row counts by the server, while `pg_dump` holds its locks. A count that came
 /// later than that may have met a table that somebody has emptied since.
+#[derive(Default)]
 pub struct Counts {
     /// By the table's oid; the flag says whether the lock was seamless.
     counts: BTreeMap<u32, (TableProof, bool)>,
@@ -57,7 +88,13 @@ pub async fn count(snapshot: &Snapshot, watch: Watch) -> Result<Counts, Error> {
 }
 
 /// Put together what the snapshot said and what the archive holds.
-pub fn after(snapshot: &Snapshot, before: Before, counted: Counts, contents: &Contents) -> Proof {
+pub fn after(
+    snapshot: &Snapshot,
+    before: Before,
+    counted: Counts,
+    contents: &Contents,
+    filters: &Filters,
+) -> Proof {
     if let Some(reason) = snapshot.not_shared() {
         return Proof::Unproven {
             reason: format!("the snapshot could not be shared with pg_dump: {reason}"),
@@ -68,8 +105,10 @@ pub fn after(snapshot: &Snapshot, before: Before, counted: Counts, contents: &Co
         .tables
         .iter()
         .map(|table| match counts.remove(&table.oid) {
-            Some((proof, seamless)) if seamless || Some(proof.rows) == table.rows => proof,
-            // Locked too late, or not at all: the archive's own count stands.
+            // Once the dump's locks are gone a table may be truncated or rewritten, and
+            // looks empty to every older snapshot. Anything else is a true count.
+            Some((proof, seamless)) if seamless || proof.rows > 0 || table.rows == Some(0) => proof,
+            // Emptied since, or not to be counted: the archive's own count stands.
             other => TableProof {
                 schema: table.schema.clone(),
                 name: table.name.clone(),
@@ -80,7 +119,7 @@ pub fn after(snapshot: &Snapshot, before: Before, counted: Counts, contents: &Co
         })
         .collect();
     let fingerprint =
-        if before.filtered { dumped_part(before.fingerprint, &contents.toc) } else { before.fingerprint };
+        if filters.is_empty() { before.fingerprint } else { dumped_part(before.fingerprint, &contents.toc) };
     Proof::Snapshot {
         tables,
         sequences: sequences(&contents.toc),

@@ -153,6 +153,19 @@ impl Catalog {
         Ok(found)
     }
 
+    /// The newest backup of a tier, without reading the others.
+    pub async fn newest(&self, tier: &str) -> Result<Option<Manifest>, Error> {
+        let objects = self.store.list(&keys::catalog(&self.database)).await?;
+        let newest = objects.iter().rev().find(|object| {
+            let record = keys::record(&self.database, &object.key);
+            matches!(record, Some(Record::Manifest { tier: other, .. }) if other == tier)
+        });
+        match newest {
+            Some(object) => parse(&object.key, &fetch(self.store.as_ref(), &object.key).await?).map(Some),
+            None => Ok(None),
+        }
+    }
+
     /// Write what a check found beside the manifest, which itself never changes.
     pub async fn record(&self, manifest: &Manifest, check: &Verification) -> Result<(), Error> {
         let body = envelope::wrap(check)

@@ -7,10 +7,13 @@ use std::time::Duration;
 
 use backstop_policy::config::{self, Method};
 use backstop_policy::manifest::Filters;
+use backstop_policy::units::Period;
 use secrecy::SecretString;
+use tokio_util::sync::CancellationToken;
 
 use super::Context;
 use crate::catalog::{Backup, Catalog};
+use crate::github;
 use crate::pipeline::{Encryption, Keys};
 use crate::postgres;
 use crate::postgres::target::{Parts, Target, process_environment};
@@ -20,8 +23,8 @@ use crate::ui::Ui;
 
 #[derive(Debug, Default, clap::Args)]
 pub struct SourceArgs {
-    /// URL of the database, without a password [default: the configuration,
-    /// DATABASE_URL, or PGHOST and its like]
+    /// URL of the database, without its password, which PGPASSWORD or a password
+    /// file holds [default: the configuration, DATABASE_URL, or the PG* variables]
     #[arg(long, value_name = "URL")]
     pub url: Option<String>,
 }
@@ -82,7 +85,7 @@ impl Context {
     pub async fn catalog(&self, store: &StoreArgs) -> anyhow::Result<(Settings, Catalog)> {
         let settings = self.settings(&SourceArgs::default(), store, &EncryptionArgs::default())?;
         let name = settings.database_name()?;
-        let stores = stores(&settings, &name, None).await?;
+        let stores = stores(&settings, &name, None, &self.stop).await?;
         Ok((settings, Catalog::new(stores[0].clone(), &name)))
     }
 
@@ -140,9 +143,21 @@ pub fn target_of_flag(flag: &'static str, text: &str) -> anyhow::Result<Target> 
     Ok(Target::parse(text, &process_environment)?)
 }
 
+/// Secrets that the job's runner may know only as a part of something longer.
+fn mask(source: &ConnectionSource) {
+    use secrecy::ExposeSecret;
+    match source {
+        ConnectionSource::Url(url) => github::mask_url(url.expose_secret()),
+        ConnectionSource::Parts { password: Some(password), .. }
+        | ConnectionSource::Supabase { password, .. } => github::mask(password.expose_secret()),
+        ConnectionSource::Parts { .. } | ConnectionSource::LibpqEnvironment => {}
+    }
+}
+
 /// The connection parameters of a source.
 pub fn target(source: &ConnectionSource) -> Result<Target, postgres::Error> {
     use secrecy::ExposeSecret;
+    mask(source);
     Ok(match source {
         ConnectionSource::Url(url) => Target::parse(url.expose_secret(), &process_environment)?,
         ConnectionSource::Parts { host, port, user, password, dbname, sslmode, sslrootcert } => {
@@ -169,10 +184,11 @@ pub async fn stores(
     settings: &Settings,
     database: &str,
     tier: Option<&str>,
+    stop: &CancellationToken,
 ) -> anyhow::Result<Vec<Arc<dyn Store>>> {
     let mut stores = Vec::new();
     for found in settings.stores(database, tier)? {
-        stores.push(store::connect(&location(found)).await?);
+        stores.push(store::connect_until(&location(found), stop).await?);
     }
     Ok(stores)
 }
@@ -211,6 +227,11 @@ pub fn tier(text: &str) -> Result<String, String> {
 
 /// `15m`, `2 hours`, `7 days`.
 pub fn period(text: &str) -> Result<Duration, String> {
-    let span: jiff::SignedDuration = text.parse().map_err(|_| "write it like `15m` or `2h`".to_owned())?;
+    // A day has 24 hours here, which jiff leaves open.
+    if let Ok(period) = Period::parse(text) {
+        return Ok(Duration::from_secs(period.nominal_seconds()));
+    }
+    let span: jiff::SignedDuration =
+        text.parse().map_err(|_| "write it like `15m`, `2h` or `7d`".to_owned())?;
     Duration::try_from(span).map_err(|_| "must not be negative".to_owned())
 }

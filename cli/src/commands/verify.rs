@@ -80,12 +80,15 @@ pub async fn run(args: Args, context: &Context) -> anyhow::Result<ExitStatus> {
             .ui
             .note("hint: do not rely on it: take another backup, and look for this one in another store");
     }
-    github::set_outputs(&[
+    let outputs = [
         ("backup-id", backup.manifest.id.clone()),
         ("backup-sha256", backup.manifest.artifact.stored.sha256.clone()),
         ("backup-bytes", backup.manifest.artifact.stored.bytes.to_string()),
         ("level", check.reached.map_or("none", manifest::Level::as_str).to_owned()),
-    ])?;
-    github::add_summary(&report::summary_of_check(&backup.manifest, &check))?;
+    ];
+    github::publish(&outputs, &check, &report::summary_of_check(&backup.manifest, &check))?;
+    if !check.passed {
+        github::annotate("error", &report::failure_of_check(&backup.manifest, &check));
+    }
     Ok(if check.passed { ExitStatus::Clean } else { ExitStatus::Bad })
 }

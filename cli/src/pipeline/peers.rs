@@ -9,8 +9,9 @@ use std::process::{Command, Stdio};
 use secrecy::SecretString;
 use tokio_util::sync::CancellationToken;
 
-use super::{Encryption, Error, Keys, Layer, Source, open, seal};
+use super::{Encryption, Error, Keys, Layer, open, seal};
 use crate::error::Advise;
+use crate::stream::Source;
 
 mod age;
 mod damage;

@@ -13,7 +13,8 @@ use tokio::task::JoinHandle;
 use tokio_util::sync::CancellationToken;
 
 use super::tally::{Tally, TallyWriter};
-use super::{Encryption, Error, Source};
+use super::{Encryption, Error};
+use crate::stream::Source;
 use crate::stream::{self, ByteStream, Sender, Writer};
 
 /// How long [`Sealing::finish`] waits for a source that hangs in a read after

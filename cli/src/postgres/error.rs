@@ -181,9 +181,16 @@ impl Error {
         }
     }
 
-    /// Whether a lock that was asked for without waiting was not to be had.
-    pub fn is_lock_not_available(&self) -> bool {
-        matches!(self, Self::Query { sqlstate, .. } if sqlstate == SqlState::LOCK_NOT_AVAILABLE.code())
+    /// Whether a table cannot be had now: a lock that was asked for without
+    /// waiting was not free, or the table was dropped since the snapshot.
+    pub fn is_out_of_reach(&self) -> bool {
+        const CODES: [&SqlState; 3] =
+            [&SqlState::LOCK_NOT_AVAILABLE, &SqlState::UNDEFINED_TABLE, &SqlState::INVALID_SCHEMA_NAME];
+        match self {
+            Self::TableVanished { .. } => true,
+            Self::Query { sqlstate, .. } => CODES.iter().any(|code| code.code() == sqlstate),
+            _ => false,
+        }
     }
 
     /// Whether the next server of several may be tried. A server that answered

@@ -4,7 +4,8 @@
 //! What an extension brought is left out (it comes with the extension), and so
 //! is what a server major words in its own way when it can be left out. Texts
 //! that the server deparses (views, expressions) may still differ between
-//! majors: [`Fingerprint::differences`] then looks at the names alone.
+//! majors: [`Fingerprint::differences`] then looks at the names alone. No secret is
+//! in a digest: options of foreign servers and user mappings are not looked at.
 
 use std::collections::BTreeMap;
 
@@ -13,6 +14,7 @@ use sha2::{Digest, Sha256};
 use tokio_postgres::Client;
 
 use super::Error;
+use super::snapshot::shown;
 
 /// One query a kind: object identity, definition. `{own}` keeps system schemas
 /// and extension members out: `{own:ALIAS:CLASS}` expects the alias of the
@@ -45,10 +47,11 @@ const KINDS: &[(&str, &str)] = &[
     ),
     (
         "index",
+        // An index that a failed CREATE INDEX CONCURRENTLY left is in no dump.
         "SELECT i.indexrelid::regclass::text, concat_ws(' ', pg_get_indexdef(i.indexrelid), i.indisvalid, \
          i.indisclustered, i.indisreplident) \
          FROM pg_index i JOIN pg_class c ON c.oid = i.indrelid JOIN pg_namespace n ON n.oid = c.relnamespace \
-         WHERE {schema} AND {own:c:pg_class}",
+         WHERE (i.indisvalid OR c.relkind = 'p') AND i.indisready AND {schema} AND {own:c:pg_class}",
     ),
     (
         // NOT NULL became a constraint of its own in 18; the column says it in every major.
@@ -62,10 +65,21 @@ const KINDS: &[(&str, &str)] = &[
     ),
     (
         "view",
-        "SELECT c.oid::regclass::text, concat_ws(' ', c.relkind, c.relispopulated, array_to_string(c.reloptions, ','), \
+        "SELECT c.oid::regclass::text, concat_ws(' ', c.relkind, array_to_string(c.reloptions, ','), \
          pg_get_viewdef(c.oid)) \
          FROM pg_class c JOIN pg_namespace n ON n.oid = c.relnamespace \
          WHERE c.relkind IN ('v', 'm') AND {schema} AND {own:c:pg_class}",
+    ),
+    (
+        "populated",
+        "SELECT c.oid::regclass::text, '' FROM pg_class c JOIN pg_namespace n ON n.oid = c.relnamespace \
+         WHERE c.relkind = 'm' AND c.relispopulated AND {schema} AND {own:c:pg_class}",
+    ),
+    (
+        "inherits",
+        "SELECT c.oid::regclass::text, string_agg(i.inhparent::regclass::text, ',' ORDER BY i.inhseqno) \
+         FROM pg_inherits i JOIN pg_class c ON c.oid = i.inhrelid JOIN pg_namespace n ON n.oid = c.relnamespace \
+         WHERE {schema} AND {own:c:pg_class} GROUP BY c.oid",
     ),
     (
         "sequence",
@@ -87,7 +101,7 @@ const KINDS: &[(&str, &str)] = &[
         "trigger",
         "SELECT format('%s.%I', t.tgrelid::regclass, t.tgname), concat_ws(' ', t.tgenabled, pg_get_triggerdef(t.oid)) \
          FROM pg_trigger t JOIN pg_class c ON c.oid = t.tgrelid JOIN pg_namespace n ON n.oid = c.relnamespace \
-         WHERE NOT t.tgisinternal AND t.tgparentid = 0 AND {schema} AND {own:t:pg_trigger}",
+         WHERE NOT t.tgisinternal AND t.tgparentid = 0 AND {schema} AND {own:t:pg_trigger} AND {own:c:pg_class}",
     ),
     (
         "rule",
@@ -123,19 +137,67 @@ const KINDS: &[(&str, &str)] = &[
     ),
     (
         "event_trigger",
-        "SELECT format('%I', e.evtname), concat_ws(' ', e.evtevent, e.evtenabled, e.evtfoid::regproc) \
+        "SELECT format('%I', e.evtname), concat_ws(' ', e.evtevent, e.evtenabled, e.evtfoid::regproc, \
+         array_to_string(e.evttags, ',')) \
          FROM pg_event_trigger e WHERE {own:e:pg_event_trigger}",
     ),
     (
         "publication",
         "SELECT format('%I', p.pubname), concat_ws(' ', p.puballtables, p.pubinsert, p.pubupdate, \
-         p.pubdelete) FROM pg_publication p WHERE {own:p:pg_publication}",
+         p.pubdelete, p.pubtruncate, p.pubviaroot, \
+         (SELECT string_agg(r.prrelid::regclass::text, ',' ORDER BY r.prrelid::regclass::text) \
+          FROM pg_publication_rel r WHERE r.prpubid = p.oid)) FROM pg_publication p WHERE {own:p:pg_publication}",
+    ),
+    (
+        "operator",
+        "SELECT o.oid::regoperator::text, concat_ws(' ', o.oprcode::regprocedure, o.oprcanhash, o.oprcanmerge) \
+         FROM pg_operator o JOIN pg_namespace n ON n.oid = o.oprnamespace \
+         WHERE o.oprcode <> 0 AND {schema} AND {own:o:pg_operator}",
+    ),
+    (
+        // Casts that a range type brings have no function of their own.
+        "cast",
+        "SELECT format('%s AS %s', k.castsource::regtype, k.casttarget::regtype), \
+         concat_ws(' ', nullif(k.castfunc, 0)::regprocedure, k.castcontext, k.castmethod) \
+         FROM pg_cast k WHERE k.oid >= 16384 AND {own:k:pg_cast} AND NOT EXISTS (SELECT FROM pg_depend i \
+         WHERE i.classid = 'pg_cast'::regclass AND i.objid = k.oid AND i.deptype = 'i')",
+    ),
+    (
+        "collation",
+        "SELECT k.oid::regcollation::text, concat_ws(' ', k.collprovider, k.collisdeterministic) \
+         FROM pg_collation k JOIN pg_namespace n ON n.oid = k.collnamespace WHERE {schema} AND {own:k:pg_collation}",
+    ),
+    (
+        "text_search_configuration",
+        "SELECT k.oid::regconfig::text, (SELECT string_agg(concat_ws(' ', m.maptokentype, m.mapseqno, \
+         m.mapdict::regdictionary), ',' ORDER BY m.maptokentype, m.mapseqno) \
+         FROM pg_ts_config_map m WHERE m.mapcfg = k.oid) \
+         FROM pg_ts_config k JOIN pg_namespace n ON n.oid = k.cfgnamespace WHERE {schema} AND {own:k:pg_ts_config}",
+    ),
+    (
+        "text_search_dictionary",
+        "SELECT k.oid::regdictionary::text, k.dictinitoption \
+         FROM pg_ts_dict k JOIN pg_namespace n ON n.oid = k.dictnamespace WHERE {schema} AND {own:k:pg_ts_dict}",
+    ),
+    (
+        // Names alone: options of a user mapping are passwords.
+        "foreign_server",
+        "SELECT format('%I', s.srvname), concat_ws(' ', w.fdwname, s.srvtype, s.srvversion) FROM pg_foreign_server s \
+         JOIN pg_foreign_data_wrapper w ON w.oid = s.srvfdw WHERE {own:s:pg_foreign_server}",
+    ),
+    (
+        "default_privilege",
+        "SELECT format('%s %s %s', d.defaclrole::regrole, d.defaclobjtype, nullif(d.defaclnamespace, 0)::regnamespace), \
+         (SELECT string_agg(x, ',' ORDER BY x) FROM unnest(d.defaclacl::text[]) x) FROM pg_default_acl d \
+         WHERE {own:d:pg_default_acl}",
     ),
     (
         "owner",
         "SELECT c.oid::regclass::text, c.relowner::regrole::text FROM pg_class c \
          JOIN pg_namespace n ON n.oid = c.relnamespace \
          WHERE c.relkind IN ('r', 'p', 'f', 'v', 'm', 'S') AND {schema} AND {own:c:pg_class} \
+         UNION ALL SELECT format('%I', n.nspname), n.nspowner::regrole::text FROM pg_namespace n \
+         WHERE {schema} AND n.nspname <> 'public' AND {own:n:pg_namespace} \
          UNION ALL SELECT p.oid::regprocedure::text, p.proowner::regrole::text FROM pg_proc p \
          JOIN pg_namespace n ON n.oid = p.pronamespace \
          WHERE {schema} AND {own:p:pg_proc} AND NOT EXISTS (SELECT FROM pg_depend i \
@@ -147,6 +209,13 @@ const KINDS: &[(&str, &str)] = &[
          acldefault(CASE c.relkind WHEN 'S' THEN 's'::\"char\" ELSE 'r' END, c.relowner))::text[]) x) FROM pg_class c \
          JOIN pg_namespace n ON n.oid = c.relnamespace \
          WHERE c.relkind IN ('r', 'p', 'f', 'v', 'm', 'S') AND {schema} AND {own:c:pg_class} \
+         UNION ALL SELECT format('%s.%I', c.oid::regclass, a.attname), \
+         (SELECT string_agg(x, ',' ORDER BY x) FROM unnest(a.attacl::text[]) x) FROM pg_attribute a \
+         JOIN pg_class c ON c.oid = a.attrelid JOIN pg_namespace n ON n.oid = c.relnamespace \
+         WHERE a.attacl IS NOT NULL AND NOT a.attisdropped AND {schema} AND {own:c:pg_class} \
+         UNION ALL SELECT format('%I', n.nspname), (SELECT string_agg(x, ',' ORDER BY x) \
+         FROM unnest(coalesce(n.nspacl, acldefault('n', n.nspowner))::text[]) x) FROM pg_namespace n \
+         WHERE {schema} AND n.nspname <> 'public' AND {own:n:pg_namespace} \
          UNION ALL SELECT p.oid::regprocedure::text, (SELECT string_agg(x, ',' ORDER BY x) \
          FROM unnest(coalesce(p.proacl, acldefault('f', p.proowner))::text[]) x) FROM pg_proc p \
          JOIN pg_namespace n ON n.oid = p.pronamespace WHERE {schema} AND {own:p:pg_proc} \
@@ -157,7 +226,19 @@ const KINDS: &[(&str, &str)] = &[
 
 /// Read the fingerprint on a connection whose `search_path` is empty, so that
 /// every name comes out qualified.
+///
+/// Some of the server's own functions lock what they describe. The savepoint gives
+/// those locks back: kept, they could make a change wait for us while `pg_dump`
+/// waits behind that change.
 pub async fn read(client: &Client, server_major: u32) -> Result<Fingerprint, Error> {
+    let failed = |error| Error::asking("read the catalogue")(error);
+    client.batch_execute("SAVEPOINT fingerprint").await.map_err(failed)?;
+    let found = kinds(client, server_major).await?;
+    client.batch_execute("ROLLBACK TO fingerprint; RELEASE fingerprint").await.map_err(failed)?;
+    Ok(found)
+}
+
+async fn kinds(client: &Client, server_major: u32) -> Result<Fingerprint, Error> {
     let mut kinds = BTreeMap::new();
     for (kind, query) in KINDS {
         // Raw bytes, because names in an SQL_ASCII database need not be UTF-8.
@@ -174,7 +255,7 @@ pub async fn read(client: &Client, server_major: u32) -> Result<Fingerprint, Err
             .map(|row| {
                 let (identity, definition): (&[u8], &[u8]) = (row.get(0), row.get(1));
                 let digest = hex::encode(&Sha256::digest(definition)[..8]);
-                (String::from_utf8_lossy(identity).into_owned(), digest)
+                (shown(identity), digest)
             })
             .collect();
         if !objects.is_empty() {

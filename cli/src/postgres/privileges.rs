@@ -55,7 +55,8 @@ pub struct Privileges {
     pub large_objects: u64,
     /// Large objects that the role may not read, by number.
     pub unreadable_large_objects: u64,
-    /// Tables whose policies would hide rows from this role.
+    /// Tables whose policies would hide rows from this role. Partitioned tables are
+    /// not among them: a dump reads each partition, for which its own policies count.
     pub filtered_tables: Vec<Relation>,
     /// Without SELECT on them, or without USAGE on their schema.
     pub unreadable_tables: Vec<Relation>,
@@ -164,7 +165,7 @@ WITH relation AS MATERIALIZED (
       WHERE d.classid = 'pg_catalog.pg_class'::pg_catalog.regclass AND d.objid = c.oid AND d.deptype = 'e'))
 SELECT kind, schema, name FROM (
   SELECT 'filtered' AS kind, nspname::text AS schema, relname::text AS name FROM relation
-    WHERE relkind IN ('r', 'p') AND relrowsecurity AND pg_catalog.row_security_active(oid)
+    WHERE relkind = 'r' AND relrowsecurity AND pg_catalog.row_security_active(oid)
   UNION ALL SELECT 'table', nspname, relname FROM relation
     WHERE relkind IN ('r', 'p') AND NOT readable
   UNION ALL SELECT 'sequence', nspname, relname FROM relation

@@ -260,10 +260,7 @@ async fn once(
         state: State { version: String::new(), version_num: 0, read_only: false, standby: false },
     };
     let at = host.to_string();
-    session.state = within(target, host, state(&session.client)).await??;
-    if session.state.version_num < OLDEST_SERVER {
-        return Err(Error::Unsupported { at, version: session.state.version.clone() });
-    }
+    session.state = within(target, host, state(&session.client)).await??.supported(&at)?;
     let (read_only, standby) = (session.state.read_only, session.state.standby);
     let wrong = match attrs {
         SessionAttrs::ReadWrite if read_only => Some("read-only"),
@@ -275,6 +272,15 @@ async fn once(
     match wrong {
         Some(found) => Err(Error::WrongRole { at, found, wanted: attrs.as_str() }),
         None => Ok(session),
+    }
+}
+
+impl State {
+    fn supported(self, at: &str) -> Result<Self, Error> {
+        if self.version_num < OLDEST_SERVER {
+            return Err(Error::Unsupported { at: at.to_owned(), version: self.version });
+        }
+        Ok(self)
     }
 }
 
@@ -353,5 +359,22 @@ async fn within<F: Future>(target: &Target, host: &Host, future: F) -> Result<F:
             host: host.name().to_owned(),
             seconds: limit.as_secs(),
         }),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_oldest_server_is_13() {
+        let of = |version: &str, version_num| {
+            let state = State { version: version.to_owned(), version_num, read_only: false, standby: false };
+            state.supported("db:5432").map(|state| state.version_num)
+        };
+        assert_eq!(of("13beta1", 130_000).unwrap(), 130_000);
+        assert_eq!(of("18.6", 180_006).unwrap(), 180_006);
+        let error = of("12.22 (Debian 12.22-1)", 120_022).unwrap_err();
+        assert_eq!(error.to_string(), "db:5432 runs PostgreSQL 12.22 (Debian 12.22-1), older than 13");
     }
 }

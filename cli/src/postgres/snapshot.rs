@@ -2,6 +2,7 @@
 //! that `pg_dump` and our own questions see the very same rows.
 
 use std::collections::BTreeMap;
+use std::fmt::Write as _;
 
 use backstop_policy::manifest::{Counted, Fingerprint, Source, TableProof};
 use tokio_postgres::Client;
@@ -81,6 +82,31 @@ impl Snapshot {
         fingerprint::read(&self.session, self.server_major()).await
     }
 
+    /// Every table whose rows a whole dump holds: the ordinary ones, but of an
+    /// extension's only those that it marked as configuration.
+    pub async fn tables(&self) -> Result<Vec<Table>, Error> {
+        let rows = self
+            .session
+            .query(
+                "SELECT c.oid, convert_to(n.nspname, e.name), convert_to(c.relname, e.name) \
+                 FROM pg_class c JOIN pg_namespace n ON n.oid = c.relnamespace, \
+                 (SELECT CASE getdatabaseencoding() WHEN 'SQL_ASCII' THEN 'SQL_ASCII' ELSE 'UTF8' END) AS e(name) \
+                 WHERE c.relkind = 'r' AND n.nspname !~ '^pg_' AND n.nspname <> 'information_schema' \
+                 AND (NOT EXISTS (SELECT FROM pg_depend d WHERE d.deptype = 'e' \
+                   AND d.classid = 'pg_class'::regclass AND d.objid = c.oid) \
+                   OR EXISTS (SELECT FROM pg_extension x WHERE c.oid = ANY (x.extconfig)))",
+                &[],
+            )
+            .await
+            .map_err(Error::asking("list the tables"))?;
+        let table = |row: &tokio_postgres::Row| Table {
+            oid: row.get(0),
+            schema: shown(row.get(1)),
+            name: shown(row.get(2)),
+        };
+        Ok(rows.iter().map(table).collect())
+    }
+
     pub fn client(&self) -> &Client {
         &self.session
     }
@@ -98,26 +124,45 @@ impl Snapshot {
     /// partitioned table counts all its partitions, any other only itself.
     pub async fn rows_of(&self, names: Vec<String>) -> Result<BTreeMap<String, u64>, Error> {
         let failed = |error| Error::asking("count the restored rows")(error);
+        // Partition by partition, because one of them may be a foreign table: its
+        // rows lie on another server. And of an extension's table, what it marked.
         let tables = self
             .session
             .query(
-                "SELECT n, CASE WHEN c.relkind = 'p' THEN n ELSE 'ONLY ' || n END \
-                 FROM unnest($1::text[]) AS n JOIN pg_class c ON c.oid = to_regclass(n)",
+                &format!(
+                    "SELECT n, t.oid::regclass::text, {CONDITION} \
+                     FROM unnest($1::text[]) AS n JOIN pg_class c ON c.oid = to_regclass(n), \
+                     LATERAL (SELECT c.oid WHERE c.relkind <> 'p' UNION ALL \
+                       SELECT p.relid FROM pg_partition_tree(c.oid) p JOIN pg_class l ON l.oid = p.relid \
+                       WHERE c.relkind = 'p' AND l.relkind = 'r') AS t(oid)"
+                ),
                 &[&names],
             )
             .await
             .map_err(failed)?;
-        let mut rows = BTreeMap::new();
+        // A partitioned table without any partition has no rows, and is there.
+        let mut rows: BTreeMap<String, u64> = self
+            .session
+            .query("SELECT n FROM unnest($1::text[]) AS n WHERE to_regclass(n) IS NOT NULL", &[&names])
+            .await
+            .map_err(failed)?
+            .iter()
+            .map(|row| (row.get(0), 0))
+            .collect();
         for batch in tables.chunks(BATCH) {
             let counts = batch
                 .iter()
                 .enumerate()
-                .map(|(n, table)| format!("SELECT {n}, count(*) FROM {}", table.get::<_, &str>(1)))
+                .map(|(n, table)| {
+                    let (name, condition): (&str, &str) = (table.get(1), table.get(2));
+                    format!("SELECT {n}, count(*) FROM ONLY {name} {condition}")
+                })
                 .collect::<Vec<_>>()
                 .join(" UNION ALL ");
             for row in self.session.query(&format!("{counts} ORDER BY 1"), &[]).await.map_err(failed)? {
                 let index = usize::try_from(row.get::<_, i32>(0)).unwrap_or_default();
-                rows.insert(batch[index].get(0), u64::try_from(row.get::<_, i64>(1)).unwrap_or_default());
+                *rows.entry(batch[index].get(0)).or_default() +=
+                    u64::try_from(row.get::<_, i64>(1)).unwrap_or_default();
             }
         }
         Ok(rows)
@@ -143,18 +188,18 @@ impl Snapshot {
         Ok(Some((row.get(0), row.get(1))))
     }
 
-    /// Exact row counts. `None` for a table that could not be locked at once:
-    /// somebody waits to change it, and waiting behind them could be for ever.
+    /// Exact row counts. `None` for a table that is gone, or could not be locked
+    /// at once: somebody waits to change it, and waiting behind them could be for ever.
     pub async fn count(&self, tables: &[Table]) -> Result<Vec<Option<TableProof>>, Error> {
         let mut proofs = Vec::with_capacity(tables.len());
         for batch in tables.chunks(BATCH) {
             match self.count_batch(batch).await {
                 Ok(counted) => proofs.extend(counted.into_iter().map(Some)),
-                Err(error) if error.is_lock_not_available() => {
+                Err(error) if error.is_out_of_reach() => {
                     for table in batch {
                         match self.count_batch(std::slice::from_ref(table)).await {
                             Ok(counted) => proofs.extend(counted.into_iter().map(Some)),
-                            Err(error) if error.is_lock_not_available() => proofs.push(None),
+                            Err(error) if error.is_out_of_reach() => proofs.push(None),
                             Err(error) => return Err(error),
                         }
                     }
@@ -177,16 +222,19 @@ impl Snapshot {
 
     async fn count_locked(&self, tables: &[Table]) -> Result<Vec<TableProof>, Error> {
         let oids: Vec<u32> = tables.iter().map(|table| table.oid).collect();
-        // The name as the server quotes it, the filter of an extension's
-        // configuration table, and the root of a partition.
+        // The name of today as the server quotes it, the filter of an extension's
+        // configuration table, and the root of a partition. A number for a name
+        // means that the table was dropped since the snapshot.
         let facts = self
             .session
             .query(
-                "SELECT convert_to(t.oid::regclass::text, 'UTF8'), \
-                 coalesce((SELECT f.condition FROM pg_extension e, unnest(e.extconfig, e.extcondition) \
-                   AS f(oid, condition) WHERE f.oid = t.oid LIMIT 1), ''), \
-                 CASE WHEN c.relispartition THEN pg_partition_root(t.oid)::regclass::text END \
-                 FROM unnest($1::oid[]) WITH ORDINALITY AS t(oid, n) JOIN pg_class c ON c.oid = t.oid ORDER BY t.n",
+                &format!(
+                    "SELECT convert_to(t.oid::regclass::text, e.name), {CONDITION}, \
+                     CASE WHEN c.relispartition THEN convert_to(pg_partition_root(t.oid)::regclass::text, e.name) END \
+                     FROM unnest($1::oid[]) WITH ORDINALITY AS t(oid, n) JOIN pg_class c ON c.oid = t.oid, \
+                     (SELECT CASE getdatabaseencoding() WHEN 'SQL_ASCII' THEN 'SQL_ASCII' ELSE 'UTF8' END) AS e(name) \
+                     WHERE t.oid::regclass::text <> t.oid::text ORDER BY t.n"
+                ),
                 &[&oids],
             )
             .await
@@ -194,8 +242,7 @@ impl Snapshot {
         if facts.len() != tables.len() {
             return Err(Error::TableVanished { count: tables.len() - facts.len() });
         }
-        let names: Vec<String> =
-            facts.iter().map(|row| String::from_utf8_lossy(row.get::<_, &[u8]>(0)).into_owned()).collect();
+        let names: Vec<String> = facts.iter().map(|row| shown(row.get(0))).collect();
         let lock = format!("LOCK TABLE ONLY {} IN ACCESS SHARE MODE NOWAIT", names.join(", ONLY "));
         self.session.batch_execute(&lock).await.map_err(Error::asking("lock the dumped tables"))?;
         let counts = names
@@ -219,7 +266,7 @@ impl Snapshot {
             .map(|((table, fact), row)| TableProof {
                 schema: table.schema.clone(),
                 name: table.name.clone(),
-                root: fact.get(2),
+                root: fact.get::<_, Option<&[u8]>>(2).map(shown),
                 rows: u64::try_from(row.get::<_, i64>(1)).unwrap_or_default(),
                 counted: Counted::Snapshot,
             })
@@ -227,15 +274,35 @@ impl Snapshot {
     }
 }
 
+/// Which rows of an extension's configuration table `t` are dumped.
+const CONDITION: &str = "coalesce((SELECT f.condition FROM pg_extension e, \
+    unnest(e.extconfig, e.extcondition) AS f(oid, condition) WHERE f.oid = t.oid LIMIT 1), '')";
+
+/// A name as the archive's reader shows it. In an SQL_ASCII database it may be
+/// any bytes: what is no UTF-8 comes out as `\xNN`.
+pub(super) fn shown(name: &[u8]) -> String {
+    let mut text = String::new();
+    for chunk in name.utf8_chunks() {
+        text.push_str(chunk.valid());
+        for byte in chunk.invalid() {
+            let _ = write!(text, "\\x{byte:02x}");
+        }
+    }
+    text
+}
+
 /// A dump's session settings: nothing may time out, nothing may be filtered,
-/// every name comes out qualified.
+/// every name comes out qualified, and what the server prints depends neither on
+/// the settings of a role nor on those of a database, which a trial lacks.
 async fn begin(session: &Session) -> Result<(), Error> {
     let newer = if session.server_version_num() >= 170_000 { "SET transaction_timeout = 0;" } else { "" };
     session
         .batch_execute(&format!(
             "SET statement_timeout = 0; SET lock_timeout = 0; SET idle_in_transaction_session_timeout = 0; {newer} \
              SET row_security = off; SET search_path = ''; SET DateStyle = ISO; SET IntervalStyle = postgres; \
-             SET extra_float_digits = 3; SET synchronize_seqscans = off; \
+             SET extra_float_digits = 3; SET synchronize_seqscans = off; SET TimeZone = 'UTC'; \
+             SET quote_all_identifiers = off; SET bytea_output = hex; SET xmlbinary = base64; \
+             SET lc_monetary = 'C'; SET standard_conforming_strings = on; \
              BEGIN TRANSACTION ISOLATION LEVEL REPEATABLE READ, READ ONLY"
         ))
         .await

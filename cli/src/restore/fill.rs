@@ -12,7 +12,7 @@ use super::load::{self, Archive, Load};
 use super::origin::{Dump, Form};
 use super::psql::Frame;
 use super::report::{self, Comparison, LeftOut};
-use super::{Error, Request, facts, globals, plain, properties};
+use super::{Destination, Error, Request, facts, globals, plain, properties};
 use crate::archive::{self, Choice, Halves, Plan, Selection, Toc};
 use crate::postgres;
 use crate::postgres::database;
@@ -100,9 +100,9 @@ pub async fn new_database(
     }
     let target = admin.target().with_database(name);
     let filled = async {
-        let own = content.toc().map(|toc| properties::statements(toc, name, &request.selection));
+        let own = properties_of(request, &content, admin, name).await?;
         let mut filled = into(request, content, &target, None, ui, stop).await?;
-        filled.left_out.extend(properties::apply(admin, &own.unwrap_or_default()).await?);
+        filled.left_out.extend(properties::apply(admin, &own).await?);
         Ok(filled)
     }
     .await;
@@ -118,6 +118,27 @@ pub async fn new_database(
             }
             Err(error)
         }
+    }
+}
+
+/// What the new database itself is to be like: as the archive says; where it says
+/// nothing and the database is to take the place of a living one, like that.
+async fn properties_of(
+    request: &Request,
+    content: &Content,
+    admin: &Session,
+    name: &str,
+) -> Result<Vec<properties::Statement>, Error> {
+    if request.selection.choice != Choice::Everything {
+        return Ok(Vec::new());
+    }
+    let own = content.toc().map(|toc| properties::statements(toc, name, &request.selection));
+    match own.filter(|statements| !statements.is_empty()) {
+        Some(statements) => Ok(statements),
+        None if matches!(request.destination, Destination::InPlace(_)) => {
+            properties::of_live(admin, name, &request.selection).await
+        }
+        None => Ok(Vec::new()),
     }
 }
 
@@ -194,6 +215,10 @@ pub async fn roles(
 
 /// Roles that what is chosen names and the server does not have.
 pub async fn missing_roles(request: &Request, toc: &Toc, admin: &Session) -> Result<BTreeSet<String>, Error> {
+    // Rows belong to nobody.
+    if request.selection.halves == Halves::DataOnly {
+        return Ok(BTreeSet::new());
+    }
     let there = facts::roles(admin).await?;
     Ok(wanted_roles(request, toc)?.difference(&there).cloned().collect())
 }
@@ -212,13 +237,16 @@ fn wanted_roles(request: &Request, toc: &Toc) -> Result<BTreeSet<String>, Error>
         extensions: None,
     };
     let chosen: BTreeSet<i32> = archive::plan(toc, selection, &anywhere)?.entries.into_iter().collect();
+    let whole =
+        selection.choice == Choice::Everything && !matches!(request.destination, Destination::Into(_));
     let mut part = toc.clone();
     part.entries.retain(|entry| {
-        let own = entry.desc == "DATABASE" || (entry.desc == "ACL" && entry.tag.starts_with("DATABASE "));
+        let database =
+            entry.desc == "DATABASE" || (entry.desc == "ACL" && entry.tag.starts_with("DATABASE "));
         let grant = matches!(entry.desc.as_str(), "ACL" | "DEFAULT ACL");
         // Without owners and grants, a policy for an unknown role is left out and listed.
         let bare = selection.no_owner && selection.no_privileges;
-        (chosen.contains(&entry.dump_id) || own)
+        (chosen.contains(&entry.dump_id) || (whole && database))
             && !(grant && selection.no_privileges)
             && !(entry.desc == "POLICY" && bare)
     });
@@ -281,6 +309,10 @@ pub fn narrow(manifest: &Manifest, toc: &Toc, plan: &Plan, selection: &Selection
     }
     if selection.choice != Choice::Everything || selection.halves == Halves::DataOnly {
         *fingerprint = Fingerprint::default();
+    }
+    if selection.halves == Halves::SchemaOnly {
+        // Materialized views wait for their rows.
+        fingerprint.kinds.remove("populated");
     }
     if selection.no_owner {
         fingerprint.kinds.remove("owner");

@@ -41,15 +41,22 @@ pub async fn run(
     } else if !partial {
         ui.note("this role may not rename databases: the contents are replaced in one transaction instead");
     }
-    // What could refuse is asked before anybody is disturbed.
-    let content = Content::open(request, ui, stop).await?;
-    if let Some(toc) = content.toc() {
-        fill::roles(request, toc, &session, ui, stop).await?;
-    }
-    let choice =
-        if partial { Some(tables::Choice::of(request, &content, &session, ui).await?) } else { None };
-    if choice.as_ref().is_none_or(tables::Choice::overwrites) {
-        ui.note(seen.text().trim_end());
+    // What could refuse is asked before anybody is disturbed. The dump is opened
+    // again when it is needed: no store keeps a connection open meanwhile.
+    let choice = {
+        let content = Content::open(request, ui, stop).await?;
+        if let Some(toc) = content.toc().filter(|_| !request.globals) {
+            fill::roles(request, toc, &session, ui, stop).await?;
+        }
+        if partial { Some(tables::Choice::of(request, &content, &session, ui).await?) } else { None }
+    };
+    // A table that was dropped comes back without harm to anything.
+    let overwrites = choice.as_ref().is_none_or(tables::Choice::overwrites);
+    if overwrites {
+        if request.safety.is_none() {
+            return Err(Error::NoSafetyStore);
+        }
+        ui.warn(seen.text().trim_end());
         confirm(&database, request.yes)?;
     }
     session.close().await;
@@ -58,7 +65,16 @@ pub async fn run(
     let event = Event { target, database: &request.database, origin: &origin };
     let outcome = async {
         request.hooks.before(&event).await?;
-        let safety = safety_backup(request, ui, stop).await?;
+        let safety = if overwrites { Some(safety_backup(request, ui, stop).await?) } else { None };
+        if choice.is_none() && !by_swap {
+            rehearse::run(request, target, ui, stop).await?;
+        }
+        let content = Content::open(request, ui, stop).await?;
+        if let Some(toc) = content.toc().filter(|_| request.globals && !by_swap) {
+            let session = Session::connect(target).await?;
+            fill::roles(request, toc, &session, ui, stop).await?;
+            session.close().await;
+        }
         match choice {
             Some(choice) => {
                 let filled = tables::restore(request, choice, content, target, stop).await?;
@@ -68,21 +84,16 @@ pub async fn run(
                 let (filled, set_aside) = exchange(request, content, target, ui, stop).await?;
                 Ok((safety, filled, Some(set_aside)))
             }
-            None => {
-                drop(content);
-                rehearse::run(request, target, ui, stop).await?;
-                let content = Content::open(request, ui, stop).await?;
-                Ok((safety, replace::run(request, content, target, ui, stop).await?, None))
-            }
+            None => Ok((safety, replace::run(request, content, target, ui, stop).await?, None)),
         }
     }
     .await;
     let after = request.hooks.after(&event, outcome.is_ok()).await;
     let (safety, filled, set_aside) = outcome?;
     after?;
-    let next = next_steps(request, target, &safety, set_aside.as_deref());
+    let next = next_steps(request, target, safety.as_deref(), set_aside.as_deref());
     let mut report =
-        Report { safety_backup: Some(safety), set_aside, next, ..super::report_of(request, target, filled) };
+        Report { safety_backup: safety, set_aside, next, ..super::report_of(request, target, filled) };
     report.seconds = begun.elapsed().as_secs_f64();
     Ok(report)
 }
@@ -97,7 +108,10 @@ pub async fn undo(target: &Target, set_aside: &str, yes: bool, ui: Ui) -> Result
     if !database::exists(&admin, set_aside).await? {
         return Err(Error::NotSetAside { name: set_aside.to_owned(), live: live.to_owned() });
     }
-    ui.note(format!("database '{live}' becomes what it was before the restore: '{set_aside}'"));
+    let session = Session::connect(target).await?;
+    overview::nothing_attached(&session, live).await?;
+    session.close().await;
+    ui.warn(format!("database '{live}' becomes what it was before the restore: '{set_aside}'"));
     confirm(live, yes)?;
     let undone = swap::name_with(live, "_undone_", Timestamp::now());
     swap::swap(&admin, live, set_aside, &undone, ui).await?;
@@ -157,30 +171,31 @@ async fn check_disk(request: &Request, session: &Session, seen: &Overview, ui: U
         )),
         Ok(_) => {}
         Err(why) => {
-            ui.note(format!("free disk for twice {} not checked: {why}", indicatif::HumanBytes(size)))
+            ui.note(format!("free disk for twice {} not checked: {why}", indicatif::HumanBytes(size)));
         }
     }
     Ok(())
 }
 
-fn next_steps(request: &Request, target: &Target, safety: &str, set_aside: Option<&str>) -> Vec<Next> {
+fn next_steps(
+    request: &Request,
+    target: &Target,
+    safety: Option<&str>,
+    set_aside: Option<&str>,
+) -> Vec<Next> {
     let step = |to: &str, run: String| Next { to: to.to_owned(), run };
-    match set_aside {
-        Some(old) => vec![
+    match (set_aside, safety) {
+        (Some(old), _) => vec![
             step("undo", format!("backstop restore --undo {}{}", shell(old), request.flags)),
             step(
                 "when all is well, drop the old one",
                 format!("psql -d postgres -c {}", shell(&format!("DROP DATABASE {}", quote(old)))),
             ),
         ],
-        None => vec![step(
-            "undo",
-            format!(
-                "backstop restore {} --in-place{} # the safety backup of '{}'",
-                shell(safety),
-                request.flags,
-                target.database()
-            ),
+        (None, Some(safety)) => vec![step(
+            &format!("undo, from the safety backup of '{}'", target.database()),
+            format!("backstop restore {} --in-place{}", shell(safety), request.flags),
         )],
+        (None, None) => Vec::new(),
     }
 }

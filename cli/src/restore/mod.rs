@@ -21,6 +21,7 @@ mod psql;
 mod rehearse;
 mod replace;
 mod report;
+mod revived;
 mod script;
 mod sql;
 mod swap;
@@ -30,7 +31,7 @@ use std::time::Instant;
 
 use tokio_util::sync::CancellationToken;
 
-use crate::archive::{self, Halves, Selection};
+use crate::archive::{self, Choice, Halves, Selection};
 use crate::backup::Job;
 use crate::pipeline::Keys;
 use crate::postgres::session::Session;
@@ -105,6 +106,7 @@ async fn into_new(
     let content = Content::open(request, ui, stop).await?;
     let target = server.with_database(name);
     let filled = hooked(request, &target, async {
+        let content = after_hook(request, content, ui, stop).await?;
         fill::new_database(request, content, &admin, name, Kept::Exact, ui, stop).await
     })
     .await?;
@@ -129,15 +131,38 @@ async fn into_empty(
         let choice = tables::Choice::of(request, &content, &session, ui).await?;
         choice.must_be_empty(&session).await?;
         session.close().await;
-        hooked(request, target, tables::restore(request, choice, content, target, stop)).await?
+        hooked(request, target, async {
+            let content = after_hook(request, content, ui, stop).await?;
+            tables::restore(request, choice, content, target, stop).await
+        })
+        .await?
     } else {
         guard::must_be_empty(&session, target.database()).await?;
         session.close().await;
         // Nothing half-made stays in a database that is not ours to drop.
         let frame = Frame::default();
-        hooked(request, target, fill::into(request, content, target, Some(&frame), ui, stop)).await?
+        hooked(request, target, async {
+            let content = after_hook(request, content, ui, stop).await?;
+            fill::into(request, content, target, Some(&frame), ui, stop).await
+        })
+        .await?
     };
     Ok(report_of(request, target, filled))
+}
+
+/// The dump was opened to see that it can be had; while a hook runs, no store
+/// keeps the connection open.
+async fn after_hook(
+    request: &Request,
+    content: Content,
+    ui: Ui,
+    stop: &CancellationToken,
+) -> Result<Content, Error> {
+    if request.hooks.before.is_none() {
+        return Ok(content);
+    }
+    drop(content);
+    Content::open(request, ui, stop).await
 }
 
 /// URL text proves nothing, and clones share their identifier: only a lock shows
@@ -154,7 +179,7 @@ async fn must_not_be_source(request: &Request, session: &Session, ui: Ui) -> Res
         }
         // A source that is lost is why people restore.
         Err(error) => {
-            ui.note(format!("the source cannot be reached, so it is not compared with the target: {error}"))
+            ui.note(format!("the source cannot be reached, so it is not compared with the target: {error}"));
         }
     }
     Ok(())
@@ -237,7 +262,13 @@ pub async fn plan(request: &Request, ui: Ui, stop: &CancellationToken) -> Result
             Destination::New { .. } => facts::of_new_database(&session).await?,
             _ => facts::read(target).await?,
         };
-        planned.add(toc, &archive::plan(toc, &request.selection, &facts)?);
+        let part =
+            request.selection.choice != Choice::Everything || request.selection.halves == Halves::DataOnly;
+        if part && matches!(request.destination, Destination::InPlace(_)) {
+            planned.add(toc, tables::Choice::of(request, &content, &session, ui).await?.plan());
+        } else {
+            planned.add(toc, &archive::plan(toc, &request.selection, &facts)?);
+        }
         let missing = fill::missing_roles(request, toc, &session).await?;
         planned.missing_roles = missing.into_iter().collect();
     }

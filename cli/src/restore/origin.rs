@@ -23,7 +23,7 @@ use crate::ui::{Progress, Ui};
 
 const CONNECT_LIMIT: Duration = Duration::from_secs(20);
 /// No byte for this long is the end of a download.
-const SILENCE_LIMIT: Duration = Duration::from_secs(60);
+const SILENCE_LIMIT: Duration = Duration::from_mins(1);
 
 pub enum Origin {
     Backup {

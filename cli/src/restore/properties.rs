@@ -2,7 +2,7 @@
 //! owner, privileges, settings, comment. An archive holds them for a database of
 //! the old name; here they are made to fit the new one.
 
-use backstop_policy::identifier::quote;
+use backstop_policy::identifier::{literal, quote};
 use tokio_postgres::error::SqlState;
 
 use super::Error;
@@ -85,6 +85,87 @@ pub fn statements(toc: &Toc, name: &str, selection: &Selection) -> Vec<Statement
     statements
 }
 
+/// The same from a database that is there: owner, privileges, settings, limit
+/// and comment of the one that the session is in.
+pub async fn of_live(session: &Session, name: &str, selection: &Selection) -> Result<Vec<Statement>, Error> {
+    let failed = || postgres::Error::asking("read the settings of the database");
+    let new = quote(name);
+    let mut statements = Vec::new();
+    let mut add = |what: &str, sql: String| statements.push(Statement { what: what.to_owned(), sql });
+    let row = session
+        .query_one(
+            "SELECT pg_get_userbyid(datdba)::text, datconnlimit, datacl IS NOT NULL, \
+             shobj_description(oid, 'pg_database') FROM pg_database WHERE datname = current_database()",
+            &[],
+        )
+        .await
+        .map_err(failed())?;
+    if !selection.no_owner {
+        add("owner", format!("ALTER DATABASE {new} OWNER TO {}", quote(row.get(0))));
+    }
+    if row.get(2) && !selection.no_privileges {
+        add("privileges", format!("REVOKE ALL ON DATABASE {new} FROM PUBLIC"));
+        let grants = session
+            .query(
+                "SELECT a.privilege_type, a.is_grantable, a.grantee <> 0, pg_get_userbyid(a.grantee)::text \
+                 FROM pg_database d, LATERAL aclexplode(d.datacl) a WHERE d.datname = current_database()",
+                &[],
+            )
+            .await
+            .map_err(failed())?;
+        for grant in &grants {
+            let (privilege, role): (&str, &str) = (grant.get(0), grant.get(3));
+            let role = if grant.get(2) { quote(role) } else { "PUBLIC".to_owned() };
+            let option = if grant.get(1) { " WITH GRANT OPTION" } else { "" };
+            add("privileges", format!("GRANT {privilege} ON DATABASE {new} TO {role}{option}"));
+        }
+    }
+    let settings = session
+        .query(
+            "SELECT CASE WHEN setrole <> 0 THEN pg_get_userbyid(setrole)::text END, split_part(s, '=', 1), \
+             substr(s, strpos(s, '=') + 1) FROM pg_db_role_setting, unnest(setconfig) s \
+             WHERE setdatabase = (SELECT oid FROM pg_database WHERE datname = current_database())",
+            &[],
+        )
+        .await
+        .map_err(failed())?;
+    for setting in &settings {
+        let (role, key, value): (Option<&str>, &str, &str) = (setting.get(0), setting.get(1), setting.get(2));
+        let whose = match role {
+            Some(role) => format!("ROLE {} IN DATABASE {new}", quote(role)),
+            None => format!("DATABASE {new}"),
+        };
+        let what = format!("setting {key} of the database");
+        add(&what, format!("ALTER {whose} SET {} TO {}", quote(key), setting_value(key, value)));
+    }
+    if row.get::<_, i32>(1) >= 0 {
+        add("connection limit", format!("ALTER DATABASE {new} CONNECTION LIMIT {}", row.get::<_, i32>(1)));
+    }
+    if let Some(comment) = row.get::<_, Option<&str>>(3) {
+        add("comment of the database", format!("COMMENT ON DATABASE {new} IS {}", literal(comment)));
+    }
+    Ok(statements)
+}
+
+/// Settings that are lists of names (`GUC_LIST_QUOTE`) are kept as such a list,
+/// and would become one single name if they were quoted as a whole.
+fn setting_value(key: &str, value: &str) -> String {
+    const LISTS: [&str; 6] = [
+        "search_path",
+        "temp_tablespaces",
+        "session_preload_libraries",
+        "shared_preload_libraries",
+        "local_preload_libraries",
+        "unix_socket_directories",
+    ];
+    if !LISTS.contains(&key.to_ascii_lowercase().as_str()) {
+        return literal(value);
+    }
+    let tokens = sql::tokens(value);
+    let names: Vec<String> = tokens.iter().filter_map(|token| token.name()).map(literal).collect();
+    if names.is_empty() { "''".to_owned() } else { names.join(", ") }
+}
+
 /// Put the new name where a statement names the old database. `None` for one
 /// that names no database, which would change something else.
 fn rename(statement: &str, old: &str, new: &str) -> Option<String> {
@@ -141,6 +222,9 @@ mod tests {
             rename("ALTER ROLE shop IN DATABASE \"a b\" SET x TO 'DATABASE \"a b\"'", "a b", "c").unwrap(),
             "ALTER ROLE shop IN DATABASE \"c\" SET x TO 'DATABASE \"a b\"'"
         );
+        assert_eq!(setting_value("search_path", "app, \"$user\", public"), "'app', '$user', 'public'");
+        assert_eq!(setting_value("search_path", "\"\""), "''");
+        assert_eq!(setting_value("application_name", "it's, \"mine\""), "'it''s, \"mine\"'");
         assert_eq!(rename("ALTER DATABASE other SET x TO 1", "shop", "new"), None);
     }
 }

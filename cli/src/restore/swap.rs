@@ -85,15 +85,25 @@ pub async fn swap(admin: &Session, live: &str, restored: &str, set_aside: &str, 
     let outcome = exchange(admin, live, restored, set_aside).await;
     // Under whichever name it is now.
     let old = if outcome.is_ok() { set_aside } else { live };
-    let opened = allow_connections(admin, old, true).await;
+    let mut opened = allow_connections(admin, old, true).await;
+    if opened.is_err() {
+        // The session may have gone with what went wrong.
+        opened = match Session::connect(admin.target()).await {
+            Ok(again) => allow_connections(&again, old, true).await,
+            Err(error) => Err(error.into()),
+        };
+    }
+    if let Err(error) = opened {
+        ui.warn(format!(
+            "'{old}' takes no connections yet ({error}): ALTER DATABASE {} ALLOW_CONNECTIONS true",
+            quote(old)
+        ));
+    }
     outcome.map_err(|error| Error::Swap {
         live: live.to_owned(),
         restored: restored.to_owned(),
         source: Box::new(error),
     })?;
-    if let Err(error) = opened {
-        ui.warn(format!("'{old}' takes no connections yet: {error}"));
-    }
     Ok(())
 }
 

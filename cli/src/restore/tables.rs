@@ -16,8 +16,8 @@ use super::fill::{self, Content, Filled};
 use super::load::{self, Load};
 use super::psql::Frame;
 use super::report::{self, LeftOut};
-use super::{Error, Request, facts};
-use crate::archive::{self, Halves, Plan, Selection, Toc};
+use super::{Error, Request, facts, revived};
+use crate::archive::{self, Entry, Halves, Plan, Selection, Toc};
 use crate::postgres;
 use crate::postgres::session::Session;
 use crate::postgres::target::Target;
@@ -32,7 +32,8 @@ pub struct Choice {
     server_major: u32,
 }
 
-type Name = (String, String);
+/// Schema and name.
+pub type Name = (String, String);
 
 impl Choice {
     /// Look at archive and target, and refuse what cannot be done safely.
@@ -48,6 +49,7 @@ impl Choice {
             let tables = missing.iter().map(|name| shown(name)).collect();
             return Err(Error::CannotFill { tables, why: "they are not there" });
         }
+        let whole_entries = whole.entries.clone();
         let mut plan = if existing.is_empty() {
             whole
         } else {
@@ -74,13 +76,47 @@ impl Choice {
             };
             let filled = rows.entries.iter().filter(of_existing).filter(|id| is(toc, **id, "TABLE DATA"));
             ids.extend(filled);
+            if selection.halves == Halves::DataOnly && selection.choice == archive::Choice::Everything {
+                ids.extend(beside_tables(session, toc, &whole_entries, &mut plan).await?);
+            }
             frame = around(session, toc, &existing, &rows).await?;
             // Data blocks come in the archive's order.
             plan.entries =
                 toc.entries.iter().map(|entry| entry.dump_id).filter(|id| ids.contains(id)).collect();
         }
-        for key in &plan.foreign_keys {
-            let Some(key) = (!key.both_inside).then_some(key) else { continue };
+        for id in &whole_entries {
+            const KEPT: &[&str] = &[
+                "VIEW",
+                "MATERIALIZED VIEW",
+                "FUNCTION",
+                "PROCEDURE",
+                "AGGREGATE",
+                "TYPE",
+                "DOMAIN",
+                "FOREIGN TABLE",
+            ];
+            let entry = toc.entry(*id).filter(|entry| KEPT.contains(&entry.desc.as_str()));
+            if let Some(entry) = entry.filter(|_| !existing.is_empty() && !plan.entries.contains(id)) {
+                plan.left_out.push(archive::LeftOut {
+                    dump_id: *id,
+                    what: format!("{} {}", entry.desc, entry.name()),
+                    why: "beside tables that are there, only rows are restored".to_owned(),
+                });
+            }
+        }
+        let missing: BTreeSet<Name> = missing.into_iter().cloned().collect();
+        let revived = revived::keys(session, toc, &plan, &missing).await?;
+        if !revived.is_empty() {
+            plan.left_out.retain(|left_out| !revived.contains(&left_out.dump_id));
+            let ids: BTreeSet<i32> = plan.entries.iter().copied().chain(revived.iter().copied()).collect();
+            plan.entries = in_order(toc, &ids);
+            let titles = toc.entries.iter().filter(|entry| revived.contains(&entry.dump_id)).map(Entry::name);
+            ui.note(format!("foreign keys come back with it: {}", titles.collect::<Vec<_>>().join(", ")));
+        }
+        for view in revived::views(session, toc, &missing).await? {
+            ui.note(format!("{view} was gone with it and is not restored: name it with --table"));
+        }
+        for key in plan.foreign_keys.iter().filter(|key| !existing.is_empty() && !key.both_inside) {
             ui.note(format!(
                 "foreign key '{}' from {} to {} is checked",
                 key.constraint, key.from_table, key.to_table
@@ -113,6 +149,11 @@ impl Choice {
         Err(Error::NotEmpty { database: session.target().database().to_owned(), objects: filled })
     }
 
+    /// What is taken from the archive.
+    pub fn plan(&self) -> &Plan {
+        &self.plan
+    }
+
     /// Whether anything that is there changes.
     pub fn overwrites(&self) -> bool {
         !self.tables.is_empty()
@@ -140,6 +181,40 @@ pub async fn restore(
     Ok(filled)
 }
 
+/// What is filled beside tables when all rows are restored: materialized views
+/// that are there, and large objects where there are none yet.
+async fn beside_tables(
+    session: &Session,
+    toc: &Toc,
+    entries: &[i32],
+    plan: &mut Plan,
+) -> Result<BTreeSet<i32>, Error> {
+    let entries: Vec<&Entry> = entries.iter().filter_map(|id| toc.entry(*id)).collect();
+    let name = |entry: &Entry| (entry.namespace.clone(), entry.tag.clone());
+    let views = entries.iter().filter(|entry| entry.desc == "MATERIALIZED VIEW DATA");
+    let there = existing(session, &views.clone().map(|entry| name(entry)).collect()).await?;
+    let mut taken: BTreeSet<i32> =
+        views.filter(|entry| there.contains(&name(entry))).map(|entry| entry.dump_id).collect();
+    let free: bool = session
+        .query_one("SELECT NOT EXISTS (SELECT FROM pg_largeobject_metadata)", &[])
+        .await
+        .map_err(postgres::Error::asking("look for large objects"))?
+        .get(0);
+    for entry in entries {
+        if !entry.desc.starts_with("BLOB") && !entry.tag.starts_with("LARGE OBJECT") {
+            continue;
+        }
+        if free {
+            taken.insert(entry.dump_id);
+        } else {
+            let why = "the target has large objects of its own".to_owned();
+            let what = format!("{} {}", entry.desc, entry.name());
+            plan.left_out.push(archive::LeftOut { dump_id: entry.dump_id, what, why });
+        }
+    }
+    Ok(taken)
+}
+
 fn tables_of(toc: &Toc, plan: &Plan) -> BTreeSet<Name> {
     let chosen: BTreeSet<i32> = plan.entries.iter().copied().collect();
     toc.entries
@@ -149,6 +224,11 @@ fn tables_of(toc: &Toc, plan: &Plan) -> BTreeSet<Name> {
         })
         .map(|entry| (entry.namespace.clone(), entry.tag.clone()))
         .collect()
+}
+
+/// Data blocks come in the archive's order.
+fn in_order(toc: &Toc, ids: &BTreeSet<i32>) -> Vec<i32> {
+    toc.entries.iter().map(|entry| entry.dump_id).filter(|id| ids.contains(id)).collect()
 }
 
 fn is(toc: &Toc, id: i32, desc: &str) -> bool {

@@ -1,11 +1,12 @@
 //! Hold a restored database against what was true in the dump's snapshot: row
 //! counts, sequence positions, large objects, and the catalogue.
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::BTreeMap;
 
 use backstop_policy::identifier;
-use backstop_policy::manifest::{Change, Difference, Manifest, Proof};
+use backstop_policy::manifest::{Change, Manifest, Proof};
 
+use super::left_out::LeftOut;
 use crate::archive::{Plan, Toc};
 use crate::postgres::snapshot::Snapshot;
 use crate::postgres::target::Target;
@@ -78,7 +79,7 @@ pub async fn compare(
     }
 
     let there = snapshot.large_objects().await?;
-    if there != *large_objects && !gone.large_objects {
+    if there != *large_objects && !gone.large_objects() && concerns_large_objects(toc, plan, *large_objects) {
         compared.failures.push(format!("{there} large objects, but {large_objects} were in the snapshot"));
     }
 
@@ -98,58 +99,13 @@ pub async fn compare(
     Ok(compared)
 }
 
-/// The objects that a restore left out, by the names of the table of contents.
-struct LeftOut {
-    relations: BTreeSet<(String, String)>,
-    extensions: BTreeSet<String>,
-    schemas: BTreeSet<String>,
-    large_objects: bool,
-    any: bool,
-}
-
-impl LeftOut {
-    fn new(toc: &Toc, plan: &Plan) -> Self {
-        let ids: BTreeSet<i32> = plan.left_out.iter().map(|entry| entry.dump_id).collect();
-        let entries = || toc.entries.iter().filter(|entry| ids.contains(&entry.dump_id));
-        let named = |desc: &'static str| {
-            entries().filter(move |entry| entry.desc == desc).map(|entry| entry.tag.clone())
-        };
-        Self {
-            relations: entries()
-                .map(|entry| {
-                    (entry.namespace.clone(), entry.tag.split(' ').next().unwrap_or_default().to_owned())
-                })
-                .chain(entries().map(|entry| (entry.namespace.clone(), entry.tag.clone())))
-                .collect(),
-            extensions: named("EXTENSION").collect(),
-            schemas: named("SCHEMA").collect(),
-            large_objects: entries().any(|entry| entry.desc == "BLOBS"),
-            any: entries().any(|entry| !entry.desc.contains("COMMENT")),
-        }
-    }
-
-    fn relation(&self, schema: &str, name: &str) -> bool {
-        self.relations.contains(&(schema.to_owned(), name.to_owned()))
-    }
-
-    fn explains(&self, difference: &Difference) -> bool {
-        if !self.any {
-            return false;
-        }
-        match (difference.kind.as_str(), identifier::split(&difference.object).as_slice()) {
-            ("extension", [name]) => self.extensions.contains(name),
-            ("schema", [name]) => self.schemas.contains(name),
-            (_, [schema, name]) => {
-                let name = name.split('(').next().unwrap_or(name);
-                self.relations
-                    .iter()
-                    .any(|(s, n)| s == schema && (n == name || n.split('(').next() == Some(name)))
-            }
-            (_, [schema, table, name]) => {
-                self.relation(schema, table) || self.relation(schema, &format!("{table} {name}"))
-            }
-            (_, [name]) => self.relations.iter().any(|(_, n)| n == name),
-            _ => false,
-        }
+/// Whether large objects were to be restored: a choice of tables leaves those of
+/// the target alone.
+fn concerns_large_objects(toc: &Toc, plan: &Plan, expected: u64) -> bool {
+    let mut entries = toc.entries.iter().filter(|entry| entry.desc == "BLOBS").peekable();
+    if entries.peek().is_none() {
+        expected > 0
+    } else {
+        entries.any(|entry| plan.entries.contains(&entry.dump_id))
     }
 }

@@ -5,6 +5,7 @@
 mod checks;
 pub mod compare;
 pub mod contents;
+mod left_out;
 pub mod trial;
 
 use std::io::{self, Read};

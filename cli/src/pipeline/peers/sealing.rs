@@ -93,7 +93,7 @@ async fn a_failing_source_fails_the_stream_and_the_sealing_with_its_own_error() 
                 let streamed = drain(&mut stream).await.unwrap_err();
                 let finished = sealing.finish().await.unwrap_err();
                 for error in [anyhow::Error::new(streamed), anyhow::Error::new(finished)] {
-                    let shown = crate::error::render(&error);
+                    let shown = crate::commands::failure::render(&error);
                     assert_eq!(
                         shown.lines().next(),
                         Some("error: store 's3://shop' does not exist"),

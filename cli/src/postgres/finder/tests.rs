@@ -75,7 +75,7 @@ async fn a_client_older_than_the_server_is_never_chosen() {
 
     let error = finder.client_for_server(17).await.unwrap_err();
     assert_eq!(error.to_string(), "pg_dump 15 cannot dump server version 17");
-    let said = crate::error::render(&error.into());
+    let said = crate::commands::failure::render(&error.into());
     insta::assert_snapshot!(said, @r"
     error: pg_dump 15 cannot dump server version 17
     caused by: the download of PostgreSQL's programs is switched off by BACKSTOP_NO_DOWNLOAD
@@ -93,13 +93,13 @@ async fn a_client_older_than_the_server_is_never_chosen() {
 #[tokio::test]
 async fn a_machine_without_any_programs_is_told_what_to_install() {
     let error = finder(&[]).client_for_server(16).await.unwrap_err();
-    insta::assert_snapshot!(crate::error::render(&error.into()), @r"
+    insta::assert_snapshot!(crate::commands::failure::render(&error.into()), @r"
     error: no pg_dump was found on this machine
     caused by: the download of PostgreSQL's programs is switched off by BACKSTOP_NO_DOWNLOAD
     hint: install postgresql-client-16 (apt), postgresql16 (dnf) or postgresql@16 (brew), or name its directory in BACKSTOP_PG_BIN
     ");
     let error = finder(&[]).server_for_major(16).await.unwrap_err();
-    insta::assert_snapshot!(crate::error::render(&error.into()), @r"
+    insta::assert_snapshot!(crate::commands::failure::render(&error.into()), @r"
     error: no server was found on this machine
     caused by: the download of PostgreSQL's programs is switched off by BACKSTOP_NO_DOWNLOAD
     hint: install postgresql-16 (apt), postgresql16-server (dnf) or postgresql@16 (brew), or name its directory in BACKSTOP_PG_BIN

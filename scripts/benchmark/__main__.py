@@ -1,0 +1,217 @@
+"""What is compared with what. Servers, data and keys are made here and gone
+afterwards; figures are printed as tables and written to target/bench.json."""
+
+import argparse
+import contextlib
+import os
+import shutil
+import subprocess
+import sys
+import tempfile
+from pathlib import Path
+
+import report
+import startup
+from measure import Folder, run, size
+from servers import MINIMAL, TOOLS, Postgres, Seaweed
+
+BACKSTOP = Path("target/release/backstop").resolve()
+LIMIT = 128.0
+PARTS = ("startup", "speed", "memory")
+# What the scripts that people copy do, with its intermediate files removed as gzip does.
+PIPELINE = """set -eu
+"$1/pg_dump" -Fc -f dump
+gzip dump
+openssl enc -aes-256-cbc -pbkdf2 -salt -pass env:BENCH_PASSWORD -in dump.gz -out dump.gz.enc
+cp dump.gz.enc copy"""
+
+
+class Bench:
+    def __init__(self, folder, pairs):
+        self.folder, self.pairs, self.count = folder, pairs, 0
+        self.keys = make_keys(self.fresh("keys"))
+
+    def fresh(self, name):
+        """An empty folder that does not exist yet."""
+        self.count += 1
+        path = self.folder / f"{self.count:03}-{name}"
+        path.mkdir()
+        return path
+
+    def backstop(self, server, *arguments, store=None, client=None, allowed=None):
+        """One run; its store and its TMPDIR are new unless they are given. Yields
+        the run, the store's folder, and what was seen in both."""
+        store = store or self.fresh("store")
+        temporary = self.fresh("tmp")
+        temporary.chmod(0o777)
+        url = store if isinstance(store, str) else f"file://{store}"
+        env = {
+            **MINIMAL, **server.env, "HOME": str(self.folder / "home"), "TMPDIR": str(temporary),
+            "BACKSTOP_PG_BIN": f"{client or server.home / 'bin'}:{server.home}/bin", "BACKSTOP_NO_DOWNLOAD": "1",
+            "GITHUB_ACTIONS": "",
+        }
+        with Folder(temporary, but="backstop-") if allowed is not None else contextlib.nullcontext() as seen:
+            done = run([BACKSTOP, *arguments, "--store", url, "--quiet"],
+                       {name: value for name, value in env.items() if value},
+                       # A trial restore's server lies there.
+                       allowed=allowed and [*allowed, temporary / "backstop-"], cwd=self.folder)
+        left = sorted(path.name for path in temporary.iterdir())
+        if left:
+            raise SystemExit(f"error: left behind in TMPDIR: {', '.join(left)}")
+        return done, store, (seen.seen if seen else set())
+
+    def paired(self, server, name, ours, theirs):
+        """Run the two in turn; `ours` and `theirs` yield a run and the bytes it stored."""
+        runs = {"ours": [], "theirs": []}
+        for _ in range(self.pairs):
+            for side, once in (("ours", ours), ("theirs", theirs)):
+                before = server.cpu()
+                done, stored = once()
+                runs[side].append((done.wall, done.cpu, server.cpu() - before, stored / 1e6))
+                report.progress(f"{name}: {side} {done.wall:.1f} s")
+        return report.Pair(name, *(
+            [report.median(column) for column in zip(*runs[side])] for side in ("ours", "theirs")))
+
+    def ours(self, server, *arguments, client=None):
+        def once():
+            done, store, _ = self.backstop(server, "backup", *arguments, client=client)
+            stored = size(store)
+            shutil.rmtree(store)
+            return done, stored
+        return once
+
+    def theirs(self, server, *command, **env):
+        def once():
+            folder = self.fresh("theirs")
+            done = run(command, {**MINIMAL, **server.env, **env}, cwd=folder)
+            stored = max((path.stat().st_size for path in folder.iterdir()), default=0)
+            shutil.rmtree(folder)
+            return done, stored
+        return once
+
+
+def make_keys(folder):
+    """An age and an OpenPGP key: recipients and identities."""
+    age = folder / "age.key"
+    subprocess.run(["age-keygen", "-o", age], check=True, stderr=subprocess.DEVNULL)
+    recipient = subprocess.run(["age-keygen", "-y", age], check=True, capture_output=True, text=True).stdout.strip()
+    # gpg's agent wants a short path for its socket.
+    with tempfile.TemporaryDirectory(prefix="gpg") as home:
+        gpg = ["gpg", "--homedir", home, "--batch", "--quiet", "--passphrase", ""]
+        quiet = {"check": True, "stderr": subprocess.DEVNULL, "stdout": subprocess.DEVNULL}
+        subprocess.run([*gpg, "--quick-generate-key", "bench@example.org", "future-default"], **quiet)
+        for flag, name in (("--export", "public.pgp"), ("--export-secret-keys", "secret.pgp")):
+            subprocess.run([*gpg, "--output", folder / name, flag], **quiet)
+        subprocess.run(["gpgconf", "--homedir", home, "--kill", "gpg-agent"], check=False)
+    return {
+        "unencrypted": ([], []),
+        "age": (["--recipient", recipient], ["--identity", age]),
+        "OpenPGP": (["--recipient", folder / "public.pgp"], ["--identity", folder / "secret.pgp"]),
+    }
+
+
+def speed(bench, server, other, zstd):
+    """Pairs against the named peers, on the server that is `server` and, for zstd, on
+    one that is new enough for backstop to use it itself."""
+    dump = server.home / "bin/pg_dump"
+    age = bench.keys["age"][0]
+    yield bench.paired(
+        server, "age | pg_dump -Fc, gzip, openssl enc, cp", bench.ours(server, *age),
+        bench.theirs(server, "bash", "-c", PIPELINE, "pipeline", server.home / "bin", BENCH_PASSWORD="made-up"))
+    yield bench.paired(server, "age | pg_dump -Fc", bench.ours(server, *age),
+                       bench.theirs(server, dump, "-Fc", "-f", "dump"))
+    yield bench.paired(server, "unencrypted | pg_dump -Fc", bench.ours(server),
+                       bench.theirs(server, dump, "-Fc", "-f", "dump"))
+    peer = ["-Fc", "-Z", "zstd:3", "-f", "dump"]
+    if not zstd:
+        yield report.Missing("pg_dump -Fc -Z zstd:3", "not available here: no pg_dump with zstd")
+        return
+    yield bench.paired(server, "unencrypted (gzip) | pg_dump -Fc -Z zstd:3", bench.ours(server),
+                       bench.theirs(server, zstd / "pg_dump", *peer))
+    if other:
+        yield bench.paired(other, "age (zstd) | pg_dump -Fc -Z zstd:3", bench.ours(other, *age, client=zstd),
+                           bench.theirs(other, zstd / "pg_dump", *peer))
+
+
+def levels(bench, server):
+    for level in range(1, 7):
+        before = server.cpu()
+        done, stored = bench.theirs(server, server.home / "bin/pg_dump", "-Fc", "-Z", str(level), "-f", "dump")()
+        yield f"gzip:{level}", (done.wall, done.cpu, server.cpu() - before, stored / 1e6)
+        report.progress(f"pg_dump -Z {level}")
+
+
+def memory(bench, server, seaweed):
+    """Watched runs: peak memory, files, and the disk that a local store needed."""
+    kinds = [(kind, None) for kind in bench.keys] + [("age", "s3")]
+    for kind, where in kinds:
+        recipient, identity = bench.keys[kind]
+        place = "SeaweedFS" if where else "local"
+        store = "s3://bench/memory" if where else bench.fresh("store")
+        allowed = ["s3:" if where else f"{store}/"]
+        extra = 0
+        server.env.update(seaweed.env)
+        with contextlib.ExitStack() as stack:
+            growth = None if where else stack.enter_context(Folder(store))
+            done, _, seen = bench.backstop(server, "backup", *recipient, store=store, allowed=allowed)
+        if growth:
+            extra = max(growth.most - size(store), 0)
+        yield report.Memory(f"backup, {kind}, {place}", done, seen, extra, LIMIT)
+        for level in ("contents", "restored"):
+            done, _, seen = bench.backstop(server, "verify", "--level", level, *identity, store=store, allowed=allowed)
+            yield report.Memory(f"verify --level {level}, {kind}, {place}", done, seen, 0, LIMIT)
+        if not where:
+            shutil.rmtree(store)
+
+
+def arguments():
+    parser = argparse.ArgumentParser(prog="scripts/bench")
+    parser.add_argument("--size", type=int, default=1024, metavar="MB")
+    parser.add_argument("--pairs", type=int, default=3, metavar="N")
+    parser.add_argument("--only", action="append", choices=PARTS)
+    parser.add_argument("--levels", action="store_true")
+    return parser.parse_args()
+
+
+def main():
+    asked = arguments()
+    parts = asked.only or PARTS
+    zstd = os.environ.get("BENCH_ZSTD_CLIENT")
+    zstd = Path(zstd) if zstd else None
+    out = report.Report(asked.pairs, LIMIT)
+    with contextlib.ExitStack() as stack:
+        folder = Path(stack.enter_context(tempfile.TemporaryDirectory(prefix="backstop-bench-")))
+        folder.chmod(0o755)
+        if "startup" in parts:
+            out.startup(startup.measure(BACKSTOP))
+        if "speed" in parts or "memory" in parts or asked.levels:
+            bench = Bench(folder, asked.pairs)
+            report.progress(f"making a database of {asked.size} MB")
+            server = start(stack, TOOLS / "postgres-15", folder / "pg15")
+            out.database(server.version(), server.fill(asked.size))
+            if asked.levels:
+                out.levels(list(levels(bench, server)))
+            if "speed" in parts:
+                other = None
+                if zstd and int(run([zstd / "psql", "--version"], MINIMAL).output.split()[2].split(".")[0]) >= 18:
+                    other = start(stack, TOOLS / "postgres-18", folder / "pg18")
+                    other.fill(asked.size)
+                out.speed(list(speed(bench, server, other, zstd)))
+            if "memory" in parts:
+                seaweed = Seaweed(folder / "seaweed")
+                stack.callback(seaweed.stop)
+                out.memory(list(memory(bench, server, seaweed)))
+    path = Path("target/bench.json")
+    out.write(path)
+    print(f"\nwritten to {path}")
+    return 1 if out.broken else 0
+
+
+def start(stack, home, folder):
+    server = Postgres(home, folder)
+    stack.callback(server.stop)
+    return server
+
+
+if __name__ == "__main__":
+    sys.exit(main())

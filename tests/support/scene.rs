@@ -1,0 +1,294 @@
+//! A database, a store with one good backup of it, and what must hold after any
+//! fault: a clear error, every byte of the store as it was, and nothing left over
+//! on the machine or on the server.
+
+use std::collections::BTreeMap;
+use std::path::{Path, PathBuf};
+use std::time::{Duration, Instant};
+
+use backstop::postgres::cluster::ClusterOptions;
+use nix::sys::signal::{Signal, kill};
+use nix::unistd::Pid;
+use tempfile::TempDir;
+use tokio::sync::OnceCell;
+
+use super::cluster::Server;
+use super::command::{Backstop, Outcome, Running, backstop};
+use super::tools;
+
+/// How long what ends by itself may take to end.
+const PATIENCE: Duration = Duration::from_secs(20);
+
+/// The server that the stories share, with a database each: PostgreSQL 15, as
+/// Debian builds it, on a socket and on a port of 127.0.0.1 with a password.
+pub async fn shared() -> &'static Server {
+    static SERVER: OnceCell<Server> = OnceCell::const_new();
+    SERVER.get_or_init(|| start(15)).await
+}
+
+/// The same of PostgreSQL 18.
+pub async fn shared_18() -> &'static Server {
+    static SERVER: OnceCell<Server> = OnceCell::const_new();
+    SERVER.get_or_init(|| start(18)).await
+}
+
+async fn start(major: u32) -> Server {
+    Server::start_with(major, &ClusterOptions { tcp: true, max_connections: 60, ..ClusterOptions::default() })
+        .await
+}
+
+/// Some 25 MB that do not compress well: a dump of it can be caught in the middle.
+pub const BIG: &str = "
+    CREATE TABLE small AS SELECT 1 AS id;
+    CREATE TABLE large AS SELECT n AS id, md5(n::text) || md5((-n)::text) AS word FROM generate_series(1, 350000) n;
+    CREATE TABLE zlast AS SELECT 1 AS id";
+
+/// A database with the statements of [`BIG`], and a backup of it.
+pub async fn big(name: &str) -> Scene<'static> {
+    static TEMPLATE: OnceCell<()> = OnceCell::const_new();
+    let server = shared().await;
+    TEMPLATE.get_or_init(|| async { drop(Scene::bare(server, "big", BIG).await) }).await;
+    server.sql("postgres", &format!("CREATE DATABASE {name} TEMPLATE big")).await;
+    Scene::of(server, name).with_backup()
+}
+
+/// A database of a test's own and a store.
+pub struct Scene<'a> {
+    pub server: &'a Server,
+    pub database: String,
+    store: TempDir,
+    /// `TMPDIR` of the runs: must be empty after each.
+    temporary: TempDir,
+    before: BTreeMap<PathBuf, Vec<u8>>,
+}
+
+impl<'a> Scene<'a> {
+    /// A new database with these statements run in it, and no backup yet.
+    pub async fn bare(server: &'a Server, name: &str, statements: &str) -> Self {
+        let quoted = backstop_policy::identifier::quote(name);
+        server.sql("postgres", &format!("CREATE DATABASE {quoted} TEMPLATE template0")).await;
+        server.sql(name, statements).await;
+        Self::of(server, name)
+    }
+
+    /// A database that is there.
+    pub fn of(server: &'a Server, name: &str) -> Self {
+        let folder = || tempfile::Builder::new().prefix("backstop-scene-").tempdir().unwrap();
+        let (store, temporary) = (folder(), folder());
+        Self { server, database: name.to_owned(), store, temporary, before: BTreeMap::new() }
+    }
+
+    /// The same, with one good backup in the store.
+    pub async fn new(server: &'a Server, name: &str, statements: &str) -> Self {
+        Self::bare(server, name, statements).await.with_backup()
+    }
+
+    pub fn with_backup(mut self) -> Self {
+        self.backup(&[]).run().ended(0);
+        self.before = self.files();
+        assert!(self.before.keys().any(|path| path.to_string_lossy().contains("/catalog/")));
+        self
+    }
+
+    pub fn store(&self) -> String {
+        format!("file://{}", self.store.path().display())
+    }
+
+    pub fn store_path(&self) -> &Path {
+        self.store.path()
+    }
+
+    /// A command on this store.
+    pub fn command(&self, name: &str, arguments: &[&str]) -> Backstop {
+        let store = self.store();
+        let all = [name, "--database", "db", "--store", &store].into_iter().chain(arguments.iter().copied());
+        backstop(all)
+    }
+
+    /// `backstop backup` of this database as the superuser, through the socket.
+    pub fn backup(&self, arguments: &[&str]) -> Backstop {
+        self.command("backup", arguments)
+            .env("PGHOST", self.server.cluster.socket_dir())
+            .env("PGPORT", self.server.cluster.port().to_string())
+            .env("PGUSER", self.server.cluster.user())
+            .env("PGDATABASE", &self.database)
+            .env("TMPDIR", self.temporary.path())
+    }
+
+    pub fn verify(&self, arguments: &[&str]) -> Backstop {
+        self.command("verify", arguments)
+    }
+
+    /// Run what must fail: status 2, and no trace of it. What it said comes back
+    /// with everything replaced that changes from run to run.
+    pub async fn fails(&self, run: Backstop) -> String {
+        let home = run.home().to_owned();
+        let outcome = run.run();
+        self.failed(&home, outcome).await
+    }
+
+    /// The same of a run that was started before.
+    pub async fn ends_in_failure(&self, run: Running) -> String {
+        let home = run.home.path().to_owned();
+        let outcome = tokio::task::spawn_blocking(move || run.wait()).await.unwrap();
+        self.failed(&home, outcome).await
+    }
+
+    async fn failed(&self, home: &Path, outcome: Outcome) -> String {
+        let outcome = outcome.ended(2);
+        assert_eq!(outcome.stdout, "", "a failure is told on standard error");
+        self.nothing_left(home).await;
+        self.store_is_as_before();
+        let warning = "warning: the backup is not encrypted: whoever reads the store reads the data\n";
+        let said = outcome.stderr.strip_prefix(warning).expect(&outcome.stderr);
+        self.redact(said, home)
+    }
+
+    /// Nothing was added to the store, taken from it or changed in it.
+    pub fn store_is_as_before(&self) {
+        let (before, after) = (&self.before, self.files());
+        let names = |files: &BTreeMap<PathBuf, Vec<u8>>| files.keys().cloned().collect::<Vec<_>>();
+        assert_eq!(names(&after), names(before), "files came or went");
+        assert!(after == *before, "an older backup was changed");
+    }
+
+    /// No process, no session on the server, no temporary file.
+    pub async fn nothing_left(&self, home: &Path) {
+        let begun = Instant::now();
+        loop {
+            let (processes, sessions) = (processes_of(home), self.sessions().await);
+            if processes.is_empty() && sessions.is_empty() {
+                break;
+            }
+            assert!(begun.elapsed() < PATIENCE, "left over: {processes:?}; sessions: {sessions}");
+            tokio::time::sleep(Duration::from_millis(50)).await;
+        }
+        let temporary: Vec<_> = std::fs::read_dir(self.temporary.path()).unwrap().collect();
+        assert!(temporary.is_empty(), "{temporary:?}");
+    }
+
+    /// No process, where the server is gone too.
+    pub async fn no_process(&self, home: &Path) {
+        let begun = Instant::now();
+        while !processes(home).is_empty() {
+            assert!(begun.elapsed() < PATIENCE, "left over: {:?}", processes(home));
+            tokio::time::sleep(Duration::from_millis(50)).await;
+        }
+    }
+
+    /// Sessions in this database, one a line.
+    pub async fn sessions(&self) -> String {
+        let ask = format!(
+            "SELECT pid, application_name, state, query FROM pg_stat_activity WHERE datname = {}",
+            backstop_policy::identifier::literal(&self.database)
+        );
+        self.server.sql("postgres", &ask).await
+    }
+
+    /// Somebody else's session in the database.
+    pub async fn session(&self) -> tokio_postgres::Client {
+        let (client, connection) =
+            self.server.cluster.config(&self.database).connect(tokio_postgres::NoTls).await.unwrap();
+        tokio::spawn(connection);
+        client
+    }
+
+    /// Wait for something that must come soon.
+    pub async fn until<F: Future<Output = bool>>(&self, mut it_is_so: impl FnMut() -> F) {
+        let begun = Instant::now();
+        while !it_is_so().await {
+            assert!(begun.elapsed() < PATIENCE, "sessions: {}", self.sessions().await);
+            tokio::time::sleep(Duration::from_millis(20)).await;
+        }
+    }
+
+    /// The store with the good backup alone.
+    pub fn before(&self) -> &BTreeMap<PathBuf, Vec<u8>> {
+        &self.before
+    }
+
+    /// Every file in the store with its bytes.
+    pub fn files(&self) -> BTreeMap<PathBuf, Vec<u8>> {
+        let mut files = BTreeMap::new();
+        let mut folders = vec![self.store.path().to_owned()];
+        while let Some(folder) = folders.pop() {
+            for entry in std::fs::read_dir(folder).unwrap() {
+                let path = entry.unwrap().path();
+                if path.is_dir() {
+                    folders.push(path);
+                } else if let Ok(bytes) = std::fs::read(&path) {
+                    files.insert(path, bytes);
+                }
+            }
+        }
+        files
+    }
+
+    /// Bytes of the dump that is being written.
+    pub fn written(&self) -> u64 {
+        let parts = |path: &PathBuf| path.extension().is_some_and(|extension| extension == "part");
+        self.files().into_iter().filter(|(path, _)| parts(path)).map(|(_, bytes)| bytes.len() as u64).sum()
+    }
+
+    /// Stop `pg_dump` with SIGSTOP in the middle of the data; its pid.
+    pub async fn freeze(&self, run: &mut Running) -> Pid {
+        let begun = Instant::now();
+        loop {
+            assert!(
+                !run.is_over() && begun.elapsed() < PATIENCE,
+                "the dump is not to be caught in the middle"
+            );
+            if let Some(pid) = pg_dump_of(run.home.path())
+                && self.written() > 0
+            {
+                kill(pid, Signal::SIGSTOP).unwrap();
+                return pid;
+            }
+            tokio::time::sleep(Duration::from_millis(5)).await;
+        }
+    }
+
+    pub fn redact(&self, text: &str, home: &Path) -> String {
+        let cluster = &self.server.cluster;
+        let mut text = text.to_owned();
+        for (found, instead) in [
+            (self.store.path().display().to_string(), "[STORE]"),
+            (self.temporary.path().display().to_string(), "[TMP]"),
+            (home.display().to_string(), "[HOME]"),
+            (cluster.socket_dir().display().to_string(), "[SOCKET]"),
+            (cluster.port().to_string(), "[PORT]"),
+            (tools::postgres(15).display().to_string(), "[PG15]"),
+            (tools::postgres(18).display().to_string(), "[PG18]"),
+        ] {
+            text = text.replace(&found, instead);
+        }
+        text
+    }
+}
+
+/// Programs of a run, by the home that it gave them: `pid: command line`.
+fn processes_of(home: &Path) -> Vec<String> {
+    processes(home).into_iter().map(|(pid, command)| format!("{pid}: {command}")).collect()
+}
+
+fn pg_dump_of(home: &Path) -> Option<Pid> {
+    let found = processes(home).into_iter().find(|(_, command)| {
+        let program = command.split(' ').next().unwrap_or_default();
+        program.ends_with("/pg_dump") && command.contains("--format=custom --no-password")
+    });
+    Some(Pid::from_raw(found?.0))
+}
+
+/// Every process whose home this is, with its command line.
+pub fn processes(home: &Path) -> Vec<(i32, String)> {
+    let mark = format!("HOME={}", home.display()).into_bytes();
+    let numbered = |entry: std::fs::DirEntry| entry.file_name().to_str()?.parse().ok();
+    let pids = std::fs::read_dir("/proc").unwrap().filter_map(|entry| numbered(entry.ok()?));
+    pids.filter_map(|pid: i32| {
+        let environment = std::fs::read(format!("/proc/{pid}/environ")).ok()?;
+        environment.split(|byte| *byte == 0).find(|variable| **variable == *mark)?;
+        let command = std::fs::read(format!("/proc/{pid}/cmdline")).ok()?;
+        Some((pid, String::from_utf8_lossy(&command).replace('\0', " ")))
+    })
+    .collect()
+}
