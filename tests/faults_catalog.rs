@@ -1,17 +1,21 @@
 //! Records that cannot be believed: each is named, by `list` with exit 1, and the
 //! other backups stay as usable as they were.
 
+use std::time::Duration;
+
 use serde_json::Value;
 use sha2::{Digest, Sha256};
 
 use crate::support::depot::{Depot, key};
 
+/// Ids tell whole seconds: those of one second are in no order.
+const SECOND: Duration = Duration::from_millis(1001);
+
 /// A depot with two backups, the older one first.
 async fn two() -> (Depot, String, String) {
     let depot = Depot::local();
     let older = depot.good_backup(&[]).await;
-    // Ids tell whole seconds.
-    tokio::time::sleep(std::time::Duration::from_millis(1100)).await;
+    tokio::time::sleep(SECOND).await;
     let newer = depot.good_backup(&[]).await;
     (depot, older, newer)
 }
@@ -65,17 +69,30 @@ async fn bad_manifest(change: impl FnOnce(Vec<u8>) -> Vec<u8>) -> String {
     }
     // The bad one is refused by name, and a new backup does not mind.
     let refused = depot.fails(2, depot.command(["verify", newer.as_str()])).await;
+    tokio::time::sleep(SECOND).await;
     depot.good_backup(&[]).await;
     let warned = depot.run(depot.command(["show", "latest"])).await.ended(0);
     assert_eq!(warned.stderr, "", "there is a newer one");
     depot.redact(&format!("{}\n{}\n{refused}", damaged[0], list.stderr.trim_end()))
 }
 
+/// Where a parser stopped depends on the shop.
+fn without_positions(said: &str) -> String {
+    let mut text = String::new();
+    for line in said.lines() {
+        let short = line.split_once(" at line ").map(|(before, _)| format!("{before})"));
+        text += short.as_deref().unwrap_or(line);
+        text.push('\n');
+    }
+    text
+}
+
 #[tokio::test]
 async fn one_bit_of_a_manifest() {
     let said = bad_manifest(|mut bytes| {
-        let middle = bytes.len() / 2;
-        bytes[middle] ^= 1;
+        let name = b"\"tier\": \"manual";
+        let last = bytes.windows(name.len()).position(|window| window == name).unwrap() + name.len() - 1;
+        bytes[last] ^= 1;
         bytes
     })
     .await;
@@ -91,12 +108,10 @@ async fn one_bit_of_a_manifest() {
 async fn a_manifest_that_is_cut_short() {
     let said = bad_manifest(|bytes| bytes[..bytes.len() / 2].to_vec()).await;
     // What the parser met, and where, depends on the shop.
-    let said: Vec<&str> =
-        said.split(" (").map(|part| part.split_once(')').map_or(part, |(_, rest)| rest)).collect();
-    insta::assert_snapshot!(said.concat(), @r"
-    damaged: shop/catalog/[ID].manual.json: not a record
+    insta::assert_snapshot!(without_positions(&said), @r"
+    damaged: shop/catalog/[ID].manual.json: not a record (EOF while parsing a value)
     hint: the other backups are not affected; bring a damaged record back from the bucket's versions or from another store
-    error: record 'shop/catalog/[ID].manual.json' is damaged: not a record
+    error: record 'shop/catalog/[ID].manual.json' is damaged: not a record (EOF while parsing a value)
     hint: the other backups are not affected, `backstop list` shows them; bring the record back from the bucket's versions or from another store
     ");
 }
@@ -122,7 +137,7 @@ async fn a_manifest_of_a_newer_schema() {
     .await;
     insta::assert_snapshot!(said, @r"
     damaged: shop/catalog/[ID].manual.json: it has schema 2, but this version reads up to 1
-    hint: the other backups are not affected; bring a damaged record back from the bucket's versions or from another store
+    hint: read a record of a newer schema with the version of backstop that wrote it
     error: record 'shop/catalog/[ID].manual.json' has schema 2, but this version reads up to 1
     hint: use the version of backstop that wrote it, or a newer one
     ");
@@ -136,10 +151,10 @@ async fn a_manifest_that_lacks_a_field() {
         })
     })
     .await;
-    insta::assert_snapshot!(said, @r"
-    damaged: shop/catalog/[ID].manual.json: a field is not as expected (missing field `artifact` at line 1 column 6052)
+    insta::assert_snapshot!(without_positions(&said), @r"
+    damaged: shop/catalog/[ID].manual.json: a field is not as expected (missing field `artifact`)
     hint: the other backups are not affected; bring a damaged record back from the bucket's versions or from another store
-    error: record 'shop/catalog/[ID].manual.json' is damaged: a field is not as expected (missing field `artifact` at line 1 column 6052)
+    error: record 'shop/catalog/[ID].manual.json' is damaged: a field is not as expected (missing field `artifact`)
     hint: the other backups are not affected, `backstop list` shows them; bring the record back from the bucket's versions or from another store
     ");
 }
@@ -179,7 +194,7 @@ async fn a_verification_record_that_is_damaged() {
 #[tokio::test]
 async fn a_reader_that_has_seen_enough() {
     let (depot, ..) = two().await;
-    for arguments in [&["list"][..], &["list", "--format", "json"], &["show"], &["config", "schema"]] {
+    for arguments in [&["list"][..], &["list", "--format", "json"], &["show"]] {
         let mut run = depot.command(arguments.iter().copied());
         let (reader, writer) = std::io::pipe().unwrap();
         drop(reader);
@@ -197,5 +212,8 @@ async fn a_reader_that_has_seen_enough() {
     let full = std::fs::File::options().write(true).open("/dev/full").unwrap();
     let output = run.command.stdout(full).output().unwrap();
     assert_eq!(output.status.code(), Some(2));
-    insta::assert_snapshot!(String::from_utf8_lossy(&output.stderr), @"");
+    insta::assert_snapshot!(String::from_utf8_lossy(&output.stderr), @r"
+    error: cannot write to standard out
+    caused by: No space left on device (os error 28)
+    ");
 }

@@ -31,6 +31,7 @@ mod restore;
 mod restore_foreign;
 mod restore_in_place;
 mod shop;
+mod stock_tools;
 mod store;
 mod store_faults;
 mod store_local;

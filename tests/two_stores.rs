@@ -42,6 +42,10 @@ impl Two {
             .env("RECIPIENT", &self.age.recipient)
     }
 
+    fn redact(&self, said: &str) -> String {
+        self.cloud.redact(&said.replace(&self.disk.url, "[DISK]").replace(&self.cloud.url, "[CLOUD]"))
+    }
+
     async fn backup(&self) -> Backstop {
         connected(self.configured(self.cloud.elsewhere(["backup", "--tier", "daily"])), "shop").await
     }
@@ -91,9 +95,9 @@ async fn the_second_store_fails_and_the_first_has_the_backup() {
     let (disk, cloud) = (two.disk.objects().await, two.cloud.objects().await);
     two.cloud.proxy().when("PUT", ".daily.json", Fault::Answer(403, "AccessDenied"), None);
     let said = two.cloud.run(two.backup().await.arg("--quiet")).await.ended(2);
-    insta::assert_snapshot!(two.disk.redact(&two.cloud.redact(&said.stderr)).replace(&two.disk.url, "[DISK]"), @r"
-    error: backup [ID] is in '[STORE]', but could not be copied to '[STORE]'
-    caused by: store '[STORE]' refused to write an object ('shop/catalog/[ID].daily.json')
+    insta::assert_snapshot!(two.redact(&said.stderr), @r"
+    error: backup [ID] is in '[DISK]', but could not be copied to '[CLOUD]'
+    caused by: store '[CLOUD]' refused to write an object ('shop/catalog/[ID].daily.json')
     caused by: the service answered 403 AccessDenied: Made up
     hint: check the access key and its secret, and that its policy allows s3:ListBucket, s3:GetObject, s3:PutObject, s3:DeleteObject, s3:AbortMultipartUpload and s3:ListBucketMultipartUploads here
     ");
@@ -111,8 +115,8 @@ async fn the_first_store_fails_and_nothing_is_anywhere() {
     let two = Two::new("first-fails").await;
     std::fs::write(two.disk.root(), "in the way").unwrap();
     let said = two.cloud.run(two.backup().await.arg("--quiet")).await.ended(2);
-    insta::assert_snapshot!(two.disk.redact(&said.stderr), @r"
-    error: store '[STORE]' is set up wrongly: it is a file, not a folder
+    insta::assert_snapshot!(two.redact(&said.stderr), @r"
+    error: store '[DISK]' is set up wrongly: it is a file, not a folder
     hint: correct it where the store is named: `--store`, or `stores:` in backstop.yml
     ");
     assert!(two.cloud.objects().await.is_empty());
@@ -124,10 +128,10 @@ async fn a_copy_that_arrives_changed_is_no_copy() {
     two.cloud.proxy().when("PUT", ".dump.age", Fault::FlipBit, None);
     two.cloud.proxy().when("GET", ".dump.age", Fault::Without("x-amz-checksum-mode"), None);
     let said = two.cloud.run(two.backup().await.arg("--quiet")).await.ended(2);
-    insta::assert_snapshot!(two.disk.redact(&two.cloud.redact(&said.stderr)), @r"
-    error: backup [ID] is in '[STORE]', but could not be copied to '[STORE]'
+    insta::assert_snapshot!(two.redact(&said.stderr), @r"
+    error: backup [ID] is in '[DISK]', but could not be copied to '[CLOUD]'
     caused by: 'shop/daily/[ID].dump.age' was stored, but reads back differently: [N] bytes with SHA-256 [SHA256] were sent, [N] bytes with [SHA256] came back
-    hint: nothing was committed; the store loses or changes bytes: run `backstop doctor`
+    hint: it was not committed there; the store loses or changes bytes: run `backstop doctor`
     ");
     let left = two.cloud.objects().await;
     assert!(left.keys().all(|key| key.ends_with("README.txt")), "{}", keys(&left));
