@@ -8,7 +8,7 @@ use std::process::{Command, Stdio};
 use std::time::{Duration, Instant};
 
 use backstop::postgres::cluster::ClusterOptions;
-use nix::sys::signal::{Signal, kill};
+use nix::sys::signal::{Signal, kill, killpg};
 use nix::unistd::Pid;
 use secrecy::ExposeSecret;
 use serde_json::Value;
@@ -362,8 +362,20 @@ async fn a_cancelled_step_cleans_up() {
         assert!(begun.elapsed() < Duration::from_secs(30), "{}", std::fs::read_to_string(&log).unwrap());
         tokio::time::sleep(Duration::from_millis(50)).await;
     }
-    kill(Pid::from_raw(i32::try_from(step.id()).unwrap()), Signal::SIGINT).unwrap();
-    let status = tokio::task::spawn_blocking(move || step.wait().unwrap()).await.unwrap();
+    let group = Pid::from_raw(i32::try_from(step.id()).unwrap());
+    kill(group, Signal::SIGINT).unwrap();
+    let begun = Instant::now();
+    let status = loop {
+        match step.try_wait().unwrap() {
+            Some(status) => break status,
+            // GitHub waits ten seconds before it kills.
+            None if begun.elapsed() > Duration::from_secs(10) => {
+                killpg(group, Signal::SIGKILL).unwrap();
+                panic!("it goes on");
+            }
+            None => tokio::time::sleep(Duration::from_millis(50)).await,
+        }
+    };
     let log = std::fs::read_to_string(&log).unwrap();
     assert_eq!(status.code(), Some(2), "{log}");
     assert!(log.contains("::error title=backstop::"), "{log}");
