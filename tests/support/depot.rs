@@ -15,7 +15,6 @@ use super::bucket::Bucket;
 use super::cluster::Server;
 use super::command::{Backstop, Outcome, Running, backstop};
 use super::proxy::Proxy;
-use super::tools::tool;
 use crate::store::read;
 
 /// How long what must happen may take.
@@ -118,8 +117,13 @@ impl Depot {
 
     /// A command on this store.
     pub fn command<'a>(&'a self, arguments: impl IntoIterator<Item = &'a str>) -> Backstop {
-        let store = ["--database", "shop", "--store", &self.url];
-        let run = backstop(arguments.into_iter().chain(store));
+        self.elsewhere(arguments.into_iter().chain(["--store", &self.url]))
+    }
+
+    /// A command that has this store's credentials, and is told of its store in
+    /// another way.
+    pub fn elsewhere<'a>(&self, arguments: impl IntoIterator<Item = &'a str>) -> Backstop {
+        let run = backstop(arguments.into_iter().chain(["--database", "shop"]));
         self.env.iter().fold(run, |run, (name, value)| run.env(name, value))
     }
 
@@ -135,12 +139,7 @@ impl Depot {
         database: &str,
         arguments: &[&'a str],
     ) -> Backstop {
-        let cluster = &server().await.cluster;
-        self.command([command].into_iter().chain(arguments.iter().copied()))
-            .env("PGHOST", cluster.socket_dir())
-            .env("PGPORT", cluster.port().to_string())
-            .env("PGUSER", cluster.user())
-            .env("PGDATABASE", database)
+        connected(self.command([command].into_iter().chain(arguments.iter().copied())), database).await
     }
 
     pub async fn backup<'a>(&'a self, arguments: &[&'a str]) -> Backstop {
@@ -227,6 +226,15 @@ impl Depot {
     }
 }
 
+/// A run that reaches a database of the [`server`].
+pub async fn connected(run: Backstop, database: &str) -> Backstop {
+    let cluster = &server().await.cluster;
+    run.env("PGHOST", cluster.socket_dir())
+        .env("PGPORT", cluster.port().to_string())
+        .env("PGUSER", cluster.user())
+        .env("PGDATABASE", database)
+}
+
 fn files(root: &Path) -> Objects {
     let mut found = Objects::new();
     let mut folders = vec![root.to_owned()];
@@ -305,14 +313,6 @@ pub fn stock(command: &mut Command) -> String {
     let output = command.output().unwrap();
     assert!(output.status.success(), "{command:?}: {}", String::from_utf8_lossy(&output.stderr));
     String::from_utf8_lossy(&output.stdout).into_owned()
-}
-
-/// A new age identity in a file, and its recipient.
-pub fn age_identity(folder: &Path) -> (PathBuf, String) {
-    let path = folder.join(format!("identity-{:08x}.txt", rand::random::<u32>()));
-    stock(Command::new(tool("age-keygen")).arg("-o").arg(&path));
-    let recipient = stock(Command::new(tool("age-keygen")).arg("-y").arg(&path));
-    (path, recipient.trim().to_owned())
 }
 
 /// Leave out what differs from run to run: ids, digests, times, ports, sizes.

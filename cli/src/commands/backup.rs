@@ -6,6 +6,7 @@ use super::Context;
 use super::options::{self, EncryptionArgs, SourceArgs, StoreArgs};
 use crate::backup::{self, Job};
 use crate::error::ExitStatus;
+use crate::settings::MANUAL;
 use crate::{github, report};
 
 /// Take a backup: dump, encrypt, store, read back, commit
@@ -22,7 +23,7 @@ pub struct Args {
     #[command(flatten)]
     encryption: EncryptionArgs,
     /// Tier that the backup belongs to; a folder in the store
-    #[arg(long, default_value = "manual", value_parser = options::tier)]
+    #[arg(long, default_value = MANUAL, value_parser = options::tier)]
     tier: String,
     /// What to dump
     #[arg(long, value_enum, default_value_t)]

@@ -107,7 +107,7 @@ pub enum Error {
     Start { command: String, source: io::Error },
     #[error("'{command}' ended with {status}{}", indented(output))]
     Command { command: String, status: std::process::ExitStatus, output: String },
-    #[error("interrupted; the server and the folder of the demo are gone")]
+    #[error("interrupted; nothing of the demo runs any more")]
     Interrupted,
 }
 
