@@ -7,6 +7,7 @@ mod support;
 
 mod action;
 mod action_contract;
+mod action_step;
 mod client_tools;
 mod concurrency;
 mod configuration;
