@@ -33,8 +33,17 @@ need_packages() {
     fi
     say "installing $*"
     # An old list may name files that the archive no longer has.
-    install_packages "$@" || { as_root apt-get update -qq && install_packages "$@"; } ||
+    install_packages "$@" || { as_root apt-get update -qq && install_packages "$@"; } || {
+        case $* in
+            *postgresql-[0-9]*)
+                # Ubuntu carries one major version only.
+                say 'no such PostgreSQL in the archive? Add the one of its makers:' \
+                    'sudo apt-get install -y postgresql-common &&' \
+                    'sudo /usr/share/postgresql-common/pgdg/apt.postgresql.org.sh -y'
+                ;;
+        esac
         die "could not install $*; try: sudo apt-get update && sudo $line"
+    }
 }
 
 install_packages() {

@@ -5,15 +5,24 @@
 
 mod support;
 
+mod action;
+mod action_contract;
 mod client_tools;
 mod concurrency;
 mod configuration;
 mod connect;
+mod demo;
 mod faults_database;
 mod faults_dump;
+mod faults_killed;
+mod faults_local;
 mod faults_running;
+mod faults_store;
+mod faults_verify;
+mod help;
 mod matrix;
 mod pooler;
+mod proven;
 mod restore;
 mod restore_foreign;
 mod restore_in_place;

@@ -5,6 +5,7 @@
 use tokio_postgres::NoTls;
 
 use crate::restore::{Shop, find, json};
+use crate::support::tools;
 
 #[tokio::test(flavor = "multi_thread")]
 async fn a_swap_with_connected_clients_and_the_way_back() {
@@ -290,4 +291,36 @@ async fn a_session_that_cannot_be_ended_leaves_the_old_database_open() {
     drop(client);
     connection.await.unwrap().unwrap();
     shop.run(&mine).env("DATABASE_URL", &as_tenant).run().ended(0);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn plain_sql_in_place_keeps_what_the_database_itself_was_like() {
+    let shop = Shop::open(18).await;
+    let good = shop.look("shop").await;
+    shop.server
+        .sql(
+            "shop",
+            "CREATE ROLE keeper; ALTER DATABASE shop OWNER TO keeper; ALTER DATABASE shop CONNECTION LIMIT 17; \
+             ALTER DATABASE shop SET search_path TO app, \"$user\", public; COMMENT ON DATABASE shop IS 'it''s ours'; \
+             REVOKE CONNECT ON DATABASE shop FROM PUBLIC; GRANT CONNECT ON DATABASE shop TO shop_app; \
+             ALTER ROLE shop_app IN DATABASE shop SET application_name TO 'a, \"b\"'",
+        )
+        .await;
+    let own = "SELECT pg_get_userbyid(datdba), datconnlimit, shobj_description(d.oid, 'pg_database'), \
+        (SELECT string_agg(x::text, ' ' ORDER BY x::text) FROM unnest(datacl) x), \
+        (SELECT string_agg(coalesce(setrole::regrole::text, '') || setconfig::text, ' ' ORDER BY setrole) \
+         FROM pg_db_role_setting WHERE setdatabase = d.oid) FROM pg_database d WHERE datname = 'shop'";
+    let before = shop.server.sql("postgres", own).await;
+    let dump = tools::postgres(18).join("pg_dump");
+    let file = shop.store.path().join("a.sql");
+    let done = std::process::Command::new(dump)
+        .arg("-f")
+        .arg(&file)
+        .arg(shop.server.cluster.conninfo("shop"))
+        .status();
+    assert!(done.unwrap().success());
+    shop.server.sql("shop", "DELETE FROM order_items").await;
+    shop.run(&["restore", file.to_str().unwrap(), "--in-place", "--yes"]).run().ended(0);
+    assert_eq!(shop.look("shop").await, good);
+    assert_eq!(shop.server.sql("postgres", own).await, before);
 }

@@ -4,12 +4,21 @@ use std::process::ExitCode;
 
 use backstop::commands::{self, Cli, failure};
 use backstop::error::ExitStatus;
-use backstop::ui;
+use backstop::{github, ui};
 use clap::Parser;
 use tokio_util::sync::CancellationToken;
 
 fn main() -> ExitCode {
-    let cli = Cli::parse();
+    github::begin();
+    let status = match Cli::try_parse() {
+        Ok(cli) => execute(cli),
+        Err(cause) => refuse(&cause),
+    };
+    github::end();
+    status
+}
+
+fn execute(cli: Cli) -> ExitCode {
     let runtime = match tokio::runtime::Builder::new_multi_thread().worker_threads(2).enable_all().build() {
         Ok(runtime) => runtime,
         Err(cause) => {
@@ -27,9 +36,31 @@ fn main() -> ExitCode {
     match status {
         Ok(status) => status.into(),
         Err(cause) => {
-            ui::complain(failure::render(&cause).trim_end());
+            let message = failure::render(&cause);
+            ui::complain(message.trim_end());
+            tell_job(&message);
             ExitStatus::Failed.into()
         }
+    }
+}
+
+/// Help, the version, or arguments that are wrong.
+fn refuse(cause: &clap::Error) -> ExitCode {
+    // Nobody is left to tell where the output is closed.
+    let _ = cause.print();
+    if !cause.use_stderr() {
+        return ExitStatus::Clean.into();
+    }
+    let message = cause.to_string();
+    // What follows the empty line tells how to call us, which no job can do.
+    tell_job(message.split("\n\n").next().unwrap_or(&message));
+    ExitStatus::Failed.into()
+}
+
+fn tell_job(message: &str) {
+    let message = message.trim_end();
+    if let Err(cause) = github::failed(message.strip_prefix("error: ").unwrap_or(message)) {
+        ui::complain(&format!("warning: {cause}"));
     }
 }
 

@@ -7,6 +7,7 @@ use jiff::Timestamp;
 
 use crate::catalog::{Backup, Listing};
 use crate::github;
+use crate::ui::count;
 
 /// A committed backup, for the one who took it.
 pub fn taken(manifest: &Manifest, store: &str) -> String {
@@ -73,10 +74,10 @@ pub fn whole(backup: &Backup, store: &str, now: Timestamp) -> String {
     say(
         "archive",
         format!(
-            "format {}, {}, {} entries, needs pg_restore {} or newer",
+            "format {}, {}, {}, needs pg_restore {} or newer",
             manifest.archive.version,
             manifest.archive.compression,
-            manifest.archive.entries,
+            count(manifest.archive.entries.into(), "entry"),
             manifest.archive.oldest_pg_restore
         ),
     );
@@ -117,19 +118,23 @@ pub fn verification(check: &Verification) -> String {
 pub fn verdict(manifest: &Manifest, check: &Verification) -> String {
     let reached = check.reached.map_or("nothing", Level::as_str);
     let partial = if check.partial.is_empty() { "" } else { ", partial" };
-    let word = if check.passed { "verified" } else { "FAILED" };
-    let mut text = format!("{word} {} of {}: {reached}{partial}\n", manifest.id, manifest.database);
+    let name = format!("{} of {}", manifest.id, manifest.database);
+    let mut text = if check.passed {
+        format!("verified {name}: {reached}{partial}\n")
+    } else {
+        format!("FAILED {name}: asked for {}, reached {reached}{partial}\n", check.asked)
+    };
     if check.reached == Some(Level::Restored)
         && let Proof::Snapshot { tables, sequences, fingerprint, .. } = &manifest.proof
     {
         let rows: u64 = tables.iter().map(|table| table.rows).sum();
         let objects: usize = fingerprint.kinds.keys().map(|kind| fingerprint.count(kind)).sum();
         let equal = format!(
-            "{} tables with {} rows, {} sequences, {} catalogue entries",
-            tables.len(),
-            HumanCount(rows),
-            sequences.len(),
-            HumanCount(objects as u64)
+            "{} with {}, {}, {}",
+            count(tables.len() as u64, "table"),
+            count(rows, "row"),
+            count(sequences.len() as u64, "sequence"),
+            count(objects as u64, "catalogue entry")
         );
         text += &line("equal", &equal);
     }
@@ -151,17 +156,17 @@ pub fn verdict(manifest: &Manifest, check: &Verification) -> String {
 
 /// A backup as a job's summary.
 pub fn summary_of_backup(manifest: &Manifest, store: &str) -> String {
-    summary(
-        &format!("Backup of {} is complete", github::cell(&manifest.database)),
-        &[
-            ("Backup", format!("`{}` (tier {})", manifest.id, manifest.tier)),
-            ("Stored", format!("{} in `{store}`", HumanBytes(manifest.artifact.stored.bytes))),
-            ("Encrypted", encryption(&manifest.artifact.encryption)),
-            ("Proof", proof(&manifest.proof)),
-            ("Checked", checked(manifest)),
-            ("Took", seconds(elapsed(manifest))),
-        ],
-    )
+    let stored = HumanBytes(manifest.artifact.stored.bytes);
+    let rows = [
+        ("Backup", format!("{} (tier {})", github::code(&manifest.id), github::cell(&manifest.tier))),
+        ("Stored", format!("{stored} in {}", github::code(store))),
+        ("Source", github::cell(&source(manifest))),
+        ("Encrypted", github::cell(&encryption(&manifest.artifact.encryption))),
+        ("Proof", github::cell(&proof(&manifest.proof))),
+        ("Checked", github::cell(&checked(manifest))),
+        ("Took", seconds(elapsed(manifest))),
+    ];
+    summary(&format!("Backup of {} is complete", github::cell(&manifest.database)), &rows)
 }
 
 /// A check as a job's summary.
@@ -170,16 +175,31 @@ pub fn summary_of_check(manifest: &Manifest, check: &Verification) -> String {
     let mut rows = vec![
         ("Level asked", check.asked.to_string()),
         ("Level reached", check.reached.map_or("none", Level::as_str).to_owned()),
-        ("Took", seconds(check.seconds)),
     ];
-    rows.extend(check.failures.iter().map(|failure| ("Failure", failure.clone())));
-    rows.extend(check.partial.iter().map(|partial| ("Left out", partial.clone())));
-    summary(&format!("Backup `{}` of {} {verdict}", manifest.id, github::cell(&manifest.database)), &rows)
+    if let (Some(restore), Some(server)) = (check.restore_seconds, &check.trial_server) {
+        rows.push(("Restored", format!("in {} on PostgreSQL {}", seconds(restore), github::cell(server))));
+    }
+    rows.push(("Took", seconds(check.seconds)));
+    rows.extend(check.failures.iter().map(|failure| ("Failure", github::cell(failure))));
+    rows.extend(check.partial.iter().map(|partial| ("Left out", github::cell(partial))));
+    let (id, database) = (github::code(&manifest.id), github::cell(&manifest.database));
+    summary(&format!("Backup {id} of {database} {verdict}"), &rows)
 }
 
+/// A failed check as an annotation: the level that was missed, and why.
+pub fn failure_of_check(manifest: &Manifest, check: &Verification) -> String {
+    let reached = check.reached.map_or("nothing", Level::as_str);
+    let mut text =
+        format!("backup {} of {} reached {reached}, not {}", manifest.id, manifest.database, check.asked);
+    for failure in &check.failures {
+        text += &format!("\n{failure}");
+    }
+    text
+}
+
+/// A table of Markdown; the values are Markdown already.
 fn summary(title: &str, rows: &[(&str, String)]) -> String {
-    let rows: String =
-        rows.iter().map(|(label, value)| format!("| {label} | {} |\n", github::cell(value))).collect();
+    let rows: String = rows.iter().map(|(label, value)| format!("| {label} | {value} |\n")).collect();
     format!("### {title}\n\n| | |\n|---|---|\n{rows}")
 }
 
@@ -230,10 +250,11 @@ fn proof(proof: &Proof) -> String {
     match proof {
         Proof::Unproven { reason } => format!("unproven: {reason}"),
         Proof::Snapshot { tables, sequences, large_objects, .. } => format!(
-            "{} tables with {} rows, {} sequences, {large_objects} large objects, seen in the dump's snapshot",
-            tables.len(),
-            HumanCount(tables.iter().map(|table| table.rows).sum()),
-            sequences.len()
+            "{} with {}, {}, {}, seen in the dump's snapshot",
+            count(tables.len() as u64, "table"),
+            count(tables.iter().map(|table| table.rows).sum(), "row"),
+            count(sequences.len() as u64, "sequence"),
+            count(*large_objects, "large object")
         ),
     }
 }

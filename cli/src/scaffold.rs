@@ -86,7 +86,7 @@ fn store(request: &Request<'_>) -> String {
         None => format!(
             "  # A folder on this machine. Backups that outlive it lie elsewhere:
   # main: {{ url: \"s3://bucket/{name}\", region: eu-west-1, sse: aws:kms }}
-  local: {{ url: \"file://${{HOME}}/backups/{name}\" }}\n",
+  local: {{ url: \"file://${{HOME}}/backups\" }}\n",
             name = request.database
         ),
     }
@@ -231,7 +231,7 @@ mod tests {
         stores:
           # A folder on this machine. Backups that outlive it lie elsewhere:
           # main: { url: "s3://bucket/shop", region: eu-west-1, sse: aws:kms }
-          local: { url: "file://${HOME}/backups/shop" }
+          local: { url: "file://${HOME}/backups" }
 
         # Public keys. Each can open every backup; the backup job needs no private key.
         encryption:

@@ -92,6 +92,7 @@ impl ByteStream {
 
     /// The same bytes, and an error in place of the rest once `stop` is cancelled,
     /// however long the writer has been silent.
+    #[must_use]
     pub fn until_stopped(mut self, stop: CancellationToken) -> Self {
         let (sender, stoppable) = channel();
         tokio::spawn(async move {

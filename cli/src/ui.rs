@@ -7,7 +7,7 @@ use std::sync::Mutex;
 use std::time::{Duration, Instant};
 
 use anyhow::Context as _;
-use indicatif::{HumanBytes, ProgressBar, ProgressStyle};
+use indicatif::{HumanBytes, HumanCount, ProgressBar, ProgressStyle};
 use serde::Serialize;
 
 /// Seconds between two progress lines where there is no terminal.
@@ -18,6 +18,16 @@ pub enum Format {
     #[default]
     Text,
     Json,
+}
+
+/// `1 table`, `4,000 tables`, `2 entries`.
+pub fn count(number: u64, noun: &str) -> String {
+    let counted = HumanCount(number);
+    match (number, noun.strip_suffix('y')) {
+        (1, _) => format!("1 {noun}"),
+        (_, Some(stem)) => format!("{counted} {stem}ies"),
+        (_, None) => format!("{counted} {noun}s"),
+    }
 }
 
 #[derive(Debug, Clone, Copy)]

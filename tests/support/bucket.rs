@@ -110,6 +110,12 @@ impl Bucket {
         Ok(Arc::new(S3::open(location, bucket.to_owned(), self.prefix.clone(), credentials).await?))
     }
 
+    /// Remove an object behind the store's back.
+    pub async fn remove(&self, key: &str) {
+        let key = format!("{}/{key}", self.prefix);
+        self.client.delete_object().bucket(BUCKET).key(key).send().await.unwrap();
+    }
+
     /// Ids of the uploads in parts that are not finished.
     pub async fn uploads(&self) -> Vec<String> {
         let listed = self.client.list_multipart_uploads().bucket(BUCKET).prefix(&self.prefix).send();

@@ -43,10 +43,33 @@ impl Backstop {
         self
     }
 
+    pub fn arg(mut self, argument: impl AsRef<OsStr>) -> Self {
+        self.command.arg(argument);
+        self
+    }
+
     /// A file in the directory in which the command runs.
     pub fn file(self, name: &str, content: &str) -> Self {
         std::fs::write(self.home.path().join(name), content).unwrap();
         self
+    }
+
+    /// A script in its place: a shell finds `backstop` as a user's would.
+    pub fn shell(mut self, script: &str) -> Outcome {
+        let program = Path::new(self.command.get_program()).parent().unwrap();
+        let path = format!("{}:/usr/local/bin:/usr/bin:/bin", program.display());
+        let environment: Vec<_> = self
+            .command
+            .get_envs()
+            .map(|(name, value)| (name.to_owned(), value.map(OsStr::to_owned)))
+            .collect();
+        let mut shell = Command::new("bash");
+        shell.args(["-c", script]).env_clear().current_dir(self.home.path()).stdin(Stdio::null());
+        shell
+            .envs(environment.into_iter().filter_map(|(name, value)| Some((name, value?))))
+            .env("PATH", path);
+        self.command = shell;
+        self.run()
     }
 
     /// Where the command runs, its home too.

@@ -1,11 +1,14 @@
 //! What the stories share: servers, tools and the built program.
 
+pub mod act;
 pub mod bucket;
 pub mod child;
 pub mod cluster;
 pub mod command;
+pub mod depot;
 pub mod equality;
 pub mod interference;
+pub mod keys;
 pub mod proxy;
 pub mod scene;
 pub mod sealing;

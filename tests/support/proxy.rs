@@ -27,6 +27,11 @@ pub enum Fault {
     Halve,
     /// Leave a header of the request out.
     Without(&'static str),
+    /// Take the request and say nothing for ever.
+    Hang,
+    /// Change one bit in the middle of the request's body, and leave out what would
+    /// tell the server.
+    FlipBit,
 }
 
 struct Rule {
@@ -166,6 +171,12 @@ async fn serve(client: TcpStream, upstream: &str, state: &Mutex<State>) -> io::R
         }
         Some(Fault::Delay(time)) => tokio::time::sleep(time).await,
         Some(Fault::Without(name)) => head.without(name),
+        Some(Fault::Hang) => std::future::pending().await,
+        Some(Fault::FlipBit) => {
+            let middle = body.len() / 2;
+            body[middle] ^= 1;
+            head.lines.retain(|line| !line.to_ascii_lowercase().starts_with("x-amz-checksum-"));
+        }
         Some(Fault::Halve) => {
             body.truncate(body.len() / 2);
             head.without("content-length");

@@ -136,7 +136,7 @@ pub fn after(
         })
         .collect();
     let fingerprint =
-        if !filters.is_empty() { dumped_part(before.fingerprint, &contents.toc) } else { before.fingerprint };
+        if filters.is_empty() { before.fingerprint } else { dumped_part(before.fingerprint, &contents.toc) };
     Proof::Snapshot {
         tables,
         sequences: sequences(&contents.toc),

@@ -6,6 +6,7 @@ use super::Context;
 use super::options::{self, EncryptionArgs, SourceArgs, StoreArgs};
 use crate::backup::{self, Job};
 use crate::error::ExitStatus;
+use crate::settings::MANUAL;
 use crate::{github, report};
 
 /// Take a backup: dump, encrypt, store, read back, commit
@@ -22,7 +23,7 @@ pub struct Args {
     #[command(flatten)]
     encryption: EncryptionArgs,
     /// Tier that the backup belongs to; a folder in the store
-    #[arg(long, default_value = "manual", value_parser = options::tier)]
+    #[arg(long, default_value = MANUAL, value_parser = options::tier)]
     tier: String,
     /// What to dump
     #[arg(long, value_enum, default_value_t)]
@@ -33,10 +34,10 @@ pub struct Args {
     /// Only tables that match, as in pg_dump (repeatable)
     #[arg(long, value_name = "PATTERN")]
     table: Vec<String>,
-    /// No tables that match (repeatable)
+    /// Leave out tables that match (repeatable)
     #[arg(long, value_name = "PATTERN")]
     exclude_table: Vec<String>,
-    /// No rows of tables that match (repeatable)
+    /// Leave out the rows of tables that match (repeatable)
     #[arg(long, value_name = "PATTERN")]
     exclude_table_data: Vec<String>,
     /// Leave roles and tablespaces out
@@ -46,9 +47,12 @@ pub struct Args {
 
 #[derive(Debug, Clone, Copy, Default, clap::ValueEnum)]
 enum Content {
+    /// Definitions and rows
     #[default]
     Full,
+    /// Definitions without rows
     Schema,
+    /// Rows without definitions
     Data,
 }
 
@@ -77,18 +81,20 @@ pub async fn run(args: Args, context: &Context) -> anyhow::Result<ExitStatus> {
         globals: !args.no_globals,
     };
     if job.encryption.record() == manifest::Encryption::None {
-        context.ui.warn("the backup is not encrypted: whoever reads the store reads the data");
+        let warning = "the backup is not encrypted: whoever reads the store reads the data";
+        context.ui.warn(warning);
+        github::annotate("warning", warning);
     }
     let manifest = backup::take(&job, context.ui, &context.stop).await?;
     let store = job.stores[0].url();
     context.ui.json(&manifest)?;
-    context.ui.say(report::taken(&manifest, store));
-    github::set_outputs(&[
+    context.ui.say(report::taken(&manifest, store).trim_end());
+    let outputs = [
         ("backup-id", manifest.id.clone()),
         ("backup-sha256", manifest.artifact.stored.sha256.clone()),
         ("backup-bytes", manifest.artifact.stored.bytes.to_string()),
         ("level", manifest.checked.in_flight.to_string()),
-    ])?;
-    github::add_summary(&report::summary_of_backup(&manifest, store))?;
+    ];
+    github::publish(&outputs, &manifest, &report::summary_of_backup(&manifest, store))?;
     Ok(ExitStatus::Clean)
 }

@@ -24,8 +24,9 @@ pub struct Args {
     /// Print the configuration and write nothing
     #[arg(long, conflicts_with = "force")]
     stdout: bool,
-    /// Public key that can open the backups; may be given several times
-    #[arg(long, value_name = "RECIPIENT")]
+    /// Public key that opens the backups: `age1...`, or a file with an OpenPGP
+    /// certificate (repeatable)
+    #[arg(long, value_name = "KEY")]
     recipient: Vec<String>,
     /// Where backups are kept, `s3://bucket/prefix` or `file:///path`
     #[arg(long, value_name = "URL")]

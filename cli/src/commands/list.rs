@@ -14,7 +14,7 @@ use crate::report;
 pub struct Args {
     #[command(flatten)]
     store: StoreArgs,
-    /// Only this tier
+    /// Only backups of this tier
     #[arg(long)]
     tier: Option<String>,
 }

@@ -26,7 +26,7 @@ mod verify;
 /// Every migration has a way back: PostgreSQL backups that have proved that
 /// they restore.
 #[derive(Debug, Parser)]
-#[command(name = "backstop", version, disable_help_subcommand = true, max_term_width = 100)]
+#[command(name = "backstop", version, disable_help_subcommand = true, max_term_width = 100, after_help = START)]
 pub struct Cli {
     #[command(flatten)]
     shared: Shared,
@@ -34,23 +34,31 @@ pub struct Cli {
     command: Command,
 }
 
+const SHARED: &str = "Options of every command";
+
+const START: &str = "\
+Start with `backstop demo`, which needs nothing of yours. For your own database:
+`backstop init`, `backstop doctor`, `backstop backup`, `backstop verify`.
+
+Exit status: 0 all is well, 1 what was checked is bad, 2 it could not be done.";
+
 /// Flags that every command takes.
 #[derive(Debug, clap::Args)]
 pub struct Shared {
     /// Configuration file [default: backstop.yml, where there is one]
-    #[arg(long, global = true, value_name = "FILE", env = "BACKSTOP_CONFIG")]
+    #[arg(long, global = true, help_heading = SHARED, value_name = "FILE", env = "BACKSTOP_CONFIG", hide_env_values = true)]
     pub config: Option<PathBuf>,
     /// Database, by its name in the configuration [default: the only one]
-    #[arg(long, global = true, value_name = "NAME")]
+    #[arg(long, global = true, help_heading = SHARED, value_name = "NAME")]
     pub database: Option<String>,
     /// How the result is printed
-    #[arg(long, global = true, value_enum, default_value_t)]
+    #[arg(long, global = true, help_heading = SHARED, value_enum, default_value_t)]
     pub format: Format,
     /// Print only results, warnings and errors
-    #[arg(long, short, global = true)]
+    #[arg(long, short, global = true, help_heading = SHARED)]
     pub quiet: bool,
     /// Print no progress
-    #[arg(long, global = true)]
+    #[arg(long, global = true, help_heading = SHARED)]
     pub no_progress: bool,
 }
 

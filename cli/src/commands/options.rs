@@ -11,6 +11,7 @@ use secrecy::SecretString;
 
 use super::Context;
 use crate::catalog::{Backup, Catalog};
+use crate::github;
 use crate::pipeline::{Encryption, Keys};
 use crate::postgres;
 use crate::postgres::target::{Parts, Target, process_environment};
@@ -20,8 +21,8 @@ use crate::ui::Ui;
 
 #[derive(Debug, Default, clap::Args)]
 pub struct SourceArgs {
-    /// URL of the database, without a password [default: the configuration,
-    /// DATABASE_URL, or PGHOST and its like]
+    /// URL of the database, without its password, which PGPASSWORD or a password
+    /// file holds [default: the configuration, DATABASE_URL, or the PG* variables]
     #[arg(long, value_name = "URL")]
     pub url: Option<String>,
 }
@@ -140,9 +141,21 @@ pub fn target_of_flag(flag: &'static str, text: &str) -> anyhow::Result<Target> 
     Ok(Target::parse(text, &process_environment)?)
 }
 
+/// Secrets that the job's runner may know only as a part of something longer.
+fn mask(source: &ConnectionSource) {
+    use secrecy::ExposeSecret;
+    match source {
+        ConnectionSource::Url(url) => github::mask_url(url.expose_secret()),
+        ConnectionSource::Parts { password: Some(password), .. }
+        | ConnectionSource::Supabase { password, .. } => github::mask(password.expose_secret()),
+        ConnectionSource::Parts { .. } | ConnectionSource::LibpqEnvironment => {}
+    }
+}
+
 /// The connection parameters of a source.
 pub fn target(source: &ConnectionSource) -> Result<Target, postgres::Error> {
     use secrecy::ExposeSecret;
+    mask(source);
     Ok(match source {
         ConnectionSource::Url(url) => Target::parse(url.expose_secret(), &process_environment)?,
         ConnectionSource::Parts { host, port, user, password, dbname, sslmode, sslrootcert } => {

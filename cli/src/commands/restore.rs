@@ -20,6 +20,9 @@ mod request;
 /// <database>_restored_<time>. The first error stops it, and a new database that
 /// is not whole is dropped again. Afterwards the result is compared with the
 /// snapshot that was dumped; exits with 1 when it differs.
+///
+/// With --in-place, a safety backup comes first, into --store and for
+/// --recipient; the old database is set aside, and --undo brings it back.
 #[derive(Debug, clap::Args)]
 #[expect(clippy::struct_excessive_bools, reason = "flags")]
 pub struct Args {
@@ -54,7 +57,7 @@ pub struct Args {
     /// Rows without definitions, into tables that are there
     #[arg(long)]
     data_only: bool,
-    /// Everything belongs to the role that restores
+    /// Let everything belong to the role that restores
     #[arg(long)]
     no_owner: bool,
     /// Leave grants out
@@ -64,7 +67,7 @@ pub struct Args {
     /// without passwords
     #[arg(long)]
     globals: bool,
-    /// Print what is in it, and restore nothing
+    /// Print what the backup or dump holds, and restore nothing
     #[arg(long)]
     list: bool,
     /// Print what would be restored and left out, and restore nothing

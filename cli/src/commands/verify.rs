@@ -75,12 +75,20 @@ pub async fn run(args: Args, context: &Context) -> anyhow::Result<ExitStatus> {
     let check = verify(&request, context.ui, &context.stop).await?;
     context.ui.json(&check)?;
     context.ui.say(report::verdict(&backup.manifest, &check).trim_end());
-    github::set_outputs(&[
+    if !check.passed {
+        context
+            .ui
+            .note("hint: do not rely on it: take another backup, and look for this one in another store");
+    }
+    let outputs = [
         ("backup-id", backup.manifest.id.clone()),
         ("backup-sha256", backup.manifest.artifact.stored.sha256.clone()),
         ("backup-bytes", backup.manifest.artifact.stored.bytes.to_string()),
         ("level", check.reached.map_or("none", manifest::Level::as_str).to_owned()),
-    ])?;
-    github::add_summary(&report::summary_of_check(&backup.manifest, &check))?;
+    ];
+    github::publish(&outputs, &check, &report::summary_of_check(&backup.manifest, &check))?;
+    if !check.passed {
+        github::annotate("error", &report::failure_of_check(&backup.manifest, &check));
+    }
     Ok(if check.passed { ExitStatus::Clean } else { ExitStatus::Bad })
 }

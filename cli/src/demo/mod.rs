@@ -107,7 +107,7 @@ pub enum Error {
     Start { command: String, source: io::Error },
     #[error("'{command}' ended with {status}{}", indented(output))]
     Command { command: String, status: std::process::ExitStatus, output: String },
-    #[error("interrupted; the server and the folder of the demo are gone")]
+    #[error("interrupted; nothing of the demo runs any more")]
     Interrupted,
 }
 
@@ -118,7 +118,12 @@ impl Advise for Error {
                 Some("name a folder that does not exist yet".into())
             }
             Self::Folder { .. } => Some("name another folder with --folder".into()),
-            _ => None,
+            Self::Tools(error) => error.hint(),
+            Self::Cluster(error) => error.hint(),
+            Self::Pipeline(error) => error.hint(),
+            Self::Store(error) => error.hint(),
+            Self::Catalog(error) => error.hint(),
+            Self::Sql { .. } | Self::Start { .. } | Self::Command { .. } | Self::Interrupted => None,
         }
     }
 }

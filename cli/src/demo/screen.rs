@@ -97,6 +97,9 @@ impl Screen {
         }
         if self.tells {
             self.tell("\nThe same for your own database:");
+            if let Some(line) = search_path() {
+                self.text(&line);
+            }
             for line in YOURS.lines() {
                 self.text(line);
             }
@@ -139,6 +142,17 @@ fn cell(state: Option<&State>) -> String {
     )
 }
 
+/// How a shell finds this program, where it does not do so already.
+fn search_path() -> Option<String> {
+    let this = std::env::current_exe().ok()?.canonicalize().ok()?;
+    let path = std::env::var_os("PATH").unwrap_or_default();
+    let found = std::env::split_paths(&path).find_map(|folder| folder.join("backstop").canonicalize().ok());
+    (found.as_ref() != Some(&this)).then(|| {
+        let folder = this.parent().map(|folder| folder.display().to_string()).unwrap_or_default();
+        format!("export PATH={}:\"$PATH\"", quoted(&folder))
+    })
+}
+
 /// A word as a shell takes it.
 pub fn quoted(word: &str) -> String {
     let plain = |c: char| c.is_ascii_alphanumeric() || "_./:=,@%+-".contains(c);
@@ -162,7 +176,7 @@ fn broken_command(words: &[String]) -> Vec<String> {
     for unit in units {
         match lines.last_mut() {
             Some(line) if line.chars().count() + unit.chars().count() < WIDTH - 10 => {
-                *line += &format!(" {unit}")
+                *line += &format!(" {unit}");
             }
             Some(line) => {
                 line.push_str(" \\");

@@ -83,7 +83,7 @@ async fn ask(client: &Client, table: &str) -> Result<Option<State>, PgError> {
 pub fn describe(states: &States) -> String {
     let rows: u64 = states.iter().take(TABLES.len() - 1).flatten().map(|state| state.rows).sum();
     format!(
-        "a small shop: {} tables with {} rows, a view and a materialized view, policies, a large object",
+        "a small shop: {} tables with {} rows, views, policies, triggers, a large object",
         TABLES.len() - 1,
         HumanCount(rows)
     )

@@ -30,7 +30,7 @@ pub async fn store(store: &dyn Store, prefix: &str, now: f64) -> Vec<Check> {
     if let Some(stale @ 1..) = probe.stale_uploads {
         checks.push(Check::warning(
             "store-uploads",
-            format!("{stale} unfinished uploads lie in '{url}' and are billed"),
+            format!("unfinished uploads in '{url}', which are billed: {stale}"),
             "add a lifecycle rule that aborts incomplete multipart uploads after 1 day",
         ));
     }

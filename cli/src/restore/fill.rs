@@ -5,7 +5,6 @@
 use std::collections::BTreeSet;
 use std::time::Instant;
 
-use backstop_policy::identifier;
 use backstop_policy::manifest::{Fingerprint, Manifest, Proof};
 use tokio_util::sync::CancellationToken;
 
@@ -312,16 +311,8 @@ pub fn narrow(manifest: &Manifest, toc: &Toc, plan: &Plan, selection: &Selection
         *fingerprint = Fingerprint::default();
     }
     if selection.halves == Halves::SchemaOnly {
-        // Without rows they are not populated, which is a part of what they are.
-        let unfilled: BTreeSet<Vec<String>> = toc
-            .entries
-            .iter()
-            .filter(|entry| entry.desc == "MATERIALIZED VIEW")
-            .map(|entry| vec![entry.namespace.clone(), entry.tag.clone()])
-            .collect();
-        if let Some(views) = fingerprint.kinds.get_mut("view") {
-            views.retain(|name, _| !unfilled.contains(&identifier::split(name)));
-        }
+        // Materialized views wait for their rows.
+        fingerprint.kinds.remove("populated");
     }
     if selection.no_owner {
         fingerprint.kinds.remove("owner");

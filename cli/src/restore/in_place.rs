@@ -171,7 +171,7 @@ async fn check_disk(request: &Request, session: &Session, seen: &Overview, ui: U
         )),
         Ok(_) => {}
         Err(why) => {
-            ui.note(format!("free disk for twice {} not checked: {why}", indicatif::HumanBytes(size)))
+            ui.note(format!("free disk for twice {} not checked: {why}", indicatif::HumanBytes(size)));
         }
     }
     Ok(())

@@ -31,7 +31,7 @@ use std::time::Instant;
 
 use tokio_util::sync::CancellationToken;
 
-use crate::archive::{self, Halves, Selection};
+use crate::archive::{self, Choice, Halves, Selection};
 use crate::backup::Job;
 use crate::pipeline::Keys;
 use crate::postgres::session::Session;
@@ -179,7 +179,7 @@ async fn must_not_be_source(request: &Request, session: &Session, ui: Ui) -> Res
         }
         // A source that is lost is why people restore.
         Err(error) => {
-            ui.note(format!("the source cannot be reached, so it is not compared with the target: {error}"))
+            ui.note(format!("the source cannot be reached, so it is not compared with the target: {error}"));
         }
     }
     Ok(())
@@ -262,7 +262,13 @@ pub async fn plan(request: &Request, ui: Ui, stop: &CancellationToken) -> Result
             Destination::New { .. } => facts::of_new_database(&session).await?,
             _ => facts::read(target).await?,
         };
-        planned.add(toc, &archive::plan(toc, &request.selection, &facts)?);
+        let part =
+            request.selection.choice != Choice::Everything || request.selection.halves == Halves::DataOnly;
+        if part && matches!(request.destination, Destination::InPlace(_)) {
+            planned.add(toc, tables::Choice::of(request, &content, &session, ui).await?.plan());
+        } else {
+            planned.add(toc, &archive::plan(toc, &request.selection, &facts)?);
+        }
         let missing = fill::missing_roles(request, toc, &session).await?;
         planned.missing_roles = missing.into_iter().collect();
     }

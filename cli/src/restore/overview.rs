@@ -8,6 +8,7 @@ use serde::Serialize;
 use super::Error;
 use crate::postgres;
 use crate::postgres::session::Session;
+use crate::ui::count;
 
 /// What would be lost without a backup.
 #[derive(Debug, Clone, Serialize)]
@@ -62,20 +63,20 @@ impl Overview {
     }
 
     pub fn text(&self) -> String {
-        use indicatif::{HumanBytes, HumanCount};
-        let count = |number: i64| HumanCount(u64::try_from(number).unwrap_or_default());
+        use indicatif::HumanBytes;
+        let some = |number: i64, noun| count(u64::try_from(number).unwrap_or_default(), noun);
         let mut text = format!(
-            "database '{}' would be overwritten: {} tables, about {} rows, {}\n",
+            "database '{}' would be overwritten: {}, about {}, {}\n",
             self.database,
-            self.tables,
-            count(self.rows_estimated),
+            some(self.tables, "table"),
+            some(self.rows_estimated, "row"),
             HumanBytes(self.bytes)
         );
         for (table, rows) in &self.largest {
-            text += &format!("  {table}: about {} rows\n", count(*rows));
+            text += &format!("  {table}: about {}\n", some(*rows, "row"));
         }
         text += &match &self.last_activity {
-            Some(when) => format!("  {} other sessions, last active {when}\n", self.sessions),
+            Some(when) => format!("  {}, last active {when}\n", some(self.sessions, "other session")),
             None => "  no other session\n".to_owned(),
         };
         text

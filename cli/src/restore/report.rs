@@ -1,9 +1,9 @@
 //! What a restore did, for people and for programs.
 
-use indicatif::HumanCount;
 use serde::Serialize;
 
 use crate::archive::{self, Plan};
+use crate::ui::count;
 use crate::verify::compare::Compared;
 
 /// Something that was not restored, and why.
@@ -86,7 +86,7 @@ impl Report {
         let mut text =
             format!("restored {} into database '{}' on {}\n", self.origin, self.database, self.server);
         let mut line = |label: &str, value: &str| text += &format!("  {label:<10} {value}\n");
-        line("rows", &format!("{} in {} tables", HumanCount(self.rows), HumanCount(self.tables)));
+        line("rows", &format!("{} in {}", count(self.rows, "row"), count(self.tables, "table")));
         line("took", &format!("{:.1} s", self.seconds));
         match &self.comparison {
             Comparison::Equal => line("compared", "equal to the snapshot of the dump"),

@@ -7,6 +7,9 @@
 //! and a dump that lacks its last line is never whole.
 
 use super::Error;
+use state::{CopyLine, State, is_routine};
+
+mod state;
 
 /// Statements that are dropped or refused are shorter than this.
 const DECIDED_BY: usize = 48;
@@ -48,53 +51,6 @@ pub struct Filter {
     complete: bool,
     /// `standard_conforming_strings`, as the script sets it.
     conforming: bool,
-}
-
-#[derive(Debug, Clone, PartialEq)]
-enum State {
-    Top,
-    /// A `-` that may begin a comment.
-    Dash,
-    /// A `/` that may begin a comment.
-    Slash,
-    LineComment,
-    BlockComment {
-        depth: u32,
-        last: u8,
-    },
-    /// In a string; with `escapes`, a backslash takes the next byte along.
-    String {
-        escapes: bool,
-        escaped: bool,
-    },
-    /// After a quote that ends a string, unless another one follows at once.
-    StringEnd {
-        escapes: bool,
-    },
-    Name,
-    /// After a `$`: a tag that may open a dollar quote.
-    Dollar {
-        tag: Vec<u8>,
-    },
-    DollarString {
-        tag: Vec<u8>,
-        matched: Option<usize>,
-    },
-    /// A backslash command: its word, then the rest of its line.
-    Command {
-        word: Vec<u8>,
-        named: bool,
-    },
-    Copy(CopyLine),
-}
-
-/// How much of the end marker a line of COPY data has shown.
-#[derive(Debug, Clone, Copy, PartialEq)]
-enum CopyLine {
-    Start,
-    Backslash,
-    Marker,
-    Other,
 }
 
 impl Filter {
@@ -433,12 +389,6 @@ impl Filter {
         }
         Ok(byte == b'\n')
     }
-}
-
-fn is_routine(key: &[u8]) -> bool {
-    let rest = key.strip_prefix(b"CREATE ").unwrap_or_default();
-    let rest = rest.strip_prefix(b"OR REPLACE ").unwrap_or(rest);
-    rest.starts_with(b"FUNCTION ") || rest.starts_with(b"PROCEDURE ")
 }
 
 #[cfg(test)]

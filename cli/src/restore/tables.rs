@@ -149,6 +149,11 @@ impl Choice {
         Err(Error::NotEmpty { database: session.target().database().to_owned(), objects: filled })
     }
 
+    /// What is taken from the archive.
+    pub fn plan(&self) -> &Plan {
+        &self.plan
+    }
+
     /// Whether anything that is there changes.
     pub fn overwrites(&self) -> bool {
         !self.tables.is_empty()

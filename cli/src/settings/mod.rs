@@ -21,6 +21,9 @@ pub use error::Error;
 pub use file::{Document, find};
 pub use source::ConnectionSource;
 
+/// The tier of a backup that names none.
+pub const MANUAL: &str = "manual";
+
 /// The environment, or what stands for it in a test.
 pub type Environment = Arc<dyn Fn(&str) -> Option<String> + Send + Sync>;
 
@@ -196,7 +199,8 @@ impl Settings {
     /// which nothing is said.
     pub fn tier(&self, database: &str, tier: &str) -> Result<Option<Tier>, Error> {
         match self.config.tier(database, tier) {
-            None if !self.config.tiers.is_empty() => Err(Error::UnknownTier {
+            // A backup by hand needs no line in the file.
+            None if !self.config.tiers.is_empty() && tier != MANUAL => Err(Error::UnknownTier {
                 name: tier.to_owned(),
                 known: self.config.tiers.keys().cloned().collect(),
             }),

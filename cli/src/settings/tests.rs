@@ -242,6 +242,7 @@ fn names_that_the_file_does_not_have() {
     'a/b' cannot be the name of a database: it becomes a folder in the store
     hint: use --database a-b
     ");
+    assert_eq!(project.load(database("shop")).unwrap().tier("shop", MANUAL).unwrap(), None);
     insta::assert_snapshot!(shown(project.load(database("shop")).unwrap().tier("shop", "hourly")), @r"
     no tier 'hourly' in the configuration
     hint: the configuration has: daily, weekly

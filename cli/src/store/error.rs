@@ -105,6 +105,8 @@ impl Error {
     /// Name the object that the work was for.
     pub(super) fn of(mut self, name: &str) -> Self {
         match &mut self {
+            // Asked for the reason of a refusal that gave none: not about the object.
+            Self::Denied { action: "list objects", .. } | Self::Other { action: "list objects", .. } => {}
             Self::Denied { key, .. } | Self::Other { key, .. } => {
                 key.get_or_insert_with(|| name.to_owned());
             }
@@ -134,7 +136,10 @@ impl Error {
 impl Advise for Error {
     fn hint(&self) -> Option<String> {
         let hint = match self {
-            Self::NotFound { .. } => "see what is there with `backstop list`".to_owned(),
+            Self::NotFound { .. } => {
+                "it was removed behind backstop's back: bring it back from the bucket's versions or from another store"
+                    .to_owned()
+            }
             Self::Exists { .. } => {
                 "nothing was overwritten; if another backup runs at the same time, wait for it and run again"
                     .to_owned()
@@ -189,8 +194,10 @@ impl Advise for Error {
             Self::BadUrl { .. } => {
                 "write s3://bucket/prefix or file:///folder, and everything else beside `url`".to_owned()
             }
-            Self::BadSetting { .. }
-            | Self::BadKey { .. }
+            Self::BadSetting { .. } => {
+                "correct it where the store is named: `--store`, or `stores:` in backstop.yml".to_owned()
+            }
+            Self::BadKey { .. }
             | Self::Cancelled { .. }
             | Self::Source(_) => return None,
             Self::Other { .. } => {

@@ -64,6 +64,13 @@ pub enum Error {
         #[source]
         source: pipeline::Error,
     },
+    #[error("backup {id} {verdict}, but that cannot be recorded")]
+    Record {
+        id: String,
+        verdict: String,
+        #[source]
+        source: catalog::Error,
+    },
     #[error("cannot read the checks in '{path}'")]
     Checks {
         path: String,
@@ -95,14 +102,15 @@ impl Advise for Error {
             Self::Catalog(error) => error.hint(),
             Self::Restore(error) => error.hint(),
             Self::NeedsIdentity { .. } => Some(
-                "give the private key with --identity FILE; a job that must not hold it can check \
-                 `--level stored`"
+                "give the private key with --identity FILE or in BACKSTOP_IDENTITY, or a passphrase in \
+                 BACKSTOP_PASSPHRASE; a job that must not hold it can check `--level stored`"
                     .into(),
             ),
             Self::Checks { .. } => {
                 Some("`checks:` in backstop.yml names the file, relative to that file".into())
             }
             Self::Open { source, .. } => source.hint(),
+            Self::Record { source, .. } => source.hint(),
             Self::Command { .. } | Self::Interrupted | Self::Panicked => None,
         }
     }
@@ -139,7 +147,13 @@ pub async fn verify(request: &Request<'_>, ui: Ui, stop: &CancellationToken) -> 
     }
     record.passed = record.failures.is_empty() && record.reached == Some(request.level);
     record.seconds = begun.elapsed().as_secs_f64();
-    request.catalog.record(manifest, &record).await?;
+    request.catalog.record(manifest, &record).await.map_err(|source| {
+        let verdict = match record.failures.first() {
+            None => format!("passed its check (level '{}')", record.asked),
+            Some(failure) => format!("FAILED its check ({failure})"),
+        };
+        Error::Record { id: manifest.id.clone(), verdict, source }
+    })?;
     Ok(record)
 }
 

@@ -17,7 +17,10 @@ impl Local {
     pub(super) fn root_is_there(&self) -> Result<bool, Error> {
         match std::fs::metadata(&self.root) {
             Ok(root) if root.is_dir() => Ok(true),
-            Ok(_) => Err(Error::Broken { store: self.url.clone(), what: "it is a file, not a folder" }),
+            Ok(_) => Err(Error::BadSetting {
+                store: self.url.clone(),
+                reason: "it is a file, not a folder".to_owned(),
+            }),
             Err(cause) if cause.kind() == io::ErrorKind::NotFound => {
                 if may_be_made(&self.root) {
                     Ok(false)
@@ -43,6 +46,10 @@ impl Local {
                 Ok(()) => {}
                 // Another writer was quicker.
                 Err(cause) if cause.kind() == io::ErrorKind::AlreadyExists && next.is_dir() => {}
+                Err(cause) if cause.kind() == io::ErrorKind::AlreadyExists => {
+                    let reason = format!("'{}' is a file, not a folder", next.display());
+                    return Err(Error::BadSetting { store: self.url.clone(), reason });
+                }
                 Err(cause) => return Err(self.failed("make a folder", cause)),
             }
             if let Some(parent) = next.parent() {

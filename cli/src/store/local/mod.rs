@@ -108,7 +108,7 @@ impl Local {
                 .suffix(".part")
                 .rand_bytes(12)
                 .tempfile_in(folder)
-                .map_err(|cause| store.failed("make a file", cause))
+                .map_err(|cause| store.failed("make a file", without_path(cause)))
         })
         .await?;
         let (file, temporary) = temporary.into_parts();
@@ -242,11 +242,11 @@ impl Store for Local {
 
     async fn delete(&self, key: &str) -> Result<(), Error> {
         let path = self.path(key)?;
-        let store = self.clone();
+        let (store, key) = (self.clone(), key.to_owned());
         blocking(move || match std::fs::remove_file(&path) {
             Ok(()) => store.sync_folder_of(&path),
             Err(cause) if is_absent(&cause) => store.root_is_there().map(|_| ()),
-            Err(cause) => Err(store.failed("delete an object", cause)),
+            Err(cause) => Err(store.failed("delete an object", cause).of(&key)),
         })
         .await
     }
@@ -317,6 +317,14 @@ impl Local {
             }
             sender.send(chunk.freeze()).await?;
         }
+    }
+}
+
+/// `tempfile` adds the path to its errors, whose random name tells nobody anything.
+fn without_path(cause: io::Error) -> io::Error {
+    match cause.to_string().split_once(" at path ") {
+        Some((why, _)) => io::Error::new(cause.kind(), why.to_owned()),
+        None => cause,
     }
 }
 
