@@ -23,6 +23,7 @@ mod help;
 mod matrix;
 mod pooler;
 mod proven;
+mod random_schemas;
 mod restore;
 mod restore_foreign;
 mod restore_in_place;
