@@ -28,6 +28,7 @@ mod matrix;
 mod pooler;
 mod proven;
 mod readme;
+mod random_schemas;
 mod restore;
 mod restore_foreign;
 mod restore_in_place;
