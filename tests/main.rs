@@ -5,6 +5,8 @@
 
 mod support;
 
+mod action;
+mod action_contract;
 mod client_tools;
 mod concurrency;
 mod configuration;
@@ -16,9 +18,11 @@ mod faults_killed;
 mod faults_local;
 mod faults_running;
 mod faults_store;
+mod faults_verify;
 mod help;
 mod matrix;
 mod pooler;
+mod proven;
 mod readme;
 mod restore;
 mod restore_foreign;

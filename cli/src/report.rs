@@ -118,8 +118,12 @@ pub fn verification(check: &Verification) -> String {
 pub fn verdict(manifest: &Manifest, check: &Verification) -> String {
     let reached = check.reached.map_or("nothing", Level::as_str);
     let partial = if check.partial.is_empty() { "" } else { ", partial" };
-    let word = if check.passed { "verified" } else { "FAILED" };
-    let mut text = format!("{word} {} of {}: {reached}{partial}\n", manifest.id, manifest.database);
+    let name = format!("{} of {}", manifest.id, manifest.database);
+    let mut text = if check.passed {
+        format!("verified {name}: {reached}{partial}\n")
+    } else {
+        format!("FAILED {name}: asked for {}, reached {reached}{partial}\n", check.asked)
+    };
     if check.reached == Some(Level::Restored)
         && let Proof::Snapshot { tables, sequences, fingerprint, .. } = &manifest.proof
     {

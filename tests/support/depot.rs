@@ -15,7 +15,6 @@ use super::bucket::Bucket;
 use super::cluster::Server;
 use super::command::{Backstop, Outcome, Running, backstop};
 use super::proxy::Proxy;
-use super::tools::tool;
 use crate::store::read;
 
 /// How long what must happen may take.
@@ -305,14 +304,6 @@ pub fn stock(command: &mut Command) -> String {
     let output = command.output().unwrap();
     assert!(output.status.success(), "{command:?}: {}", String::from_utf8_lossy(&output.stderr));
     String::from_utf8_lossy(&output.stdout).into_owned()
-}
-
-/// A new age identity in a file, and its recipient.
-pub fn age_identity(folder: &Path) -> (PathBuf, String) {
-    let path = folder.join(format!("identity-{:08x}.txt", rand::random::<u32>()));
-    stock(Command::new(tool("age-keygen")).arg("-o").arg(&path));
-    let recipient = stock(Command::new(tool("age-keygen")).arg("-y").arg(&path));
-    (path, recipient.trim().to_owned())
 }
 
 /// Leave out what differs from run to run: ids, digests, times, ports, sizes.

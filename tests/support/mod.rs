@@ -1,5 +1,6 @@
 //! What the stories share: servers, tools and the built program.
 
+pub mod act;
 pub mod bucket;
 pub mod child;
 pub mod cluster;
@@ -7,6 +8,7 @@ pub mod command;
 pub mod depot;
 pub mod equality;
 pub mod interference;
+pub mod keys;
 pub mod proxy;
 pub mod scene;
 pub mod sealing;

@@ -65,7 +65,8 @@ pub struct Scene<'a> {
 impl<'a> Scene<'a> {
     /// A new database with these statements run in it, and no backup yet.
     pub async fn bare(server: &'a Server, name: &str, statements: &str) -> Self {
-        server.sql("postgres", &format!("CREATE DATABASE \"{name}\" TEMPLATE template0")).await;
+        let quoted = backstop_policy::identifier::quote(name);
+        server.sql("postgres", &format!("CREATE DATABASE {quoted} TEMPLATE template0")).await;
         server.sql(name, statements).await;
         Self::of(server, name)
     }

@@ -11,7 +11,7 @@ fn home() -> PathBuf {
 }
 
 /// A program from the tests' Python packages (`weed`, `moto_server`, `act`,
-/// `shellcheck`) or the system's (`age`, `age-keygen`, `gpg`, `openssl`, `curl`).
+/// `shellcheck` and so on) or the system's (`age`, `age-keygen`, `gpg`, `openssl`, `curl`).
 pub fn tool(name: &str) -> PathBuf {
     let path = std::env::var_os("PATH").unwrap_or_default();
     std::iter::once(home().join("venv/bin"))
@@ -29,9 +29,14 @@ pub fn postgres(major: u32) -> PathBuf {
     programs.canonicalize().unwrap_or_else(|_| panic!("PostgreSQL {major} is not installed: {INSTALL}{full}"))
 }
 
+/// Whether this is `scripts/test --full`.
+pub fn is_full() -> bool {
+    std::env::var_os("BACKSTOP_TEST_FULL").is_some()
+}
+
 /// The majors to test against: 15 and 18, all of them in `scripts/test --full`.
 pub fn majors() -> &'static [u32] {
-    if std::env::var_os("BACKSTOP_TEST_FULL").is_some() { &[13, 14, 15, 16, 17, 18] } else { &[15, 18] }
+    if is_full() { &[13, 14, 15, 16, 17, 18] } else { &[15, 18] }
 }
 
 /// The client programs for a server: of its own major, or of the nearest newer

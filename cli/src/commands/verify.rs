@@ -75,6 +75,11 @@ pub async fn run(args: Args, context: &Context) -> anyhow::Result<ExitStatus> {
     let check = verify(&request, context.ui, &context.stop).await?;
     context.ui.json(&check)?;
     context.ui.say(report::verdict(&backup.manifest, &check).trim_end());
+    if !check.passed {
+        context
+            .ui
+            .note("hint: do not rely on it: take another backup, and look for this one in another store");
+    }
     let outputs = [
         ("backup-id", backup.manifest.id.clone()),
         ("backup-sha256", backup.manifest.artifact.stored.sha256.clone()),

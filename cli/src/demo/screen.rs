@@ -259,6 +259,10 @@ mod tests {
             },
             Table { name: "orders", before: state(36_000, "b"), damaged: None, restored: state(36_000, "c") },
         ];
-        insta::assert_snapshot!(table(&tables).join("\n"), @"");
+        insta::assert_snapshot!(table(&tables).join("\n"), @r"
+                      before              damaged             restored
+        users          10,000  aaaaaaa     10,000  aaaaaaa     10,000  aaaaaaa    equal
+        orders         36,000  bbbbbbb    gone                 36,000  ccccccc    DIFFERENT
+        ");
     }
 }

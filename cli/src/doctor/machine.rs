@@ -96,6 +96,6 @@ mod tests {
         assert_eq!(room("/tmp", 1_250, 1_000).status, Status::Ok);
         assert_eq!(disk(Path::new("/"), 0).status, Status::Ok);
         assert_eq!(disk(Path::new("/"), u64::MAX).status, Status::Warning);
-        assert_eq!(disk(Path::new("/nonexistent"), 0).status, Status::Error);
+        assert_eq!(disk(&std::env::temp_dir().join("backstop-no-such-directory"), 0).status, Status::Error);
     }
 }

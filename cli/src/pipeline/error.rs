@@ -143,6 +143,7 @@ impl Advise for Error {
                     .to_owned()
             }
             Self::NoRecipient { .. } => "write one recipient a line; lines with # are comments".to_owned(),
+            Self::KeyFile { .. } => "check the path, and who may read it".to_owned(),
             Self::BadIdentity { .. } => {
                 "give a file made by `backstop key generate`, `age-keygen` or `gpg --export-secret-keys`"
                     .to_owned()

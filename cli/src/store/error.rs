@@ -136,7 +136,10 @@ impl Error {
 impl Advise for Error {
     fn hint(&self) -> Option<String> {
         let hint = match self {
-            Self::NotFound { .. } => "see what is there with `backstop list`".to_owned(),
+            Self::NotFound { .. } => {
+                "it was removed behind backstop's back: bring it back from the bucket's versions or from another store"
+                    .to_owned()
+            }
             Self::Exists { .. } => {
                 "nothing was overwritten; if another backup runs at the same time, wait for it and run again"
                     .to_owned()

@@ -102,8 +102,8 @@ impl Advise for Error {
             Self::Catalog(error) => error.hint(),
             Self::Restore(error) => error.hint(),
             Self::NeedsIdentity { .. } => Some(
-                "give the private key with --identity FILE; a job that must not hold it can check \
-                 `--level stored`"
+                "give the private key with --identity FILE or in BACKSTOP_IDENTITY, or a passphrase in \
+                 BACKSTOP_PASSPHRASE; a job that must not hold it can check `--level stored`"
                     .into(),
             ),
             Self::Checks { .. } => {

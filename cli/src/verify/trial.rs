@@ -1,17 +1,19 @@
 //! Level `restored`: restore into a throwaway cluster, or beside other databases
 //! on a server of the user's own, and hold the result against the snapshot.
 
+use std::collections::BTreeSet;
 use std::io::Read;
 use std::path::Path;
 use std::time::Instant;
 
 use backstop_policy::identifier::quote;
 use backstop_policy::manifest::Manifest;
+use tokio_postgres::error::SqlState;
 use tokio_util::sync::CancellationToken;
 
 use super::compare::{Compared, compare};
 use super::{Error, checks};
-use crate::archive::{self, Selection};
+use crate::archive::{self, Selection, Toc};
 use crate::postgres::cluster::{Cluster, ClusterOptions};
 use crate::postgres::database;
 use crate::postgres::locale::Locale;
@@ -52,8 +54,11 @@ pub async fn run(
     if let Some(target) = trial.on {
         let admin = Session::connect(target).await?;
         let outcome = in_database(trial, &admin, target, &name, archive, ui, stop).await;
-        database::drop(&admin, &name).await?;
-        return outcome;
+        let gone = remove(&admin, target, &name).await;
+        // Why the trial failed says more than that its remains are still there.
+        let outcome = outcome?;
+        gone?;
+        return Ok(outcome);
     }
     let major = trial.manifest.source.server_version_num / 10_000;
     let tools = ServerTools::for_major(major).await?;
@@ -67,6 +72,14 @@ pub async fn run(
     drop(admin);
     cluster.stop().await?;
     outcome
+}
+
+async fn remove(admin: &Session, server: &Target, name: &str) -> Result<(), crate::postgres::Error> {
+    if database::exists(admin, name).await? {
+        drop_subscriptions(&server.with_database(name)).await?;
+        database::drop(admin, name).await?;
+    }
+    Ok(())
 }
 
 async fn in_database(
@@ -96,20 +109,7 @@ async fn in_database(
             // A throwaway server knows none of the roles; on the user's own server
             // nothing is added to what everybody shares.
             if trial.on.is_none() {
-                for role in archive::roles(toc) {
-                    let create = format!("CREATE ROLE {}", quote(&role));
-                    match admin.batch_execute(&create).await {
-                        Err(error)
-                            if error.code() != Some(&tokio_postgres::error::SqlState::DUPLICATE_OBJECT) =>
-                        {
-                            return Err(crate::postgres::Error::asking("make the roles of the archive")(
-                                error,
-                            )
-                            .into());
-                        }
-                        _ => {}
-                    }
-                }
+                make_roles(admin, toc).await?;
             }
             Ok(())
         },
@@ -136,4 +136,52 @@ async fn in_database(
         .map_err(crate::postgres::Error::asking("ask for the trial server's version"))?
         .get(0);
     Ok(Outcome { compared, failures, checks: ran, seconds, server })
+}
+
+/// Stand-ins for the roles of the archive.
+async fn make_roles(admin: &Session, toc: &Toc) -> Result<(), crate::postgres::Error> {
+    /// What only a superuser may own.
+    const PRIVILEGED: [&str; 4] = ["EVENT TRIGGER", "FOREIGN DATA WRAPPER", "PUBLICATION", "SUBSCRIPTION"];
+    let owners: BTreeSet<&str> = toc
+        .entries
+        .iter()
+        .filter(|entry| PRIVILEGED.contains(&entry.desc.as_str()))
+        .map(|entry| entry.owner.as_str())
+        .collect();
+    for role in archive::roles(toc) {
+        let superuser = if owners.contains(role.as_str()) { " SUPERUSER" } else { "" };
+        let create = format!("CREATE ROLE {}{superuser}", quote(&role));
+        match admin.batch_execute(&create).await {
+            Err(error) if error.code() != Some(&SqlState::DUPLICATE_OBJECT) => {
+                return Err(crate::postgres::Error::asking("make the roles of the archive")(error));
+            }
+            _ => {}
+        }
+    }
+    Ok(())
+}
+
+/// A database with a subscription cannot be dropped. This one never had a slot at
+/// its publisher's: the archive makes it unconnected.
+async fn drop_subscriptions(trial: &Target) -> Result<(), crate::postgres::Error> {
+    let failed = |error| crate::postgres::Error::asking("drop the restored subscriptions")(error);
+    let session = Session::connect(trial).await?;
+    let names = session
+        .query(
+            "SELECT s.subname::text FROM pg_subscription s JOIN pg_database d ON d.oid = s.subdbid \
+             WHERE d.datname = current_database()",
+            &[],
+        )
+        .await
+        .map_err(failed)?;
+    for name in names.iter().map(|row| quote(row.get(0))) {
+        for statement in [
+            format!("ALTER SUBSCRIPTION {name} DISABLE"),
+            format!("ALTER SUBSCRIPTION {name} SET (slot_name = NONE)"),
+            format!("DROP SUBSCRIPTION {name}"),
+        ] {
+            session.batch_execute(&statement).await.map_err(failed)?;
+        }
+    }
+    Ok(())
 }

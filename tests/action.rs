@@ -1,0 +1,398 @@
+//! The action in workflows, run by act against a real server: what later steps
+//! are given, what the job's page shows, and what never shows.
+
+use std::fs::File;
+use std::os::unix::process::CommandExt;
+use std::path::{Path, PathBuf};
+use std::process::{Command, Stdio};
+use std::time::{Duration, Instant};
+
+use backstop::postgres::cluster::ClusterOptions;
+use nix::sys::signal::{Signal, kill};
+use nix::unistd::Pid;
+use secrecy::ExposeSecret;
+use serde_json::Value;
+
+use crate::support::act::{Repository, copy_action, sources};
+use crate::support::cluster::Server;
+use crate::support::command::backstop;
+use crate::support::tools;
+
+const PASSWORD: &str = "p@ss:w/rd #%?";
+/// [`PASSWORD`], percent-encoded.
+const ENCODED: &str = "p%40ss%3Aw%2Frd%20%23%25%3F";
+
+/// A server with a shop, and a superuser whose password needs encoding.
+async fn shop() -> (Server, String) {
+    let options = ClusterOptions { tcp: true, ..ClusterOptions::default() };
+    let server = Server::start_with(15, &options).await;
+    server.create_shop("shop", 0.02).await;
+    server.sql("shop", &format!("CREATE ROLE ada SUPERUSER LOGIN PASSWORD '{PASSWORD}'")).await;
+    let url = url(&server, "ada", ENCODED);
+    (server, url)
+}
+
+fn url(server: &Server, user: &str, password: &str) -> String {
+    format!("postgresql://{user}:{password}@127.0.0.1:{}/shop", server.cluster.port())
+}
+
+/// A key file with its comments, and the public key.
+fn identity() -> (String, String) {
+    let output = Command::new(tools::tool("age-keygen")).output().unwrap();
+    let identity = String::from_utf8(output.stdout).unwrap();
+    let recipient = identity.lines().find_map(|line| line.strip_prefix("# public key: ")).unwrap().to_owned();
+    (identity, recipient)
+}
+
+/// The one file of the store whose name ends so.
+fn stored(store: &Path, suffix: &str) -> PathBuf {
+    let mut folders = vec![store.to_owned()];
+    let mut found = Vec::new();
+    while let Some(folder) = folders.pop() {
+        for entry in std::fs::read_dir(folder).unwrap() {
+            let path = entry.unwrap().path();
+            if path.is_dir() {
+                folders.push(path);
+            } else if path.to_str().unwrap().ends_with(suffix) {
+                found.push(path);
+            }
+        }
+    }
+    assert_eq!(found.len(), 1, "{suffix}: {found:?}");
+    found.remove(0)
+}
+
+fn sha256(file: &Path) -> String {
+    let output = Command::new("sha256sum").stdin(File::open(file).unwrap()).output().unwrap();
+    String::from_utf8(output.stdout).unwrap().split(' ').next().unwrap().to_owned()
+}
+
+/// The example as it is, but for the store: a backup without a private key, then
+/// its proof without the database.
+#[tokio::test]
+async fn the_example_takes_a_backup_and_proves_it() {
+    let (server, url) = shop().await;
+    let (identity, recipient) = identity();
+    let (store, stand_ins) = (tempfile::tempdir().unwrap(), tempfile::tempdir().unwrap());
+    let example = std::fs::read_to_string(sources().join("examples/scheduled-backup.yml")).unwrap();
+    let example = example.replace("s3://example-backups/shop", &format!("file://{}", store.path().display()));
+    let uses = |name: &str| {
+        let line = example.lines().find(|line| line.contains(&format!("uses: {name}@"))).unwrap();
+        line.trim().trim_start_matches("- ").split(' ').nth(1).unwrap().to_owned()
+    };
+    let (ours, cloud) = (stand_ins.path().join("backstop"), stand_ins.path().join("cloud"));
+    copy_action(&ours);
+    std::fs::create_dir(&cloud).unwrap();
+    let nothing = "name: x\ndescription: no cloud here\nruns: {using: composite, steps: [{run: 'true', shell: bash}]}\n";
+    std::fs::write(cloud.join("action.yml"), nothing).unwrap();
+    let repository = Repository::new()
+        .workflow(&example)
+        .action(&uses("backstop-db/backstop"), &ours)
+        .action(&uses("aws-actions/configure-aws-credentials"), &cloud)
+        .secret("DATABASE_URL", &url)
+        .secret("BACKUP_IDENTITY", &identity)
+        .var("BACKUP_RECIPIENTS", &recipient);
+
+    let run = repository.run("schedule").passed();
+    let outputs = run.outputs("backup", "backup");
+    let object = stored(store.path(), ".dump.age");
+    assert_eq!(outputs["backup-sha256"], sha256(&object));
+    assert_eq!(outputs["backup-bytes"], object.metadata().unwrap().len().to_string());
+    assert!(object.starts_with(store.path().join("shop/daily")), "{object:?}");
+    assert!(object.to_str().unwrap().contains(&outputs["backup-id"]), "{outputs:?}");
+    assert_eq!(outputs["level"], "contents");
+    let summary = run.summary("backup", "backup");
+    for part in [
+        "### Backup of shop is complete\n",
+        &format!("| Backup | <code>{}</code> (tier daily) |\n", outputs["backup-id"]),
+        &format!("| Encrypted | age, for {recipient} |\n"),
+        " in the dump's snapshot |\n",
+    ] {
+        assert!(summary.contains(part), "{part}\n{summary}");
+    }
+    let proof = run.summary("verify", "2");
+    let proof = if proof.is_empty() { run.summary("verify", "1") } else { proof };
+    for part in [" of shop is verified\n", "| Level reached | restored |\n", "on PostgreSQL 15"] {
+        assert!(proof.contains(part), "{part}\n{proof}");
+    }
+    assert_eq!(run.annotations("error"), <[String; 0]>::default());
+    assert_eq!(run.annotations("warning"), <[String; 0]>::default());
+
+    // By hand, as a person reads it: not one form of a secret.
+    let log = repository.log("workflow_dispatch").passed().log;
+    assert!(log.contains("verified ") && log.contains("Job succeeded"), "{log}");
+    let key = identity.lines().last().unwrap();
+    for secret in [PASSWORD, ENCODED, &url, key] {
+        assert!(!log.contains(secret), "{secret}\n{log}");
+    }
+    server.cluster.stop().await.unwrap();
+}
+
+const CHECKED_BY_STEPS: &str = r#"
+on: push
+jobs:
+  job:
+    runs-on: ubuntu-latest
+    env:
+      SHOP_URL: ${{ secrets.SHOP_URL }}
+    steps:
+      - uses: actions/checkout@3d3c42e5aac5ba805825da76410c181273ba90b1
+      - run: |
+          echo 'echo sourced >>"$STORE/sourced"' >"$RUNNER_TEMP/evil"
+          echo "BASH_ENV=$RUNNER_TEMP/evil" >>"$GITHUB_ENV"
+      - id: backup
+        uses: ./
+        with: {command: backup, config: backstop.yml, tier: hourly, working-directory: infra}
+      - env:
+          BASH_ENV: ""
+          ID: ${{ steps.backup.outputs.backup-id }}
+          SHA256: ${{ steps.backup.outputs.backup-sha256 }}
+          BYTES: ${{ steps.backup.outputs.backup-bytes }}
+          REPORT: ${{ steps.backup.outputs.report-file }}
+        run: |
+          object=$(ls "$STORE"/shop/hourly/"$ID"*.dump)
+          echo "$SHA256  $object" | sha256sum --check --strict
+          [ "$(stat -c %s "$object")" = "$BYTES" ]
+          python3 -c 'import json, sys; assert json.load(open(sys.argv[1]))["id"] == sys.argv[2]' "$REPORT" "$ID"
+          [ "$(stat -c %a "$REPORT")" = 600 ]
+          [ ! -e "$STORE/sourced" ]
+      - id: good
+        uses: ./
+        with: {command: verify, config: infra/backstop.yml, backup: latest/hourly, level: readable}
+      - env: {BASH_ENV: ""}
+        run: printf X | dd of="$(ls "$STORE"/shop/hourly/*.dump)" bs=1 seek=3000 conv=notrunc status=none
+      - id: bad
+        continue-on-error: true
+        uses: ./
+        with: {command: verify, config: infra/backstop.yml, database: shop, level: stored}
+      - env:
+          BASH_ENV: ""
+          GOOD: ${{ steps.good.outputs.level }} ${{ steps.good.outcome }}
+          BAD: ${{ steps.bad.outputs.level }} ${{ steps.bad.outcome }}
+        run: |
+          [ "$GOOD" = 'readable success' ]
+          [ "$BAD" = 'none failure' ]
+"#;
+
+#[tokio::test]
+async fn later_steps_are_told_the_truth() {
+    let (server, url) = shop().await;
+    let store = tempfile::tempdir().unwrap();
+    let config = format!(
+        "databases: {{shop: {{url: \"${{SHOP_URL}}\"}}}}\nstores: {{disk: {{url: \"file://{}\"}}}}\n",
+        store.path().display()
+    );
+    let repository = Repository::new()
+        .workflow(CHECKED_BY_STEPS)
+        .file("infra/backstop.yml", &config)
+        .secret("SHOP_URL", &url)
+        .env("STORE", store.path().to_str().unwrap());
+    let run = repository.run("push").passed();
+
+    // Nothing that action.yml promises is empty.
+    for step in ["backup", "good", "bad"] {
+        let outputs = run.outputs("job", step);
+        let names: Vec<&str> = outputs.keys().map(String::as_str).collect();
+        assert_eq!(names, ["backup-bytes", "backup-id", "backup-sha256", "level", "report-file"]);
+        assert!(outputs.values().all(|value| !value.is_empty()), "{outputs:?}");
+    }
+    let [warning] = run.annotations("warning").try_into().unwrap();
+    assert_eq!(warning, "the backup is not encrypted: whoever reads the store reads the data");
+    let [error] = run.annotations("error").try_into().unwrap();
+    let id = &run.outputs("job", "backup")["backup-id"];
+    assert!(error.starts_with(&format!("backup {id} of shop reached nothing, not stored\n")), "{error}");
+    assert!(run.summary("job", "bad").contains(" of shop FAILED its verification\n"));
+    // The URL comes from the configuration here: its password is masked all the same.
+    let masks: Vec<&str> = run.commands("add-mask").filter_map(|event| event["arg"].as_str()).collect();
+    assert!(masks.contains(&PASSWORD) && masks.contains(&ENCODED), "{masks:?}");
+    server.cluster.stop().await.unwrap();
+}
+
+const FAILING: &str = r"
+on: push
+jobs:
+  password:
+    runs-on: ubuntu-latest
+    steps:
+      - uses: actions/checkout@3d3c42e5aac5ba805825da76410c181273ba90b1
+      - uses: ./
+        with:
+          command: backup
+          database-url: ${{ secrets.DATABASE_URL }}
+          store: file://${{ env.STORE }}
+          recipients: ${{ env.RECIPIENT }}
+      - if: always()
+        run: printf '%s\n' 'A later step prints p@ss:w/rd #%?, p%40ss%3Aw%2Frd%20%23%25%3F.'
+  identity:
+    runs-on: ubuntu-latest
+    steps:
+      - uses: actions/checkout@3d3c42e5aac5ba805825da76410c181273ba90b1
+      - uses: ./
+        with:
+          command: verify
+          database: shop
+          store: file://${{ env.STORE }}
+          identity: ${{ secrets.IDENTITY }}
+  inputs:
+    runs-on: ubuntu-latest
+    steps:
+      - uses: actions/checkout@3d3c42e5aac5ba805825da76410c181273ba90b1
+      - uses: ./
+        continue-on-error: true
+        with: {command: backup, identity: '${{ secrets.IDENTITY }}'}
+      - uses: ./
+        continue-on-error: true
+        with: {command: verify, tier: daily}
+      - uses: ./
+        continue-on-error: true
+        with: {command: restore}
+      - uses: ./
+        with: {command: verify, level: --help}
+";
+
+/// Every failure says cause and next step beside the log, and no secret; and what
+/// a server says is no command, whatever it looks like.
+#[tokio::test]
+async fn a_failure_shows_its_cause_and_no_secret() {
+    let (server, url_of_ada) = shop().await;
+    let store = tempfile::tempdir().unwrap();
+    let (_, recipient) = identity();
+    let (stranger, _) = identity();
+    let to = format!("file://{}", store.path().display());
+    let taken = backstop(["backup", "--store", &to, "--recipient", &recipient]);
+    taken.env("DATABASE_URL", &url_of_ada).run().ended(0);
+
+    // The server names the role in its answer.
+    let hostile = url(&server, "x%0A::warning::forged%0A##[error]forged%0A", ENCODED);
+    let repository = Repository::new()
+        .workflow(FAILING)
+        .env("STORE", store.path().to_str().unwrap())
+        .env("RECIPIENT", &recipient)
+        .secret("DATABASE_URL", &hostile)
+        .secret("IDENTITY", &stranger);
+
+    let run = repository.run("push").failed();
+    assert_eq!(run.annotations("warning"), <[String; 0]>::default(), "a forged one");
+    let mut errors = run.annotations("error");
+    errors.sort();
+    let port = server.cluster.port().to_string();
+    let errors = errors.join("\n---\n").replace(&port, "PORT").replace(&to, "STORE");
+    insta::assert_snapshot!(errors, @"");
+    let failed = run.commands("summary").filter(|event| {
+        event["content"].as_str().is_some_and(|text| text.starts_with("### backstop failed\n"))
+    });
+    assert!(failed.count() >= 3);
+
+    let log = repository.log("push").failed().log;
+    assert!(log.contains("A later step prints ***, ***."), "{log}");
+    assert!(log.contains("hint: "), "{log}");
+    for secret in [PASSWORD, ENCODED, &hostile, stranger.lines().last().unwrap()] {
+        assert!(!log.contains(secret), "{secret}\n{log}");
+    }
+    server.cluster.stop().await.unwrap();
+}
+
+/// GitHub cancels a job by a signal to the step's process alone.
+#[tokio::test]
+async fn a_cancelled_step_cleans_up() {
+    let (server, url) = shop().await;
+    let store = tempfile::tempdir().unwrap();
+    let (client, connection) = server.cluster.config("shop").connect(tokio_postgres::NoTls).await.unwrap();
+    let connection = tokio::spawn(connection);
+    client.batch_execute("BEGIN; LOCK TABLE orders").await.unwrap();
+
+    let script = sources().join("scripts/action/run");
+    let programs = [15, 18].map(tools::postgres);
+    let mut step = Command::new("/bin/bash");
+    // As the runner does it: a file of one line, the step's `run`.
+    let line = store.path().join("step.sh");
+    std::fs::write(&line, format!("exec '{}'", script.display())).unwrap();
+    step.args(["--noprofile", "--norc", "-e", "-o", "pipefail"]).arg(&line).env_clear();
+    step.env("PATH", "/usr/bin:/bin").env("GITHUB_ACTIONS", "true").env("HOME", store.path());
+    step.env("BACKSTOP_BIN", env!("CARGO_BIN_EXE_backstop")).env("BACKSTOP_NO_DOWNLOAD", "1");
+    step.env("BACKSTOP_PG_BIN", std::env::join_paths(programs).unwrap());
+    for input in ["CONFIG", "DATABASE", "TIER", "RECIPIENTS", "BACKUP", "LEVEL", "IDENTITY", "PASSPHRASE"] {
+        step.env(format!("INPUT_{input}"), "");
+    }
+    step.env("INPUT_COMMAND", "backup").env("INPUT_DATABASE_URL", &url);
+    step.env("INPUT_STORE", format!("file://{}", store.path().join("backups").display()));
+    std::fs::create_dir(store.path().join("backups")).unwrap();
+    let log = store.path().join("log");
+    let output = File::create(&log).unwrap();
+    let output_too = output.try_clone().unwrap();
+    step.stdout(Stdio::from(output)).stderr(Stdio::from(output_too)).process_group(0);
+    let mut step = step.spawn().unwrap();
+
+    let waits = "SELECT count(*) FROM pg_stat_activity WHERE wait_event_type = 'Lock'";
+    let begun = Instant::now();
+    while server.sql("postgres", waits).await == "0" {
+        assert!(begun.elapsed() < Duration::from_secs(30), "{}", std::fs::read_to_string(&log).unwrap());
+        tokio::time::sleep(Duration::from_millis(50)).await;
+    }
+    kill(Pid::from_raw(i32::try_from(step.id()).unwrap()), Signal::SIGINT).unwrap();
+    let status = tokio::task::spawn_blocking(move || step.wait().unwrap()).await.unwrap();
+    let log = std::fs::read_to_string(&log).unwrap();
+    assert_eq!(status.code(), Some(2), "{log}");
+    assert!(log.contains("::error title=backstop::"), "{log}");
+    let left = Command::new("find").arg(store.path().join("backups")).args(["-type", "f"]).output().unwrap();
+    let left = String::from_utf8(left.stdout).unwrap();
+    assert!(!left.contains(".dump") && !left.contains(".part") && !left.contains("manifest"), "{left}");
+    let others = "SELECT count(*) FROM pg_stat_activity WHERE usename = 'ada'";
+    let begun = Instant::now();
+    while server.sql("postgres", others).await != "0" {
+        assert!(begun.elapsed() < Duration::from_secs(10), "a session is left");
+        tokio::time::sleep(Duration::from_millis(50)).await;
+    }
+    drop(client);
+    connection.await.unwrap().unwrap();
+    server.cluster.stop().await.unwrap();
+}
+
+/// In a job, but not in the action: somebody may keep our output, so it holds no
+/// masks, and standard out holds the result alone.
+#[tokio::test]
+async fn a_step_of_ones_own_gets_pure_json() {
+    let options = ClusterOptions { tcp: true, ..ClusterOptions::default() };
+    let server = Server::start_with(15, &options).await;
+    let url = server.cluster.url("postgres").unwrap();
+    let (store, job) = (tempfile::tempdir().unwrap(), tempfile::tempdir().unwrap());
+    let to = format!("file://{}", store.path().display());
+    let file = |name: &str| job.path().join(name).to_str().unwrap().to_owned();
+    let run = |arguments: &[&str], pid: &str| {
+        backstop(arguments)
+            .env("GITHUB_ACTIONS", "true")
+            .env("GITHUB_OUTPUT", file("output"))
+            .env("GITHUB_STEP_SUMMARY", file("summary"))
+            .env("RUNNER_TEMP", file(""))
+            .env("DATABASE_URL", url.expose_secret())
+            .env("BACKSTOP_ACTION", pid)
+            .run()
+    };
+    // The process id of another: a hook below the action.
+    let done = run(&["backup", "--format", "json", "--store", &to], "1").ended(0);
+    let manifest: Value = serde_json::from_str(&done.stdout).unwrap();
+    assert!(done.stderr.contains("\n::warning title=backstop::the backup is not encrypted"), "{}", done.stderr);
+    let outputs = std::fs::read_to_string(file("output")).unwrap();
+    assert!(outputs.contains(&format!("\n{}\n", manifest["id"].as_str().unwrap())), "{outputs}");
+    assert!(std::fs::read_to_string(file("summary")).unwrap().contains(" is complete\n"));
+
+    let failed = run(&["verify", "--format", "json", "--store", &to, "none-such"], "").ended(2);
+    assert_eq!(failed.stdout, "");
+    assert!(failed.stderr.contains("\n::error title=backstop::"), "{}", failed.stderr);
+    let misused = run(&["verify", "--level", "some"], "").ended(2);
+    let told = "::error title=backstop::invalid value 'some' for '--level <LEVEL>'%0A";
+    assert!(misused.stderr.contains(told), "{}", misused.stderr);
+    for said in [done.stderr, failed.stderr, misused.stderr] {
+        assert!(!said.contains("add-mask") && !said.contains("stop-commands"), "{said}");
+    }
+
+    // The backup stands, though the job cannot be told.
+    std::fs::remove_file(file("output")).unwrap();
+    std::fs::create_dir(file("output")).unwrap();
+    let untold = run(&["backup", "--store", &to], "").ended(2);
+    assert!(untold.stderr.contains("for the job's next steps"), "{}", untold.stderr);
+    assert!(untold.stderr.contains("hint: what was done stands: `backstop list` shows it"));
+    let listed = backstop(["list", "--database", "postgres", "--format", "json", "--store", &to]).run().ended(0);
+    assert_eq!(listed.stdout.matches("\"kind\"").count().max(listed.stdout.matches("\"artifact\"").count()), 2);
+    server.cluster.stop().await.unwrap();
+}
