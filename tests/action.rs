@@ -110,8 +110,7 @@ async fn the_example_takes_a_backup_and_proves_it() {
     ] {
         assert!(summary.contains(part), "{part}\n{summary}");
     }
-    let proof = run.summary("verify", "2");
-    let proof = if proof.is_empty() { run.summary("verify", "1") } else { proof };
+    let proof = run.summary("verify", "1");
     for part in [" of shop is verified\n", "| Level reached | restored |\n", "on PostgreSQL 15"] {
         assert!(proof.contains(part), "{part}\n{proof}");
     }
@@ -179,7 +178,7 @@ async fn later_steps_are_told_the_truth() {
     let (server, url) = shop().await;
     let store = tempfile::tempdir().unwrap();
     let config = format!(
-        "databases: {{shop: {{url: \"${{SHOP_URL}}\"}}}}\nstores: {{disk: {{url: \"file://{}\"}}}}\n",
+        "version: 1\ndatabases: {{shop: {{url: \"${{SHOP_URL}}\"}}}}\nstores: {{disk: {{url: \"file://{}\"}}}}\n",
         store.path().display()
     );
     let repository = Repository::new()
@@ -222,7 +221,18 @@ jobs:
           store: file://${{ env.STORE }}
           recipients: ${{ env.RECIPIENT }}
       - if: always()
-        run: printf '%s\n' 'A later step prints p@ss:w/rd #%?, p%40ss%3Aw%2Frd%20%23%25%3F.'
+        run: |
+          printf '%s\n' 'A later step prints p@ss:w/rd #%?, p%40ss%3Aw%2Frd%20%23%25%3F.'
+  server:
+    runs-on: ubuntu-latest
+    steps:
+      - uses: actions/checkout@3d3c42e5aac5ba805825da76410c181273ba90b1
+      - uses: ./
+        with:
+          command: backup
+          database-url: ${{ secrets.HOSTILE }}
+          store: file://${{ env.STORE }}
+          recipients: ${{ env.RECIPIENT }}
   identity:
     runs-on: ubuntu-latest
     steps:
@@ -262,22 +272,45 @@ async fn a_failure_shows_its_cause_and_no_secret() {
     let taken = backstop(["backup", "--store", &to, "--recipient", &recipient]);
     taken.env("DATABASE_URL", &url_of_ada).run().ended(0);
 
-    // The server names the role in its answer.
-    let hostile = url(&server, "x%0A::warning::forged%0A##[error]forged%0A", ENCODED);
+    let wrong = url(&server, "nobody", ENCODED);
+    // The message names the user.
+    let hostile = url(&server, "x%0A%3A%3Awarning%3A%3Aforged%0A%23%23%5Berror%5Dforged%0A", ENCODED);
     let repository = Repository::new()
         .workflow(FAILING)
         .env("STORE", store.path().to_str().unwrap())
         .env("RECIPIENT", &recipient)
-        .secret("DATABASE_URL", &hostile)
+        .secret("DATABASE_URL", &wrong)
+        .secret("HOSTILE", &hostile)
         .secret("IDENTITY", &stranger);
 
     let run = repository.run("push").failed();
+    assert!(run.messages().contains("\n::warning::forged\n"), "{}", run.messages());
     assert_eq!(run.annotations("warning"), <[String; 0]>::default(), "a forged one");
     let mut errors = run.annotations("error");
+    // act, unlike GitHub, takes the message to begin after the last `::`.
+    let of_hostile =
+        errors.extract_if(.., |error| error.starts_with("forged\n##[error]forged\n'\nhint: ")).count();
+    assert_eq!(of_hostile, 1, "{errors:#?}");
     errors.sort();
-    let port = server.cluster.port().to_string();
-    let errors = errors.join("\n---\n").replace(&port, "PORT").replace(&to, "STORE");
-    insta::assert_snapshot!(errors, @"");
+    let errors = errors.join("\n---\n").replace(&server.cluster.port().to_string(), "PORT");
+    let id = stored(store.path(), ".dump.age").file_name().unwrap().to_str().unwrap().to_owned();
+    insta::assert_snapshot!(errors.replace(&id, "ID.dump.age"), @r"
+    127.0.0.1:PORT refused the password of user 'nobody'
+    hint: check user and password; percent-encode special characters if they come from a URL
+    ---
+    cannot open 'shop/manual/ID.dump.age'
+    caused by: none of the given keys opens it: it is age-encrypted to 1 X25519 recipient
+    hint: give the identity that belongs to one of these recipients
+    ---
+    input 'command' must be backup or verify
+    ---
+    input 'identity' is for verify, not for backup: who takes backups need not be able to read them
+    ---
+    input 'tier' is for backup, not for verify: a tier of backups is latest/TIER in the input backup
+    ---
+    invalid value '--help' for '--level <LEVEL>'
+      [possible values: stored, readable, contents, restored]
+    ");
     let failed = run.commands("summary").filter(|event| {
         event["content"].as_str().is_some_and(|text| text.starts_with("### backstop failed\n"))
     });
@@ -286,7 +319,7 @@ async fn a_failure_shows_its_cause_and_no_secret() {
     let log = repository.log("push").failed().log;
     assert!(log.contains("A later step prints ***, ***."), "{log}");
     assert!(log.contains("hint: "), "{log}");
-    for secret in [PASSWORD, ENCODED, &hostile, stranger.lines().last().unwrap()] {
+    for secret in [PASSWORD, ENCODED, &wrong, &hostile, stranger.lines().last().unwrap()] {
         assert!(!log.contains(secret), "{secret}\n{log}");
     }
     server.cluster.stop().await.unwrap();
@@ -337,14 +370,14 @@ async fn a_cancelled_step_cleans_up() {
     let left = Command::new("find").arg(store.path().join("backups")).args(["-type", "f"]).output().unwrap();
     let left = String::from_utf8(left.stdout).unwrap();
     assert!(!left.contains(".dump") && !left.contains(".part") && !left.contains("manifest"), "{left}");
+    drop(client);
+    connection.await.unwrap().unwrap();
     let others = "SELECT count(*) FROM pg_stat_activity WHERE usename = 'ada'";
     let begun = Instant::now();
     while server.sql("postgres", others).await != "0" {
         assert!(begun.elapsed() < Duration::from_secs(10), "a session is left");
         tokio::time::sleep(Duration::from_millis(50)).await;
     }
-    drop(client);
-    connection.await.unwrap().unwrap();
     server.cluster.stop().await.unwrap();
 }
 
@@ -371,7 +404,11 @@ async fn a_step_of_ones_own_gets_pure_json() {
     // The process id of another: a hook below the action.
     let done = run(&["backup", "--format", "json", "--store", &to], "1").ended(0);
     let manifest: Value = serde_json::from_str(&done.stdout).unwrap();
-    assert!(done.stderr.contains("\n::warning title=backstop::the backup is not encrypted"), "{}", done.stderr);
+    assert!(
+        done.stderr.contains("\n::warning title=backstop::the backup is not encrypted"),
+        "{}",
+        done.stderr
+    );
     let outputs = std::fs::read_to_string(file("output")).unwrap();
     assert!(outputs.contains(&format!("\n{}\n", manifest["id"].as_str().unwrap())), "{outputs}");
     assert!(std::fs::read_to_string(file("summary")).unwrap().contains(" is complete\n"));
@@ -392,7 +429,9 @@ async fn a_step_of_ones_own_gets_pure_json() {
     let untold = run(&["backup", "--store", &to], "").ended(2);
     assert!(untold.stderr.contains("for the job's next steps"), "{}", untold.stderr);
     assert!(untold.stderr.contains("hint: what was done stands: `backstop list` shows it"));
-    let listed = backstop(["list", "--database", "postgres", "--format", "json", "--store", &to]).run().ended(0);
-    assert_eq!(listed.stdout.matches("\"kind\"").count().max(listed.stdout.matches("\"artifact\"").count()), 2);
+    let listed =
+        backstop(["list", "--database", "postgres", "--format", "json", "--store", &to]).run().ended(0);
+    let listed: Value = serde_json::from_str(&listed.stdout).unwrap();
+    assert_eq!(listed["backups"].as_array().unwrap().len(), 2);
     server.cluster.stop().await.unwrap();
 }

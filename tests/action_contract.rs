@@ -100,7 +100,10 @@ fn every_input_reaches_the_script() {
             assert_eq!(text(step, name), value);
             continue;
         }
-        assert!(script.contains(&format!("\"${}\"", variable(name))) || name == "backup", "{name} is not used");
+        assert!(
+            script.contains(&format!("\"${}\"", variable(name))) || name == "backup",
+            "{name} is not used"
+        );
         assert!(script.contains(&variable(name)));
         expected.push((variable(name), value));
     }
@@ -204,5 +207,7 @@ fn without_a_binary_it_is_built_from_the_action() {
     write("src/main.rs", "fn main() { broken }\n");
     let (status, said, written) = install(&path, small.path(), None);
     assert_eq!((status, written.as_str()), (Some(2), ""));
-    assert!(said.ends_with("::error title=backstop::cannot build backstop from its sources; the log above says why\n"));
+    assert!(said.ends_with(
+        "::error title=backstop::cannot build backstop from its sources; the log above says why\n"
+    ));
 }

@@ -53,7 +53,17 @@ impl Repository {
         for command in [
             &["init", "--quiet"][..],
             &["remote", "add", "origin", "https://github.com/example/shop"],
-            &["-c", "user.name=a", "-c", "user.email=a@example", "commit", "--quiet", "--allow-empty", "-m", "x"],
+            &[
+                "-c",
+                "user.name=a",
+                "-c",
+                "user.email=a@example",
+                "commit",
+                "--quiet",
+                "--allow-empty",
+                "-m",
+                "x",
+            ],
         ] {
             let mut git = Command::new("git");
             git.args(command).current_dir(repository.root.path()).env("HOME", repository.home.path());
@@ -113,7 +123,14 @@ impl Repository {
 
     fn act(&self, event: &str, flags: &[&str]) -> Run {
         let output = Command::new(tools::tool("act"))
-            .args([event, "--action-offline-mode", "--workflows", ".github/workflows"])
+            .args([
+                event,
+                "--action-offline-mode",
+                "--concurrent-jobs",
+                "1",
+                "--workflows",
+                ".github/workflows",
+            ])
             .args(["--platform", "ubuntu-latest=-self-hosted", "--platform", "ubuntu-24.04=-self-hosted"])
             .args(flags)
             .args(&self.arguments)
