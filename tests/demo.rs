@@ -11,7 +11,6 @@ use nix::sys::signal::{Signal, kill};
 use nix::unistd::Pid;
 use serde_json::Value;
 
-use crate::support::cluster::Server;
 use crate::support::command::{Backstop, backstop};
 use crate::support::tools;
 
@@ -108,14 +107,26 @@ fn as_json_it_tells_what_it_ran_and_what_came_of_it() {
     assert_eq!(left, BTreeSet::from([folder]));
 }
 
-/// Interrupt it when it prints a line, as `kill -INT` would: only it gets the signal.
+/// Who gets the signal.
+#[derive(PartialEq)]
+enum To {
+    /// The demo alone, as `kill -INT` sends it.
+    It,
+    /// Its whole process group, as a terminal's Ctrl-C does.
+    Group,
+}
+
+/// Interrupt it when it prints a line.
 #[track_caller]
-fn interrupted_at(line: &str) {
+fn interrupted_at(line: &str, to: &To) {
+    use std::os::unix::process::CommandExt;
     let (mut run, place) = demo(&[]);
+    run.command.process_group(0);
     let mut child = run.command.stdout(Stdio::piped()).stderr(Stdio::piped()).spawn().unwrap();
     let mut lines = BufReader::new(child.stdout.take().unwrap()).lines().map(Result::unwrap);
     assert!(lines.any(|said| said.contains(line)), "'{line}' was never said");
-    kill(Pid::from_raw(child.id().try_into().unwrap()), Signal::SIGINT).unwrap();
+    let pid: i32 = child.id().try_into().unwrap();
+    kill(Pid::from_raw(if *to == To::Group { -pid } else { pid }), Signal::SIGINT).unwrap();
     let rest: Vec<_> = lines.collect();
     let ended = child.wait_with_output().unwrap();
     assert_eq!(ended.status.code(), Some(2), "{rest:?}");
@@ -129,17 +140,17 @@ fn interrupted_at(line: &str) {
 
 #[test]
 fn a_ctrl_c_while_the_server_starts_leaves_nothing() {
-    interrupted_at("1. A database");
+    interrupted_at("1. A database", &To::Group);
 }
 
 #[test]
 fn a_ctrl_c_in_a_trial_restore_leaves_nothing() {
-    interrupted_at("backstop verify");
+    interrupted_at("backstop verify", &To::It);
 }
 
 #[test]
 fn a_ctrl_c_in_the_restore_leaves_nothing() {
-    interrupted_at("taking a safety backup first");
+    interrupted_at("taking a safety backup first", &To::Group);
 }
 
 #[test]
@@ -170,22 +181,4 @@ fn a_command_that_fails_ends_it_unproven_and_is_told() {
         "error: 'backstop verify --level restored --identity key.txt' ended with exit status: 1\n  FAILED ";
     assert!(said.stderr.starts_with(told), "{}", said.stderr);
     nothing_is_left(place.path());
-}
-
-/// The last lines of the demo, in a shell, against a server that stays.
-#[tokio::test]
-async fn the_commands_for_ones_own_database_work_as_printed() {
-    let server = Server::start(15).await;
-    server.create_shop("shop", 0.05).await;
-    let url = format!("postgresql://postgres@/shop?host={}", server.cluster.socket_dir().display());
-    let mut lines = backstop::demo::YOURS.lines();
-    assert!(lines.next().unwrap().starts_with("export DATABASE_URL='postgresql://USER:PASSWORD@"));
-    let script = lines.collect::<Vec<_>>().join("\n");
-
-    let run = backstop(["--version"]).env("DATABASE_URL", &url);
-    let said = run.shell(&format!("set -e\n{script}\n"));
-    assert_eq!(said.status, Some(0), "{}\n{}", said.stdout, said.stderr);
-    let restored =
-        server.sql("postgres", "SELECT datname FROM pg_database WHERE datname LIKE 'shop_restored_%'").await;
-    assert_eq!(server.sql(&restored, "SELECT count(*) FROM order_items").await, "4500");
 }

@@ -192,6 +192,20 @@ fn the_directions_between_the_rooms_are_those_of_the_code() {
     assert_eq!(show(&written), show(&code));
 }
 
+/// What the demo ends with is a part of what the next test runs.
+#[test]
+fn the_demo_ends_with_the_readmes_commands() {
+    let readme = read("README.md");
+    let commands = |text: &str| {
+        text.lines().map(|line| line.split(" #").next().unwrap().trim().to_owned()).collect::<Vec<_>>()
+    };
+    let printed = commands(blocks(section(&readme, "First backup"), "sh")[0]);
+    let mut rest = printed.iter();
+    for command in commands(backstop::demo::YOURS) {
+        assert!(rest.any(|line| *line == command), "{command}\nis not, or not there, in\n{printed:#?}");
+    }
+}
+
 /// First backup, disaster, and the way back with PostgreSQL's own programs on
 /// another server: every command of the README, as it is printed.
 #[tokio::test]

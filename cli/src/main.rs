@@ -28,7 +28,7 @@ fn execute(cli: Cli) -> ExitCode {
     };
     let status = runtime.block_on(async {
         let stop = CancellationToken::new();
-        tokio::spawn(cancel_on_signal(stop.clone()));
+        cancel_on_signal(stop.clone());
         commands::run(cli, stop).await
     });
     // A thread that waits for a slow peer must not keep us.
@@ -64,16 +64,19 @@ fn tell_job(message: &str) {
     }
 }
 
-/// The first signal asks everything to stop and clean up; a second one does not wait.
-async fn cancel_on_signal(stop: CancellationToken) {
+/// The first signal asks everything to stop and clean up; a second one does not
+/// wait. Signals are caught once this returns, before there is anything to clean up.
+fn cancel_on_signal(stop: CancellationToken) {
     use tokio::signal::unix::{SignalKind, signal};
     let (Ok(mut interrupt), Ok(mut terminate)) =
         (signal(SignalKind::interrupt()), signal(SignalKind::terminate()))
     else {
         return;
     };
-    tokio::select! { _ = interrupt.recv() => {}, _ = terminate.recv() => {} }
-    stop.cancel();
-    tokio::select! { _ = interrupt.recv() => {}, _ = terminate.recv() => {} }
-    std::process::exit(130);
+    tokio::spawn(async move {
+        tokio::select! { _ = interrupt.recv() => {}, _ = terminate.recv() => {} }
+        stop.cancel();
+        tokio::select! { _ = interrupt.recv() => {}, _ = terminate.recv() => {} }
+        std::process::exit(130);
+    });
 }
