@@ -3,7 +3,7 @@
 
 use std::ffi::OsString;
 use std::os::unix::fs::PermissionsExt;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::process::Command;
 
 use tempfile::TempDir;
@@ -50,6 +50,11 @@ impl Keys {
 
     fn file(&self, name: &str) -> PathBuf {
         self.folder.path().join(name)
+    }
+
+    /// Where gpg finds the private key.
+    pub fn gnupg_home(&self) -> &Path {
+        self.folder.path()
     }
 
     fn gpg(&self) -> Command {
