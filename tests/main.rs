@@ -28,6 +28,7 @@ mod many_tables;
 mod matrix;
 mod pooler;
 mod proven;
+mod random_schemas;
 mod readme;
 mod restore;
 mod restore_foreign;

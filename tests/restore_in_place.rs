@@ -28,7 +28,7 @@ async fn a_swap_with_connected_clients_and_the_way_back() {
         asked.stderr
     );
     assert!(
-        asked.stderr.contains("3 tables, about ") && asked.stderr.contains("other sessions"),
+        asked.stderr.contains("3 tables, about ") && asked.stderr.contains("other session"),
         "{}",
         asked.stderr
     );
@@ -47,6 +47,9 @@ async fn a_swap_with_connected_clients_and_the_way_back() {
     let listed = shop.run(&["show", safety, "--format", "json"]).run().ended(0);
     assert!(listed.stdout.contains("\"tier\": \"safety\""), "{}", listed.stdout);
     shop.run(&["restore", safety, "--new-db", "check"]).run().ended(0);
+    // It is the newest, but it holds the damage: who says `latest` does not mean it.
+    let latest = shop.run(&["show", "latest", "--format", "json"]).run().ended(0);
+    assert!(latest.stdout.contains(&id), "{}", latest.stdout);
     assert_eq!(shop.server.sql("check", bad).await, "0|1|");
 
     let refused = shop.run(&["restore", "--undo", "check", "--yes"]).run().ended(2);
@@ -193,7 +196,11 @@ async fn one_table_of_a_living_database_gets_its_rows_back() {
         "{}",
         done.stdout
     );
-    assert!(done.stdout.contains("1,800 in 1 tables") && done.stdout.contains("safety"), "{}", done.stdout);
+    assert!(
+        done.stdout.contains("1,800 rows in 1 table") && done.stdout.contains("safety"),
+        "{}",
+        done.stdout
+    );
 
     // Rows that others have come to refer to: the keys would not hold.
     shop.server
@@ -247,7 +254,7 @@ async fn a_dropped_table_comes_back_beside_the_living_ones() {
         .await;
     assert_eq!(part(&now, &["items"]), part(&good, &["items"]));
     assert!(now.contains("indexes|2|"), "{now}");
-    assert!(done.stdout.contains("1,800 in 1 tables"), "{}", done.stdout);
+    assert!(done.stdout.contains("1,800 rows in 1 table"), "{}", done.stdout);
     for said in [
         "public.order_items comes back",
         "view public.order_totals was gone with it",

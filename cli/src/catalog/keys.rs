@@ -7,6 +7,9 @@ use backstop_policy::manifest::Encryption;
 use jiff::Timestamp;
 use rand::Rng;
 
+/// The tier of the backups that are taken before something is overwritten.
+pub const SAFETY: &str = "safety";
+
 /// A new backup's id: its time to the second, and 24 random bits so that two
 /// backups of one second do not meet. Sorts by time.
 pub fn new_id(now: Timestamp) -> String {

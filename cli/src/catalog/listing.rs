@@ -103,18 +103,25 @@ impl Catalog {
     }
 
     /// One backup by id, by a unique beginning of one, or `latest`; a tier may
-    /// be named after a slash (`latest/weekly`).
+    /// be named after a slash (`latest/weekly`). What a restore put into
+    /// [`keys::SAFETY`] holds the state that it was to mend, so that `latest`
+    /// passes over it unless that tier is named.
     pub async fn find(&self, selector: &str) -> Result<Backup, Error> {
         let mut listing = self.list().await?;
         let (id, tier) = match selector.split_once('/') {
             Some((id, tier)) => (id, Some(tier)),
             None => (selector, None),
         };
-        let in_tier = |backup: &Backup| tier.is_none_or(|tier| backup.manifest.tier == tier);
+        let in_tier = |its: &str| match tier {
+            Some(tier) => its == tier,
+            None => id != "latest" || its != keys::SAFETY,
+        };
         let mut fitting: Vec<Backup> = listing
             .backups
             .into_iter()
-            .filter(|backup| in_tier(backup) && (id == "latest" || backup.manifest.id.starts_with(id)))
+            .filter(|backup| {
+                in_tier(&backup.manifest.tier) && (id == "latest" || backup.manifest.id.starts_with(id))
+            })
             .collect();
         let ids = fitting.iter().map(|backup| &backup.manifest.id).collect::<std::collections::BTreeSet<_>>();
         if id != "latest" && ids.len() > 1 {
@@ -124,8 +131,8 @@ impl Catalog {
         if fitting.is_empty() {
             // A damaged manifest of that very backup explains more than "not there".
             let of_it = |broken: &Damaged| match keys::record(&self.database, &broken.key) {
-                Some(Record::Manifest { id: its, tier: in_tier }) => {
-                    (id == "latest" || its.starts_with(id)) && tier.is_none_or(|tier| tier == in_tier)
+                Some(Record::Manifest { id: its, tier: of }) => {
+                    (id == "latest" || its.starts_with(id)) && in_tier(of)
                 }
                 _ => false,
             };
@@ -143,9 +150,7 @@ impl Catalog {
         if id == "latest" {
             // Whoever asks for the newest must hear of a newer one that cannot be read.
             listing.damaged.retain(|broken| match keys::record(&self.database, &broken.key) {
-                Some(Record::Manifest { id, tier: in_tier }) => {
-                    id > found.manifest.id.as_str() && tier.is_none_or(|tier| tier == in_tier)
-                }
+                Some(Record::Manifest { id, tier: of }) => id > found.manifest.id.as_str() && in_tier(of),
                 _ => false,
             });
             found.passed_over = listing.damaged;

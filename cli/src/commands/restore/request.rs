@@ -9,7 +9,7 @@ use jiff::Timestamp;
 use super::Args;
 use crate::archive::{Choice, Halves, Selection};
 use crate::backup::Job;
-use crate::catalog::Catalog;
+use crate::catalog::{Catalog, keys};
 use crate::commands::{Context, options};
 use crate::pipeline::Keys;
 use crate::postgres::target::Target;
@@ -95,7 +95,7 @@ async fn safety_job(
     Ok(Job {
         database: name.to_owned(),
         target: target.clone(),
-        tier: "safety".to_owned(),
+        tier: keys::SAFETY.to_owned(),
         content: manifest::Content::Full,
         filters: Filters::default(),
         globals: true,
