@@ -22,6 +22,7 @@ mod faults_local;
 mod faults_running;
 mod faults_store;
 mod faults_verify;
+mod golden_stores;
 mod help;
 mod many_tables;
 mod matrix;

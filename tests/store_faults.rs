@@ -182,6 +182,28 @@ async fn a_body_that_stays_short_is_an_error() {
 }
 
 #[tokio::test]
+async fn a_body_that_ends_early_and_in_order_is_not_whole() {
+    let scene = Scene::seaweed("early-end").await;
+    let length = 1_000_000;
+    scene.put("x", length).await.unwrap();
+    // Once: the rest is asked for.
+    scene.proxy.when("GET", "/x", Fault::EndAnswerEarly, Some(1));
+    assert!(read(scene.store.as_ref(), "x").await == noise(length));
+    assert_eq!(scene.proxy.count("GET", "/x"), 2);
+    // Ever again: half, three quarters, and so on, but never all.
+    scene.proxy.when("GET", "/x", Fault::EndAnswerEarly, None);
+    let mut body = scene.store.get("x").await.unwrap();
+    let error = loop {
+        match body.next().await {
+            Ok(Some(_)) => {}
+            Ok(None) => panic!("a short body passed for a whole one"),
+            Err(cause) => break Error::from_stream(cause, scene.store.url()),
+        }
+    };
+    assert!(matches!(error, Error::Short { expected: 1_000_000, .. }), "{error:?}");
+}
+
+#[tokio::test]
 async fn an_object_that_changes_while_it_is_read_is_not_mixed() {
     let scene = Scene::seaweed("changes").await;
     scene.put("x", 2 * PART).await.unwrap();

@@ -103,8 +103,12 @@ pub fn whole(backup: &Backup, store: &str, now: Timestamp) -> String {
 pub fn verification(check: &Verification) -> String {
     let reached = check.reached.map_or("nothing", Level::as_str);
     let partial = if check.partial.is_empty() { "" } else { ", partial" };
-    let verdict = if check.passed { "passed" } else { "FAILED" };
-    let mut text = format!("{verdict}: {reached}{partial}, {} in {}", check.at, seconds(check.seconds));
+    let verdict = if check.passed {
+        format!("passed: {reached}{partial}")
+    } else {
+        format!("FAILED: asked for {}, reached {reached}", check.asked)
+    };
+    let mut text = format!("{verdict}, {} in {}", check.at, seconds(check.seconds));
     if let (Some(restore), Some(server)) = (check.restore_seconds, &check.trial_server) {
         text += &format!(" (restore {} on PostgreSQL {server})", seconds(restore));
     }

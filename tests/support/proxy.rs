@@ -19,6 +19,9 @@ pub enum Fault {
     Delay(Duration),
     /// Pass this many bytes of the answer's body on, then drop the connection.
     CutAnswer(usize),
+    /// Pass half of the answer's body on, and end it as if it were all: the length is
+    /// told as before, but the body comes in chunks.
+    EndAnswerEarly,
     /// Take half of the request, then drop the connection.
     DropRequest,
     /// Answer 200 to an upload and throw its bytes away.
@@ -190,6 +193,14 @@ async fn serve(client: TcpStream, upstream: &str, state: &Mutex<State>) -> io::R
     let mut answer = Head::read(&mut server).await?;
     if let Some(Fault::LoseAnswer(status, code)) = fault {
         return refuse(&mut client, &method, status, code).await;
+    }
+    if let Some(Fault::EndAnswerEarly) = fault {
+        let half = answer.length / 2;
+        answer.lines.push("Transfer-Encoding: chunked".to_owned());
+        client.write_all(format!("{}{half:x}\r\n", answer.text()).as_bytes()).await?;
+        tokio::io::copy(&mut server.take(half as u64), &mut client).await?;
+        client.write_all(b"\r\n0\r\n\r\n").await?;
+        return client.shutdown().await;
     }
     client.write_all(answer.text().as_bytes()).await?;
     match fault {

@@ -152,3 +152,41 @@ impl Download {
         Error::Changed { store: self.store.url.clone(), key: self.key.clone() }
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use aws_sdk_s3::config::{Credentials, SharedCredentialsProvider};
+    use tokio::io::{AsyncReadExt, AsyncWriteExt};
+
+    use super::*;
+    use crate::store::Location;
+
+    /// The SDK of today finds out a body that ends early itself; should it ever take
+    /// one for whole, this does not.
+    #[tokio::test]
+    async fn a_body_that_ends_early_is_never_whole() {
+        let listener = tokio::net::TcpListener::bind("127.0.0.1:0").await.unwrap();
+        let endpoint = format!("http://{}", listener.local_addr().unwrap());
+        tokio::spawn(async move {
+            // The object is gone when the rest of it is asked for.
+            let (mut client, _) = listener.accept().await.unwrap();
+            assert!(client.read(&mut [0; 8192]).await.unwrap() > 0);
+            let gone = "HTTP/1.1 404 Not Found\r\nContent-Length: 0\r\nConnection: close\r\n\r\n";
+            client.write_all(gone.as_bytes()).await.unwrap();
+        });
+        let location = Location {
+            url: "s3://bucket".to_owned(),
+            endpoint: Some(endpoint),
+            region: Some("us-east-1".to_owned()),
+            ..Location::default()
+        };
+        let credentials = SharedCredentialsProvider::new(Credentials::new("a", "b", None, None, "test"));
+        let store = S3::open(&location, "bucket".to_owned(), String::new(), Some(credentials)).await.unwrap();
+        let mut download =
+            Download { store, key: "x".to_owned(), full: "x".to_owned(), expected: 10, etag: None, found: 0 };
+        let (sender, _stream) = stream::channel();
+        let error = download.run(Body::from_static(b"12345"), &sender).await.unwrap_err();
+        assert!(matches!(Error::from_stream(error, "s3://bucket"), Error::Changed { .. }));
+        assert_eq!(download.found, 5);
+    }
+}
