@@ -11,6 +11,7 @@ mod client_tools;
 mod concurrency;
 mod configuration;
 mod connect;
+mod damage;
 mod demo;
 mod faults_database;
 mod faults_dump;

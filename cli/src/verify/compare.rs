@@ -75,12 +75,14 @@ pub async fn compare(
                 compared.partial.push(format!("sequence {name} (its name is no UTF-8, so it was not read)"));
             }
             None => compared.failures.push(format!("sequence {name} is missing")),
-            Some((last_value, is_called))
-                if (last_value, is_called) != (sequence.last_value, sequence.is_called) =>
-            {
+            Some(there) if there != (sequence.last_value, sequence.is_called) => {
+                let stands = |(value, called): (i64, bool)| {
+                    format!("{value}{}", if called { "" } else { ", which it has yet to give out" })
+                };
                 compared.failures.push(format!(
-                    "sequence {name} stands at {last_value}, but at {} in the archive",
-                    sequence.last_value
+                    "sequence {name} stands at {}; in the archive it stands at {}",
+                    stands(there),
+                    stands((sequence.last_value, sequence.is_called))
                 ));
             }
             Some(_) => {}
