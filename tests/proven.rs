@@ -8,7 +8,7 @@ use backstop_policy::manifest::Manifest;
 use crate::support::cluster::Server;
 use crate::support::scene::{Scene, shared, shared_18};
 
-async fn proven(scene: &Scene<'_>, arguments: &[&str]) -> String {
+fn proven(scene: &Scene<'_>, arguments: &[&str]) -> String {
     scene.backup(arguments).run().ended(0);
     let outcome = scene.verify(&["--level", "restored"]).run().ended(0);
     assert!(outcome.stdout.contains("restored"), "{}", outcome.stdout);
@@ -69,10 +69,10 @@ x"
         let database = backstop_policy::identifier::quote(name);
         let owner = "\"ro\"\"le 'n' \\\\ ü\"";
         server.sql("postgres", &format!("ALTER DATABASE {database} OWNER TO {owner}")).await;
-        proven(&scene, &[]).await;
+        proven(&scene, &[]);
         let schema = "sche.ma \"q\" \\ 'x'\n-- é";
         // The same by a pattern that names the schema.
-        proven(&scene, &["--schema", &format!("\"{}\"", schema.replace('"', "\"\""))]).await;
+        proven(&scene, &["--schema", &format!("\"{}\"", schema.replace('"', "\"\""))]);
     }
 }
 
@@ -98,8 +98,8 @@ pub async fn objects<'a>(server: &'a Server, name: &str) -> Scene<'a> {
 async fn every_kind_of_object() {
     for server in [shared().await, shared_18().await] {
         let scene = objects(server, "objects").await;
-        proven(&scene, &[]).await;
-        proven(&scene, &["--content", "schema"]).await;
+        proven(&scene, &[]);
+        proven(&scene, &["--content", "schema"]);
         // On the server itself too, where the roles are there and a subscription
         // would hold the trial's database.
         let cluster = &server.cluster;
@@ -118,7 +118,7 @@ async fn a_failed_index() {
     let session = scene.session().await;
     session.batch_execute("CREATE UNIQUE INDEX CONCURRENTLY bad ON t (id)").await.unwrap_err();
     drop(session);
-    proven(&scene, &[]).await;
+    proven(&scene, &[]);
 }
 
 /// Bytes that mean something else in UTF-8, or nothing: in rows, in names, in
@@ -146,7 +146,7 @@ async fn databases_that_are_not_utf8() {
         let create = format!("CREATE DATABASE other TEMPLATE template0 ENCODING '{encoding}'");
         server.sql("postgres", &format!("{create} LC_COLLATE 'C' LC_CTYPE 'C'")).await;
         server.sql("other", statements).await;
-        proven(&Scene::of(&server, "other"), &[]).await;
+        proven(&Scene::of(&server, "other"), &[]);
     }
 }
 

@@ -36,10 +36,11 @@ pub fn interfere(folder: &Path, major: u32, moment: Moment, sql: &str) -> PathBu
     let dump = match moment {
         Moment::BeforeItsLocks => format!("{others} || exit 99\nexec {real}/pg_dump \"$@\""),
         Moment::AfterItsLocks => format!("{real}/pg_dump \"$@\" || exit\n{others}"),
-        // More than a pipe holds is still to come: it cannot end meanwhile.
-        Moment::WhileItDumps => {
-            format!("{real}/pg_dump \"$@\" | {{ sleep 0.5; {others} 2>/dev/null & sleep 0.5; exec cat; }}")
-        }
+        // It has more to write than a pipe holds, so it cannot end meanwhile.
+        Moment::WhileItDumps => format!(
+            "{real}/pg_dump \"$@\" | {{ sleep 0.5; {others} 2>/dev/null & sleep 0.2\n\
+             dd bs=64k count=1 iflag=fullblock 2>/dev/null; sleep 1; exec cat; }}"
+        ),
     };
     let script = format!(
         "#!/bin/sh\ncase \" $* \" in *' --snapshot='*) ;; *) exec {real}/pg_dump \"$@\" ;; esac\n{dump}\n"

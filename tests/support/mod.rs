@@ -15,3 +15,4 @@ pub mod sealing;
 pub mod server;
 pub mod tls_server;
 pub mod tools;
+pub mod zoo;

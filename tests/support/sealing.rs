@@ -2,13 +2,11 @@
 //! Keys are made by the stock tools, and these open what we have sealed.
 
 use std::ffi::OsString;
-use std::os::unix::fs::PermissionsExt;
-use std::path::PathBuf;
+use std::path::Path;
 use std::process::Command;
 
-use tempfile::TempDir;
-
 use super::equality::output;
+use super::keys::{Age, Gpg};
 use super::tools::tool;
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -24,47 +22,26 @@ impl Sealing {
 
 /// A pair of keys of each kind.
 pub struct Keys {
-    /// GnuPG's home, and the key files beside it.
-    folder: TempDir,
-    age_recipient: String,
+    age: Age,
+    gpg: Gpg,
 }
 
 impl Keys {
     pub fn new() -> Self {
-        // The agent's socket wants a short path.
-        let folder = tempfile::Builder::new().prefix("keys").tempdir_in("/tmp").unwrap();
-        std::fs::set_permissions(folder.path(), std::fs::Permissions::from_mode(0o700)).unwrap();
-        let identity = folder.path().join("age.txt");
-        output(Command::new(tool("age-keygen")).arg("-o").arg(&identity), b"");
-        let recipient = output(Command::new(tool("age-keygen")).arg("-y").arg(&identity), b"");
-        let keys = Self { folder, age_recipient: String::from_utf8(recipient).unwrap().trim().to_owned() };
-        let name = "backups@example.com";
-        let make = ["--passphrase", "", "--quick-generate-key", name, "future-default", "default", "never"];
-        output(keys.gpg().args(make), b"");
-        for (file, export) in [("public.asc", "--export"), ("private.asc", "--export-secret-keys")] {
-            let key = output(keys.gpg().args(["--armor", export, name]), b"");
-            std::fs::write(keys.file(file), key).unwrap();
-        }
-        keys
+        Self { age: Age::new(), gpg: Gpg::new() }
     }
 
-    fn file(&self, name: &str) -> PathBuf {
-        self.folder.path().join(name)
-    }
-
-    fn gpg(&self) -> Command {
-        let mut command = Command::new(tool("gpg"));
-        command.args(["--batch", "--quiet", "--no-tty", "--pinentry-mode", "loopback"]);
-        command.env("GNUPGHOME", self.folder.path());
-        command
+    /// Where gpg finds the private key.
+    pub fn gnupg_home(&self) -> &Path {
+        self.gpg.home()
     }
 
     /// What `backstop backup` is told.
     pub fn recipient(&self, sealing: Sealing) -> Vec<OsString> {
         match sealing {
             Sealing::Unencrypted => vec![],
-            Sealing::Age => vec!["--recipient".into(), self.age_recipient.clone().into()],
-            Sealing::Openpgp => vec!["--recipient".into(), self.file("public.asc").into()],
+            Sealing::Age => vec!["--recipient".into(), self.age.recipient.clone().into()],
+            Sealing::Openpgp => vec!["--recipient".into(), self.gpg.certificate().into()],
         }
     }
 
@@ -72,8 +49,8 @@ impl Keys {
     pub fn identity(&self, sealing: Sealing) -> Vec<OsString> {
         match sealing {
             Sealing::Unencrypted => vec![],
-            Sealing::Age => vec!["--identity".into(), self.file("age.txt").into()],
-            Sealing::Openpgp => vec!["--identity".into(), self.file("private.asc").into()],
+            Sealing::Age => vec!["--identity".into(), self.age.identity().into()],
+            Sealing::Openpgp => vec!["--identity".into(), self.gpg.secret_key().into()],
         }
     }
 
@@ -82,15 +59,9 @@ impl Keys {
         match sealing {
             Sealing::Unencrypted => stored,
             Sealing::Age => {
-                output(Command::new(tool("age")).args(["-d", "-i"]).arg(self.file("age.txt")), &stored)
+                output(Command::new(tool("age")).args(["-d", "-i"]).arg(self.age.identity()), &stored)
             }
-            Sealing::Openpgp => output(self.gpg().arg("--decrypt"), &stored),
+            Sealing::Openpgp => output(self.gpg.command().arg("--decrypt"), &stored),
         }
-    }
-}
-
-impl Drop for Keys {
-    fn drop(&mut self) {
-        let _ = Command::new("gpgconf").args(["--kill", "all"]).env("GNUPGHOME", self.folder.path()).status();
     }
 }

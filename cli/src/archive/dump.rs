@@ -17,6 +17,7 @@ use tokio_util::sync::CancellationToken;
 
 use super::{Contents, Error, Toc, inspect};
 
+use crate::postgres::snapshot::Table;
 use crate::postgres::target::Target;
 use crate::postgres::tools::ClientTools;
 use crate::stream::{self, Source};
@@ -46,17 +47,18 @@ pub struct Dump {
     messages: Option<JoinHandle<String>>,
     copy: Option<stream::Writer>,
     inspector: Option<JoinHandle<Result<Contents, Error>>>,
+    /// Whether the table of contents is complete.
+    announced: Arc<AtomicBool>,
     running: Arc<AtomicBool>,
     stop: CancellationToken,
 }
 
 /// What goes on beside the stream while it is dumped.
 pub struct Watch {
-    /// The table of contents, as soon as it is there: `pg_dump` has locked every
-    /// table by then. Closed without one when the dump fails before.
-    pub toc: oneshot::Receiver<Toc>,
-    /// Whether `pg_dump` still holds its locks.
-    pub running: Arc<AtomicBool>,
+    /// The tables whose rows follow, as soon as the table of contents is there:
+    /// `pg_dump` has locked every table by then. Closed without when the dump
+    /// fails before.
+    pub tables: oneshot::Receiver<Vec<Table>>,
 }
 
 /// A dump that ended well.
@@ -100,11 +102,14 @@ pub fn dump(request: &Request<'_>, stop: &CancellationToken) -> Result<(Dump, Wa
     };
 
     let (sender, copy) = stream::channel();
-    let (announce, toc) = oneshot::channel();
+    let (announce, tables) = oneshot::channel();
+    let announced = Arc::new(AtomicBool::new(false));
+    let seen = announced.clone();
     let inspector = std::thread::spawn(move || {
         inspect(copy.into_reader(), |toc| {
+            seen.store(true, Ordering::SeqCst);
             // Nobody listens where there is no proof to make.
-            let _ = announce.send(toc.clone());
+            let _ = announce.send(tables_with_rows(toc));
         })
     });
     let messages = std::thread::spawn(move || read_messages(stderr));
@@ -114,13 +119,24 @@ pub fn dump(request: &Request<'_>, stop: &CancellationToken) -> Result<(Dump, Wa
         messages: Some(messages),
         copy: Some(sender.into_writer()),
         inspector: Some(inspector),
-        running: running.clone(),
+        announced,
+        running,
         stop: stop.child_token(),
         path: command.get_program().to_string_lossy().into_owned(),
         program: Program(Arc::new(Mutex::new(child))),
     };
     dump.end_when_stopped();
-    Ok((dump, Watch { toc, running }))
+    Ok((dump, Watch { tables }))
+}
+
+/// Not the whole table of contents, which is tens of megabytes where there are
+/// thousands of tables.
+fn tables_with_rows(toc: &Toc) -> Vec<Table> {
+    toc.entries
+        .iter()
+        .filter(|entry| entry.desc == "TABLE DATA")
+        .map(|entry| Table { oid: entry.oid, schema: entry.namespace.clone(), name: entry.tag.clone() })
+        .collect()
 }
 
 /// The process, shared with who may have to end it. A pid is a number that the
@@ -197,9 +213,13 @@ impl Read for Dump {
         if length == 0 {
             self.running.store(false, Ordering::SeqCst);
         }
-        if let Some(copy) = &mut self.copy
-            && copy.write_all(&buffer[..length]).is_err()
-        {
+        let announced = self.announced.load(Ordering::SeqCst);
+        let copied = self.copy.as_mut().map_or(Ok(()), |copy| {
+            copy.write_all(&buffer[..length])?;
+            // Whoever waits for the table of contents is to have it at once.
+            if announced { Ok(()) } else { copy.flush() }
+        });
+        if copied.is_err() {
             // The inspector gave up: its reason is told by `finish`, and there
             // is no use in dumping on.
             self.copy = None;

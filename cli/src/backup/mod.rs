@@ -19,7 +19,7 @@ use crate::postgres::globals;
 use crate::postgres::snapshot::Snapshot;
 use crate::postgres::target::Target;
 use crate::postgres::tools::{self, ClientTools};
-use crate::postgres::{self};
+use crate::postgres::{self, Session};
 use crate::store::{self, Store};
 use crate::ui::Ui;
 use crate::verify::contents;
@@ -56,6 +56,8 @@ pub enum Error {
     Store(#[from] store::Error),
     #[error(transparent)]
     Catalog(#[from] catalog::Error),
+    #[error("others changed '{database}' while its backup began: {}", some_of(changed))]
+    Disturbed { database: String, changed: Vec<String> },
     #[error("the dump of '{database}' is not complete: {}", failures.join("; "))]
     Incomplete { database: String, failures: Vec<String> },
     #[error("backup {id} is in '{first}', but could not be copied to '{store}'")]
@@ -68,6 +70,16 @@ pub enum Error {
     },
     #[error("no store to write to")]
     NoStore,
+}
+
+/// The first of many, and how many more there are.
+fn some_of(changed: &[String]) -> String {
+    const SHOWN: usize = 5;
+    let shown = changed.iter().take(SHOWN).map(String::as_str).collect::<Vec<_>>().join(", ");
+    match changed.len().saturating_sub(SHOWN) {
+        0 => shown,
+        more => format!("{shown} and {more} more"),
+    }
 }
 
 impl Error {
@@ -89,12 +101,14 @@ impl Advise for Error {
             Self::Postgres(error) => error.hint(),
             Self::Tools(error) => error.hint(),
             Self::Archive(error) => error.hint(),
-            Self::Pipeline(pipeline::Error::Interrupted) => Some(UNTOUCHED.into()),
+            Self::Incomplete { .. } | Self::Pipeline(pipeline::Error::Interrupted) => Some(UNTOUCHED.into()),
             Self::Pipeline(error) => error.hint(),
             Self::Store(error) => error.hint(),
             Self::Catalog(error) => error.hint(),
             Self::Copy { source, .. } => source.hint(),
-            Self::Incomplete { .. } => Some(UNTOUCHED.into()),
+            Self::Disturbed { .. } => {
+                Some("nothing was committed; run it again when no migration is under way".into())
+            }
             Self::NoStore => Some("name one with --store, or under `stores:` in backstop.yml".into()),
         }
     }
@@ -185,13 +199,15 @@ struct Prepared {
 }
 
 async fn prepare(job: &Job) -> Result<Prepared, Error> {
-    let snapshot = Snapshot::open(&job.target).await?;
+    let session = Session::connect(&job.target).await?;
+    // These may have to be downloaded; a snapshot does not wait for that.
+    let tools = ClientTools::for_server(session.server_version_num() / 10_000).await?;
+    let snapshot = Snapshot::begin(session).await?;
     // Of a part, pg_dump itself is the judge: only it knows what the patterns match.
     if job.filters.is_empty() && job.content != Content::Schema {
         snapshot.privileges().await?.refuse(|_| true, true)?;
     }
     let source = snapshot.source().await?;
-    let tools = ClientTools::for_server(snapshot.server_major()).await?;
     let expected = proof::before(&snapshot, job).await?;
     Ok(Prepared { snapshot, source, tools, expected })
 }
@@ -224,24 +240,41 @@ async fn store_streams(
         content: job.content,
         filters: &job.filters,
     };
-    let (dump, watch) = archive::dump(&request, stop)?;
+    let dumping = stop.child_token();
+    let (dump, watch) = archive::dump(&request, &dumping)?;
     // How long the dump will be cannot be known, but the last one was about as long.
     let before = catalog.newest(&job.tier).await.ok().flatten();
     let likely = before.filter(|last| last.content == job.content && last.filters == job.filters);
     let progress =
         ui.progress(&format!("backing up {}", job.database), likely.map(|last| last.artifact.plain.bytes));
     let (body, sealing) =
-        pipeline::seal(dump, job.encryption.clone(), stop.clone(), move |bytes| progress.add(bytes));
+        pipeline::seal(dump, job.encryption.clone(), dumping.clone(), move |bytes| progress.add(bytes));
     let key = keys::artifact(catalog.database(), &job.tier, id, &job.encryption.record());
-    let counting = unless(stop, proof::count(&snapshot, watch));
-    let (put, counted) = tokio::join!(catalog.store().put(&key, body), counting);
-    let (sealed, dumped) = settle(put, sealing).await?;
+    let asking = async {
+        let seen = unless(stop, proof::meanwhile(&snapshot, &expected, watch)).await;
+        if let Err(Error::Disturbed { .. }) = seen {
+            // It will never be a backup, however long it goes on.
+            dumping.cancel();
+        }
+        seen
+    };
+    let (put, seen) = tokio::join!(catalog.store().put(&key, body), asking);
+    let settled = settle(put, sealing).await;
+    if let Err(error @ Error::Disturbed { .. }) = seen {
+        return Err(error);
+    }
+    let (sealed, dumped) = settled?;
     for warning in &dumped.warnings {
         ui.warn(warning);
     }
 
     let mut failures = proof::missing(&expected, &dumped.contents, job);
-    let proof = proof::after(&snapshot, expected, counted?, &dumped.contents, &job.filters);
+    let seen = seen?;
+    let changed = proof::emptied(&seen, &dumped.contents);
+    if !changed.is_empty() {
+        return Err(Error::Disturbed { database: source.database, changed });
+    }
+    let proof = proof::after(&snapshot, expected, &seen, &dumped.contents, &job.filters);
     failures.extend(contents::check(
         &dumped.contents,
         &contents::Expected { content: job.content, proof: &proof, critical_tables: &job.critical_tables },

@@ -2,7 +2,6 @@
 //! dump, and never guessed: what could not be seen in it makes it "unproven".
 
 use std::collections::{BTreeMap, BTreeSet};
-use std::sync::atomic::Ordering;
 
 use backstop_policy::identifier;
 use backstop_policy::manifest::{Content, Counted, Filters, Fingerprint, Proof, SequenceProof, TableProof};
@@ -59,39 +58,51 @@ pub fn missing(before: &Before, contents: &Contents, job: &Job) -> Vec<String> {
     missing
 }
 
-/// Row counts by the server, while `pg_dump` holds its locks. A count that came
-/// later than that may have met a table that somebody has emptied since.
+/// What the server says while `pg_dump` is at work.
 #[derive(Default)]
-pub struct Counts {
-    /// By the table's oid; the flag says whether the lock was seamless.
-    counts: BTreeMap<u32, (TableProof, bool)>,
+pub struct Meanwhile {
+    /// Rows by the table's oid.
+    counts: BTreeMap<u32, u64>,
+    /// The partitioned table at the top of a partition.
+    roots: BTreeMap<u32, String>,
+    /// Truncated or rewritten since the snapshot.
+    rewritten: BTreeSet<u32>,
 }
 
-pub async fn count(snapshot: &Snapshot, watch: Watch) -> Result<Counts, Error> {
-    let mut counts = BTreeMap::new();
-    // No table of contents: the dump failed, and says why itself.
-    let (Some(_), Ok(toc)) = (snapshot.id(), watch.toc.await) else { return Ok(Counts { counts }) };
-    let tables: Vec<Table> = toc
-        .entries
-        .iter()
-        .filter(|entry| entry.desc == "TABLE DATA")
-        .map(|entry| Table { oid: entry.oid, schema: entry.namespace.clone(), name: entry.tag.clone() })
-        .collect();
+/// Ask beside a dump: first whether others changed something between the
+/// snapshot and the dump's locks, then for the row counts.
+pub async fn meanwhile(snapshot: &Snapshot, before: &Before, watch: Watch) -> Result<Meanwhile, Error> {
+    let mut seen = Meanwhile::default();
+    // No tables told: the dump failed, and says why itself.
+    let (Some(_), Ok(tables)) = (snapshot.id(), watch.tables.await) else { return Ok(seen) };
+    seen.rewritten = snapshot.rewritten(&tables).await?;
+    let changed = snapshot.changed_since(&before.fingerprint).await?;
+    if !changed.is_empty() {
+        return Err(Error::Disturbed { database: snapshot.target().database().to_owned(), changed });
+    }
+    seen.roots = snapshot.roots(&tables).await?;
     for batch in tables.chunks(200) {
-        for (table, proof) in batch.iter().zip(snapshot.count(batch).await?) {
-            if let Some(proof) = proof {
-                counts.insert(table.oid, (proof, watch.running.load(Ordering::SeqCst)));
-            }
+        for (table, rows) in batch.iter().zip(snapshot.count(batch).await?) {
+            seen.counts.extend(rows.map(|rows| (table.oid, rows)));
         }
     }
-    Ok(Counts { counts })
+    Ok(seen)
+}
+
+/// Tables that look empty in the dump and were truncated or rewritten since the
+/// snapshot, one line each: had they rows before `pg_dump` locked them? Nobody
+/// can say any more.
+pub fn emptied(seen: &Meanwhile, contents: &Contents) -> Vec<String> {
+    let doubtful =
+        contents.tables.iter().filter(|table| table.rows == Some(0) && seen.rewritten.contains(&table.oid));
+    doubtful.map(|table| format!("table {}.{}", table.schema, table.name)).collect()
 }
 
 /// Put together what the snapshot said and what the archive holds.
 pub fn after(
     snapshot: &Snapshot,
     before: Before,
-    counted: Counts,
+    seen: &Meanwhile,
     contents: &Contents,
     filters: &Filters,
 ) -> Proof {
@@ -100,22 +111,22 @@ pub fn after(
             reason: format!("the snapshot could not be shared with pg_dump: {reason}"),
         };
     }
-    let mut counts = counted.counts;
     let tables = contents
         .tables
         .iter()
-        .map(|table| match counts.remove(&table.oid) {
-            // Once the dump's locks are gone a table may be truncated or rewritten, and
-            // looks empty to every older snapshot. Anything else is a true count.
-            Some((proof, seamless)) if seamless || proof.rows > 0 || table.rows == Some(0) => proof,
-            // Emptied since, or not to be counted: the archive's own count stands.
-            other => TableProof {
+        .map(|table| {
+            let (rows, counted) = match seen.counts.get(&table.oid) {
+                Some(rows) => (*rows, Counted::Snapshot),
+                // It could not be counted: the archive's own count stands.
+                None => (table.rows.unwrap_or_default(), Counted::Archive),
+            };
+            TableProof {
                 schema: table.schema.clone(),
                 name: table.name.clone(),
-                root: other.and_then(|(proof, _)| proof.root),
-                rows: table.rows.unwrap_or_default(),
-                counted: Counted::Archive,
-            },
+                root: seen.roots.get(&table.oid).cloned(),
+                rows,
+                counted,
+            }
         })
         .collect();
     let fingerprint =

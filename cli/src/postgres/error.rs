@@ -146,6 +146,8 @@ pub enum Error {
     UnreadableLargeObjects { user: String, count: u64 },
     #[error("the server could not {action}: {message} (SQLSTATE {sqlstate})")]
     Query { action: String, message: String, sqlstate: String },
+    #[error("others dropped or replaced {what} while the catalogue was read: {said}")]
+    Dropped { what: String, said: String },
     #[error("{count} tables went away while they were dumped")]
     TableVanished { count: usize },
     #[error("roles and tablespaces cannot be dumped: {message}")]
@@ -179,6 +181,12 @@ impl Error {
             },
             None => Self::Broken { action, source },
         }
+    }
+
+    /// `kind` is one of the fingerprint's, e.g. `event_trigger`.
+    pub(super) fn dropped(kind: &str, said: String) -> Self {
+        let article = if kind.starts_with(['a', 'e', 'i', 'o', 'u']) { "an" } else { "a" };
+        Self::Dropped { what: format!("{article} {}", kind.replace('_', " ")), said }
     }
 
     /// Whether a table cannot be had now: a lock that was asked for without
@@ -242,6 +250,7 @@ impl Advise for Error {
             Self::BadPort => {
                 "if the password holds '/', '@', ':' or '%', percent-encode it (%2F, %40, %3A, %25)".to_owned()
             }
+            Self::Dropped { .. } => "nothing was committed; run it again when no migration is under way".to_owned(),
             Self::NoService { .. } => {
                 "add a section of that name to ~/.pg_service.conf, or set PGSERVICEFILE".to_owned()
             }

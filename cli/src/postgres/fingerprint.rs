@@ -12,6 +12,7 @@ use std::collections::BTreeMap;
 use backstop_policy::manifest::Fingerprint;
 use sha2::{Digest, Sha256};
 use tokio_postgres::Client;
+use tokio_postgres::error::SqlState;
 
 use super::Error;
 use super::snapshot::shown;
@@ -234,36 +235,72 @@ const KINDS: &[(&str, &str)] = &[
 pub async fn read(client: &Client, server_major: u32) -> Result<Fingerprint, Error> {
     let failed = |error| Error::asking("read the catalogue")(error);
     client.batch_execute("SAVEPOINT fingerprint").await.map_err(failed)?;
-    let found = kinds(client, server_major).await?;
-    client.batch_execute("ROLLBACK TO fingerprint; RELEASE fingerprint").await.map_err(failed)?;
-    Ok(found)
-}
-
-async fn kinds(client: &Client, server_major: u32) -> Result<Fingerprint, Error> {
     let mut kinds = BTreeMap::new();
     for (kind, query) in KINDS {
-        // Raw bytes, because names in an SQL_ASCII database need not be UTF-8.
-        let query = format!(
-            "SELECT convert_to(o.identity, e.name), convert_to(coalesce(o.definition, ''), e.name) \
-             FROM ({}) AS o(identity, definition), \
-             (SELECT CASE getdatabaseencoding() WHEN 'SQL_ASCII' THEN 'SQL_ASCII' ELSE 'UTF8' END) AS e(name)",
-            expand(query, server_major)
-        );
-        let rows =
-            client.query(&query, &[]).await.map_err(Error::asking(format!("read the {kind} catalogue")))?;
-        let objects: BTreeMap<String, String> = rows
-            .iter()
-            .map(|row| {
-                let (identity, definition): (&[u8], &[u8]) = (row.get(0), row.get(1));
-                let digest = hex::encode(&Sha256::digest(definition)[..8]);
-                (shown(identity), digest)
-            })
-            .collect();
+        let objects = objects(client, kind, query, server_major).await?;
+        // The server writes a number for the name of what is not there any more.
+        if let Some(number) = objects.keys().find(|name| name.bytes().all(|byte| byte.is_ascii_digit())) {
+            return Err(Error::dropped(kind, format!("number {number} has no name any more")));
+        }
         if !objects.is_empty() {
             kinds.insert((*kind).to_owned(), objects);
         }
     }
+    client.batch_execute("ROLLBACK TO fingerprint; RELEASE fingerprint").await.map_err(failed)?;
     Ok(Fingerprint { kinds })
+}
+
+/// The same, but for kinds of which an object is locked by somebody; their names
+/// come back beside it.
+pub(super) async fn read_without_waiting(
+    client: &Client,
+    server_major: u32,
+) -> Result<(Fingerprint, Vec<&'static str>), Error> {
+    let failed = |error| Error::asking("read the catalogue")(error);
+    let mut unread = Vec::new();
+    let mut kinds = BTreeMap::new();
+    for (kind, query) in KINDS {
+        client.batch_execute("SAVEPOINT fingerprint; SET LOCAL lock_timeout = 50").await.map_err(failed)?;
+        match objects(client, kind, query, server_major).await {
+            Ok(objects) => {
+                if !objects.is_empty() {
+                    kinds.insert((*kind).to_owned(), objects);
+                }
+            }
+            Err(error) if error.is_out_of_reach() => unread.push(*kind),
+            Err(error) => return Err(error),
+        }
+        client.batch_execute("ROLLBACK TO fingerprint; RELEASE fingerprint").await.map_err(failed)?;
+    }
+    Ok((Fingerprint { kinds }, unread))
+}
+
+/// All objects of a kind: identity to digest.
+async fn objects(
+    client: &Client,
+    kind: &str,
+    query: &str,
+    server_major: u32,
+) -> Result<BTreeMap<String, String>, Error> {
+    // Raw bytes, because names in an SQL_ASCII database need not be UTF-8.
+    let query = format!(
+        "SELECT convert_to(o.identity, e.name), convert_to(coalesce(o.definition, ''), e.name) \
+         FROM ({}) AS o(identity, definition), \
+         (SELECT CASE getdatabaseencoding() WHEN 'SQL_ASCII' THEN 'SQL_ASCII' ELSE 'UTF8' END) AS e(name)",
+        expand(query, server_major)
+    );
+    let rows = client.query(&query, &[]).await.map_err(|error| {
+        // What the snapshot still sees, the server's functions may not find any more.
+        match error.code() {
+            Some(&SqlState::INTERNAL_ERROR | &SqlState::UNDEFINED_OBJECT | &SqlState::UNDEFINED_FUNCTION) => {
+                let said = error.as_db_error().map_or_else(String::new, |said| said.message().to_owned());
+                Error::dropped(kind, said)
+            }
+            _ => Error::asking(format!("read the {kind} catalogue"))(error),
+        }
+    })?;
+    let digest = |definition: &[u8]| hex::encode(&Sha256::digest(definition)[..8]);
+    Ok(rows.iter().map(|row| (shown(row.get(0)), digest(row.get(1)))).collect())
 }
 
 /// Fill the placeholders of a query in [`KINDS`].

@@ -4,6 +4,7 @@
 mod account;
 pub mod cluster;
 pub mod database;
+mod drift;
 pub mod error;
 pub mod finder;
 pub mod fingerprint;

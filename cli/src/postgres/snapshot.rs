@@ -4,8 +4,9 @@
 use std::collections::BTreeMap;
 use std::fmt::Write as _;
 
-use backstop_policy::manifest::{Counted, Fingerprint, Source, TableProof};
-use tokio_postgres::Client;
+use backstop_policy::identifier::literal;
+use backstop_policy::manifest::{Fingerprint, Source};
+use tokio_postgres::{Client, Row};
 
 use super::locale::Locale;
 use super::privileges::Privileges;
@@ -33,7 +34,10 @@ pub struct Table {
 
 impl Snapshot {
     pub async fn open(target: &Target) -> Result<Self, Error> {
-        let session = Session::connect(target).await?;
+        Self::begin(Session::connect(target).await?).await
+    }
+
+    pub async fn begin(session: Session) -> Result<Self, Error> {
         begin(&session).await?;
         // Poolers in transaction mode and some providers refuse: then the dump
         // takes a snapshot of its own and the manifest says "unproven".
@@ -99,11 +103,7 @@ impl Snapshot {
             )
             .await
             .map_err(Error::asking("list the tables"))?;
-        let table = |row: &tokio_postgres::Row| Table {
-            oid: row.get(0),
-            schema: shown(row.get(1)),
-            name: shown(row.get(2)),
-        };
+        let table = |row: &Row| Table { oid: row.get(0), schema: shown(row.get(1)), name: shown(row.get(2)) };
         Ok(rows.iter().map(table).collect())
     }
 
@@ -159,7 +159,7 @@ impl Snapshot {
                 })
                 .collect::<Vec<_>>()
                 .join(" UNION ALL ");
-            for row in self.session.query(&format!("{counts} ORDER BY 1"), &[]).await.map_err(failed)? {
+            for row in self.unlocked("count the restored rows", &counts).await? {
                 let index = usize::try_from(row.get::<_, i32>(0)).unwrap_or_default();
                 *rows.entry(batch[index].get(0)).or_default() +=
                     u64::try_from(row.get::<_, i64>(1)).unwrap_or_default();
@@ -168,38 +168,60 @@ impl Snapshot {
         Ok(rows)
     }
 
-    /// Where a sequence stands, by its qualified name.
-    pub async fn position_of(&self, sequence: &str) -> Result<Option<(i64, bool)>, Error> {
-        let failed = |error| Error::asking("read a sequence")(error);
-        let exists: bool = self
-            .session
-            .query_one("SELECT to_regclass($1) IS NOT NULL", &[&sequence])
-            .await
-            .map_err(failed)?
-            .get(0);
-        if !exists {
-            return Ok(None);
+    /// Where sequences stand (last value, and whether it was given out), by
+    /// qualified name; one that does not exist is left out.
+    pub async fn positions_of(&self, names: &[String]) -> Result<BTreeMap<String, (i64, bool)>, Error> {
+        let failed = |error| Error::asking("read the sequences")(error);
+        let mut positions = BTreeMap::new();
+        for batch in names.chunks(BATCH) {
+            let there: Vec<String> = self
+                .session
+                .query("SELECT n FROM unnest($1::text[]) AS n WHERE to_regclass(n) IS NOT NULL", &[&batch])
+                .await
+                .map_err(failed)?
+                .iter()
+                .map(|row| row.get(0))
+                .collect();
+            if there.is_empty() {
+                continue;
+            }
+            let read = there
+                .iter()
+                .enumerate()
+                .map(|(n, name)| format!("SELECT {n}, last_value, is_called FROM {name}"))
+                .collect::<Vec<_>>()
+                .join(" UNION ALL ");
+            for row in self.unlocked("read the sequences", &read).await? {
+                let index = usize::try_from(row.get::<_, i32>(0)).unwrap_or_default();
+                positions.insert(there[index].clone(), (row.get(1), row.get(2)));
+            }
         }
-        let row = self
-            .session
-            .query_one(&format!("SELECT last_value, is_called FROM {sequence}"), &[])
-            .await
-            .map_err(failed)?;
-        Ok(Some((row.get(0), row.get(1))))
+        Ok(positions)
     }
 
-    /// Exact row counts. `None` for a table that is gone, or could not be locked
-    /// at once: somebody waits to change it, and waiting behind them could be for ever.
-    pub async fn count(&self, tables: &[Table]) -> Result<Vec<Option<TableProof>>, Error> {
-        let mut proofs = Vec::with_capacity(tables.len());
+    /// A query whose locks do not stay for the rest of the transaction: a server
+    /// has room for some thousand.
+    async fn unlocked(&self, doing: &'static str, query: &str) -> Result<Vec<Row>, Error> {
+        let failed = |error| Error::asking(doing)(error);
+        self.session.batch_execute("SAVEPOINT unlocked").await.map_err(failed)?;
+        let rows = self.session.query(query, &[]).await.map_err(failed)?;
+        self.session.batch_execute("ROLLBACK TO unlocked; RELEASE unlocked").await.map_err(failed)?;
+        Ok(rows)
+    }
+
+    /// Exact row counts. `None` for a table that is gone or looks empty because it
+    /// was rewritten, and for one that could not be locked at once: somebody waits
+    /// to change it, and waiting behind them could be for ever.
+    pub async fn count(&self, tables: &[Table]) -> Result<Vec<Option<u64>>, Error> {
+        let mut counts = Vec::with_capacity(tables.len());
         for batch in tables.chunks(BATCH) {
             match self.count_batch(batch).await {
-                Ok(counted) => proofs.extend(counted.into_iter().map(Some)),
+                Ok(counted) => counts.extend(counted),
                 Err(error) if error.is_out_of_reach() => {
                     for table in batch {
                         match self.count_batch(std::slice::from_ref(table)).await {
-                            Ok(counted) => proofs.extend(counted.into_iter().map(Some)),
-                            Err(error) if error.is_out_of_reach() => proofs.push(None),
+                            Ok(counted) => counts.extend(counted),
+                            Err(error) if error.is_out_of_reach() => counts.push(None),
                             Err(error) => return Err(error),
                         }
                     }
@@ -207,12 +229,12 @@ impl Snapshot {
                 Err(error) => return Err(error),
             }
         }
-        Ok(proofs)
+        Ok(counts)
     }
 
     /// Count some tables in a savepoint, so that their locks go when it ends: a
     /// dump of many tables already holds most of the server's lock table.
-    async fn count_batch(&self, tables: &[Table]) -> Result<Vec<TableProof>, Error> {
+    async fn count_batch(&self, tables: &[Table]) -> Result<Vec<Option<u64>>, Error> {
         let counting = |error| Error::asking("count the rows of the snapshot")(error);
         self.session.batch_execute("SAVEPOINT counting").await.map_err(counting)?;
         let counted = self.count_locked(tables).await;
@@ -220,17 +242,16 @@ impl Snapshot {
         counted
     }
 
-    async fn count_locked(&self, tables: &[Table]) -> Result<Vec<TableProof>, Error> {
+    async fn count_locked(&self, tables: &[Table]) -> Result<Vec<Option<u64>>, Error> {
         let oids: Vec<u32> = tables.iter().map(|table| table.oid).collect();
         // The name of today as the server quotes it, the filter of an extension's
-        // configuration table, and the root of a partition. A number for a name
-        // means that the table was dropped since the snapshot.
+        // configuration table, and the file of its rows in the snapshot. A number
+        // for a name means that the table was dropped since the snapshot.
         let facts = self
             .session
             .query(
                 &format!(
-                    "SELECT convert_to(t.oid::regclass::text, e.name), {CONDITION}, \
-                     CASE WHEN c.relispartition THEN convert_to(pg_partition_root(t.oid)::regclass::text, e.name) END \
+                    "SELECT convert_to(t.oid::regclass::text, e.name), {CONDITION}, c.relfilenode \
                      FROM unnest($1::oid[]) WITH ORDINALITY AS t(oid, n) JOIN pg_class c ON c.oid = t.oid, \
                      (SELECT CASE getdatabaseencoding() WHEN 'SQL_ASCII' THEN 'SQL_ASCII' ELSE 'UTF8' END) AS e(name) \
                      WHERE t.oid::regclass::text <> t.oid::text ORDER BY t.n"
@@ -245,12 +266,20 @@ impl Snapshot {
         let names: Vec<String> = facts.iter().map(|row| shown(row.get(0))).collect();
         let lock = format!("LOCK TABLE ONLY {} IN ACCESS SHARE MODE NOWAIT", names.join(", ONLY "));
         self.session.batch_execute(&lock).await.map_err(Error::asking("lock the dumped tables"))?;
+        // Both of today, and under a lock: whether the name still means that table,
+        // and where its rows lie.
         let counts = names
             .iter()
             .zip(&facts)
+            .zip(&oids)
             .enumerate()
-            .map(|(n, (name, row))| {
-                format!("SELECT {n}, count(*) FROM ONLY {name} {}", row.get::<_, &str>(1))
+            .map(|(n, ((name, fact), oid))| {
+                let condition: &str = fact.get(1);
+                format!(
+                    "SELECT {n}, (SELECT count(*) FROM ONLY {name} {condition}), pg_relation_filenode({oid}), \
+                     to_regclass({})::oid",
+                    literal(name)
+                )
             })
             .collect::<Vec<_>>()
             .join(" UNION ALL ");
@@ -259,18 +288,12 @@ impl Snapshot {
             .query(&format!("{counts} ORDER BY 1"), &[])
             .await
             .map_err(Error::asking("count the rows of the snapshot"))?;
-        Ok(tables
-            .iter()
-            .zip(&facts)
-            .zip(rows)
-            .map(|((table, fact), row)| TableProof {
-                schema: table.schema.clone(),
-                name: table.name.clone(),
-                root: fact.get::<_, Option<&[u8]>>(2).map(shown),
-                rows: u64::try_from(row.get::<_, i64>(1)).unwrap_or_default(),
-                counted: Counted::Snapshot,
-            })
-            .collect())
+        let count = |((row, fact), oid): ((&Row, &Row), &u32)| {
+            let (file, relation): (Option<u32>, Option<u32>) = (row.get(2), row.get(3));
+            let unchanged = file == fact.get(2) && relation == Some(*oid);
+            unchanged.then(|| u64::try_from(row.get::<_, i64>(1)).unwrap_or_default())
+        };
+        Ok(rows.iter().zip(&facts).zip(&oids).map(count).collect())
     }
 }
 

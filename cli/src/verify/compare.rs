@@ -4,7 +4,7 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use backstop_policy::identifier;
-use backstop_policy::manifest::{Change, Manifest, Proof};
+use backstop_policy::manifest::{Change, Manifest, Proof, SequenceProof};
 
 use super::left_out::LeftOut;
 use crate::archive::{Plan, Toc};
@@ -81,10 +81,21 @@ pub async fn compare(
         }
     }
 
-    for sequence in sequences.iter().filter(|sequence| !gone.relation(&sequence.schema, &sequence.name)) {
-        let name = format!("{}.{}", identifier::quote(&sequence.schema), identifier::quote(&sequence.name));
-        match snapshot.position_of(&name).await? {
-            None if unspeakable(&name) => {
+    let expected: Vec<(String, &SequenceProof)> = sequences
+        .iter()
+        .filter(|sequence| !gone.relation(&sequence.schema, &sequence.name))
+        .map(|sequence| {
+            (
+                format!("{}.{}", identifier::quote(&sequence.schema), identifier::quote(&sequence.name)),
+                sequence,
+            )
+        })
+        .collect();
+    let names: Vec<String> = expected.iter().map(|(name, _)| name.clone()).collect();
+    let found = snapshot.positions_of(&names).await?;
+    for (name, sequence) in &expected {
+        match found.get(name).copied() {
+            None if unspeakable(name) => {
                 compared.partial.push(format!("sequence {name} (its name is no UTF-8, so it was not read)"));
             }
             None => compared.failures.push(format!("sequence {name} is missing")),

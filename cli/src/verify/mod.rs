@@ -155,7 +155,7 @@ pub async fn verify(request: &Request<'_>, ui: Ui, stop: &CancellationToken) -> 
     match climb(request, &mut record, ui, stop).await {
         Ok(()) => {}
         Err(Stop::Failed(failure)) => record.failures.push(failure),
-        Err(Stop::Error(error)) => return Err(error),
+        Err(Stop::Error(error)) => return Err(*error),
     }
     record.passed = record.failures.is_empty() && record.reached == Some(request.level);
     record.seconds = begun.elapsed().as_secs_f64();
@@ -174,12 +174,12 @@ enum Stop {
     /// The answer: this level does not hold.
     Failed(String),
     /// There is no answer.
-    Error(Error),
+    Error(Box<Error>),
 }
 
 impl<E: Into<Error>> From<E> for Stop {
     fn from(error: E) -> Self {
-        Self::Error(error.into())
+        Self::Error(Box::new(error.into()))
     }
 }
 
