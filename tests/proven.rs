@@ -66,10 +66,13 @@ x"
         let name = "da\"ta'ba.se \\ ü\n=x";
         server.sql("postgres", "DROP ROLE IF EXISTS \"ro\"\"le 'n' \\\\ ü\"").await;
         let scene = Scene::bare(server, name, statements).await;
+        let database = backstop_policy::identifier::quote(name);
+        let owner = "\"ro\"\"le 'n' \\\\ ü\"";
+        server.sql("postgres", &format!("ALTER DATABASE {database} OWNER TO {owner}")).await;
         proven(&scene, &[]);
-        let database = "sche.ma \"q\" \\ 'x'\n-- é";
+        let schema = "sche.ma \"q\" \\ 'x'\n-- é";
         // The same by a pattern that names the schema.
-        proven(&scene, &["--schema", &format!("\"{}\"", database.replace('"', "\"\""))]);
+        proven(&scene, &["--schema", &format!("\"{}\"", schema.replace('"', "\"\""))]);
     }
 }
 

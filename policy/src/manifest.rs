@@ -298,6 +298,13 @@ pub enum Change {
 impl std::fmt::Display for Difference {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         let Self { kind, object, change } = self;
+        let kind = match kind.as_str() {
+            "grant" => "grant on".to_owned(),
+            "owner" => "owner of".to_owned(),
+            "inherits" => "inheritance of".to_owned(),
+            "populated" => "content of materialized view".to_owned(),
+            kind => kind.replace('_', " "),
+        };
         match change {
             Change::Missing => write!(f, "{kind} {object} is missing"),
             Change::Changed => write!(f, "{kind} {object} is not as it was"),

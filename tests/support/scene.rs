@@ -94,6 +94,10 @@ impl<'a> Scene<'a> {
         format!("file://{}", self.store.path().display())
     }
 
+    pub fn store_path(&self) -> &Path {
+        self.store.path()
+    }
+
     /// A command on this store.
     pub fn command(&self, name: &str, arguments: &[&str]) -> Backstop {
         let store = self.store();
@@ -205,16 +209,17 @@ impl<'a> Scene<'a> {
 
     /// Every file in the store with its bytes.
     pub fn files(&self) -> BTreeMap<PathBuf, Vec<u8>> {
-        let mut files = BTreeMap::new();
+        // One may go while we look.
+        self.paths().into_iter().filter_map(|path| Some((path.clone(), std::fs::read(path).ok()?))).collect()
+    }
+
+    fn paths(&self) -> Vec<PathBuf> {
+        let mut files = Vec::new();
         let mut folders = vec![self.store.path().to_owned()];
         while let Some(folder) = folders.pop() {
             for entry in std::fs::read_dir(folder).unwrap() {
                 let path = entry.unwrap().path();
-                if path.is_dir() {
-                    folders.push(path);
-                } else if let Ok(bytes) = std::fs::read(&path) {
-                    files.insert(path, bytes);
-                }
+                if path.is_dir() { folders.push(path) } else { files.push(path) }
             }
         }
         files
@@ -222,8 +227,9 @@ impl<'a> Scene<'a> {
 
     /// Bytes of the dump that is being written.
     pub fn written(&self) -> u64 {
-        let parts = |path: &PathBuf| path.extension().is_some_and(|extension| extension == "part");
-        self.files().into_iter().filter(|(path, _)| parts(path)).map(|(_, bytes)| bytes.len() as u64).sum()
+        let is_part = |path: &PathBuf| path.extension().is_some_and(|extension| extension == "part");
+        let length = |path: PathBuf| std::fs::metadata(path).map_or(0, |found| found.len());
+        self.paths().into_iter().filter(is_part).map(length).sum()
     }
 
     /// Stop `pg_dump` with SIGSTOP in the middle of the data; its pid.
@@ -234,8 +240,8 @@ impl<'a> Scene<'a> {
                 !run.is_over() && begun.elapsed() < PATIENCE,
                 "the dump is not to be caught in the middle"
             );
-            if let Some(pid) = pg_dump_of(run.home.path())
-                && self.written() > 0
+            if self.written() > 0
+                && let Some(pid) = pg_dump_of(run.home.path())
             {
                 kill(pid, Signal::SIGSTOP).unwrap();
                 return pid;

@@ -1,7 +1,7 @@
 //! Hold a restored database against what was true in the dump's snapshot: row
 //! counts, sequence positions, large objects, and the catalogue.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 use backstop_policy::identifier;
 use backstop_policy::manifest::{Change, Manifest, Proof, SequenceProof};
@@ -49,6 +49,19 @@ pub async fn compare(
         });
         *expected.entry(name).or_default() += table.rows;
     }
+    // A table that the fingerprint names has a line of its own below.
+    let defined: BTreeSet<Vec<String>> = fingerprint
+        .kinds
+        .get("table")
+        .into_iter()
+        .flatten()
+        .map(|(name, _)| identifier::split(name))
+        .collect();
+    for table in tables.iter().filter(|table| gone.relation(&table.schema, &table.name)) {
+        if !defined.contains([table.schema.clone(), table.name.clone()].as_slice()) {
+            compared.partial.push(format!("{} rows of {}.{}", table.rows, table.schema, table.name));
+        }
+    }
     let found = snapshot.rows_of(expected.keys().cloned().collect()).await?;
     for (name, rows) in &expected {
         match found.get(name) {
@@ -86,12 +99,14 @@ pub async fn compare(
                 compared.partial.push(format!("sequence {name} (its name is no UTF-8, so it was not read)"));
             }
             None => compared.failures.push(format!("sequence {name} is missing")),
-            Some((last_value, is_called))
-                if (last_value, is_called) != (sequence.last_value, sequence.is_called) =>
-            {
+            Some(there) if there != (sequence.last_value, sequence.is_called) => {
+                let stands = |(value, called): (i64, bool)| {
+                    format!("{value}{}", if called { "" } else { ", which it has yet to give out" })
+                };
                 compared.failures.push(format!(
-                    "sequence {name} stands at {last_value}, but at {} in the archive",
-                    sequence.last_value
+                    "sequence {name} stands at {}; in the archive it stands at {}",
+                    stands(there),
+                    stands((sequence.last_value, sequence.is_called))
                 ));
             }
             Some(_) => {}

@@ -1,7 +1,7 @@
 //! What a target cannot take, by an explicit list: each rule names the reason,
 //! and what depends on the object goes with it where it cannot do without.
 
-use std::collections::{BTreeSet, HashMap, HashSet};
+use std::collections::{BTreeMap, BTreeSet, HashMap, HashSet};
 
 use super::{Choice, Graph, Halves, LeftOut, Plan, Selection, TargetFacts, is_remark, title};
 use crate::archive::toc::{Entry, Toc};
@@ -125,6 +125,12 @@ pub(super) fn apply(
             plan.left_out.push(LeftOut { dump_id: entry.dump_id, what: title(entry), why });
         }
     }
+    for (entry, extension) in of_extensions(graph, &gone) {
+        if inside.remove(&entry.dump_id) {
+            let why = format!("it belongs to {extension}, which is left out");
+            plan.left_out.push(LeftOut { dump_id: entry.dump_id, what: title(entry), why });
+        }
+    }
     while let Some((id, name)) = gone.pop() {
         for other in graph.dependents(id) {
             if inside.remove(&other.dump_id) {
@@ -140,6 +146,35 @@ pub(super) fn apply(
     let order: HashMap<i32, usize> =
         graph.toc.entries.iter().enumerate().map(|(at, entry)| (entry.dump_id, at)).collect();
     plan.left_out.sort_by_key(|left_out| order.get(&left_out.dump_id).copied());
+}
+
+/// What hangs on members of the extensions that are gone. The members have no entries;
+/// rows of a configuration table, grants and policies do, and depend on what is in
+/// no archive. Whose rows they are shows in the OIDs: an extension's script makes
+/// its tables right after the extension. Of the others nothing shows it, and where
+/// every extension is there nothing is taken out.
+fn of_extensions<'a>(graph: &Graph<'a>, gone: &[(i32, String)]) -> Vec<(&'a Entry, String)> {
+    let extensions: BTreeMap<u32, &Entry> = graph
+        .toc
+        .entries
+        .iter()
+        .filter(|entry| entry.desc == "EXTENSION")
+        .map(|entry| (entry.oid, entry))
+        .collect();
+    let is_gone = |extension: &Entry| gone.iter().any(|(id, _)| *id == extension.dump_id);
+    let Some(any) = extensions.values().find(|extension| is_gone(extension)) else { return Vec::new() };
+    let dangling =
+        |entry: &&Entry| !entry.dependencies.is_empty() && graph.dependencies(entry).next().is_none();
+    let whose = |entry: &'a Entry| {
+        let extension = match entry.desc.as_str() {
+            "TABLE DATA" | "SEQUENCE SET" => *extensions.range(..entry.oid).next_back()?.1,
+            "POLICY" | "ROW SECURITY" => any,
+            _ if is_remark(entry) && !entry.tag.starts_with("SCHEMA ") => any,
+            _ => return None,
+        };
+        is_gone(extension).then(|| (entry, title(extension)))
+    };
+    graph.toc.entries.iter().filter(dangling).filter_map(whose).collect()
 }
 
 fn refuse(entry: &Entry, selection: &Selection, target: &TargetFacts) -> Option<Reason> {
