@@ -84,7 +84,8 @@ fn taken(outcome: &Outcome) -> Manifest {
 fn rows(manifest: &Manifest, name: &str) -> (u64, Counted) {
     let Proof::Snapshot { tables, .. } = &manifest.proof else { panic!("unproven: {manifest:#?}") };
     let table = tables.iter().find(|table| table.name == name);
-    table.map(|table| (table.rows, table.counted)).unwrap_or_else(|| panic!("no '{name}': {tables:#?}"))
+    let table = table.unwrap_or_else(|| panic!("no '{name}': {tables:#?}"));
+    (table.rows, table.counted)
 }
 
 /// Some of everything that a change of the schema can hit.

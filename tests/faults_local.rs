@@ -158,6 +158,7 @@ async fn interrupted_while_the_dump_is_written() {
     insta::assert_snapshot!(depot.redact(&said.stderr), @r"
     warning: the backup is not encrypted: whoever reads the store reads the data
     error: stopped before the end
+    hint: nothing was committed; the older backups are as they were
     ");
     depot::assert_no_process(&home).await;
     assert_unchanged(&before, &depot.objects().await);

@@ -40,9 +40,9 @@ async fn a_refusal_in_the_middle_of_a_dump_of_several_parts() {
             .await;
     let said = depot.fails(2, depot.backup_of(large().await, &["--quiet"]).await).await;
     insta::assert_snapshot!(said, @r"
-    error: cannot upload a part in store '[STORE]' ('shop/manual/[ID].dump')
-    caused by: the service answered 500 InternalError: Made up
-    hint: run it again; if it fails again, the fault lies with the store: `backstop doctor` tests it
+    error: store '[STORE]' refused to upload a part ('shop/manual/[ID].dump')
+    caused by: the service answered 403 AccessDenied: Made up
+    hint: check the access key and its secret, and that its policy allows s3:ListBucket, s3:GetObject, s3:PutObject, s3:DeleteObject, s3:AbortMultipartUpload and s3:ListBucketMultipartUploads here
     ");
     assert!(depot.proxy().count("PUT", "partNumber=1") > 0, "it did not go up in parts");
 }
@@ -175,7 +175,7 @@ async fn a_store_that_changes_one_bit_is_found_out_before_the_commit() {
         let said = backup_fails(&depot).await.replace(target, ".[OBJECT]");
         insta::allow_duplicates! { insta::assert_snapshot!(said, @r"
         error: 'shop/manual/[ID].[OBJECT]' was stored, but reads back differently: [N] bytes with SHA-256 [SHA256] were sent, [N] bytes with [SHA256] came back
-        hint: nothing was committed; the store loses or changes bytes: run `backstop doctor`
+        hint: it was not committed there; the store loses or changes bytes: run `backstop doctor`
         "); }
         // They arrived in the right number: only reading them again shows it.
         assert_eq!(depot.proxy().count("PUT", ".manual.json"), 1, "a manifest was tried for it");

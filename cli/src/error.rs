@@ -43,3 +43,11 @@ pub fn in_one_line(error: &(dyn StdError + 'static)) -> String {
     }
     line
 }
+
+/// `tempfile` adds the path to its errors, whose random name tells nobody anything.
+pub fn without_path(cause: std::io::Error) -> std::io::Error {
+    match cause.to_string().split_once(" at path ") {
+        Some((why, _)) => std::io::Error::new(cause.kind(), why.to_owned()),
+        None => cause,
+    }
+}

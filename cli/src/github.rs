@@ -5,10 +5,11 @@
 //! the runner takes nothing that we print for a command, whatever the name of a
 //! table or the message of a server looks like.
 
+use std::collections::BTreeSet;
 use std::fs::OpenOptions;
 use std::io::{self, Write};
 use std::path::{Path, PathBuf};
-use std::sync::OnceLock;
+use std::sync::{Mutex, OnceLock, PoisonError};
 
 use backstop_policy::secrets;
 use percent_encoding::percent_decode_str;
@@ -47,8 +48,8 @@ pub fn begin() {
         return;
     }
     let set = |name: &str| std::env::var(name).unwrap_or_default();
-    let mut text: String = parts_of_url(&set("DATABASE_URL")).iter().map(|part| add_mask(part)).collect();
-    text.extend(SECRETS.iter().flat_map(|name| lines_of(&set(name)).map(add_mask).collect::<Vec<_>>()));
+    let mut text: String = unmasked(&parts_of_url(&set("DATABASE_URL")));
+    text.extend(SECRETS.iter().map(|name| unmasked(&lines_of(&set(name)))));
     let token = RESUME.get_or_init(random_name);
     print(&format!("{text}::stop-commands::{token}\n"));
 }
@@ -63,18 +64,12 @@ pub fn end() {
 /// Have the runner hide a secret. The command holds it, so without the runner
 /// at the other end nothing is printed.
 pub fn mask(secret: &str) {
-    if RESUME.get().is_some() {
-        lines_of(secret).for_each(|line| command(&add_mask(line)));
-    }
+    hide(&lines_of(secret));
 }
 
 /// The same for a URL or connection string, its password included.
 pub fn mask_url(url: &str) {
-    if RESUME.get().is_some() {
-        for part in parts_of_url(url) {
-            command(&add_mask(&part));
-        }
-    }
+    hide(&parts_of_url(url));
 }
 
 /// An error beside the job's log, and in its summary.
@@ -182,6 +177,22 @@ fn annotation(level: &str, message: &str) -> String {
     format!("::{level} title=backstop::{}{more}\n", escape(message.get(..end).unwrap_or_default()))
 }
 
+fn hide(secrets: &[String]) {
+    if RESUME.get().is_some() {
+        let text = unmasked(secrets);
+        if !text.is_empty() {
+            command(&text);
+        }
+    }
+}
+
+/// Masks for what has none yet.
+fn unmasked(secrets: &[String]) -> String {
+    static MASKED: Mutex<BTreeSet<String>> = Mutex::new(BTreeSet::new());
+    let mut masked = MASKED.lock().unwrap_or_else(PoisonError::into_inner);
+    secrets.iter().filter(|secret| masked.insert((*secret).clone())).map(|secret| add_mask(secret)).collect()
+}
+
 fn add_mask(secret: &str) -> String {
     format!("::add-mask::{}\n", escape(secret))
 }
@@ -192,28 +203,30 @@ fn escape(text: &str) -> String {
 
 /// What of a secret could be seen in a line of the log. A key's comments are no
 /// secret, and to hide a word of two letters would spoil the log.
-fn lines_of(secret: &str) -> impl Iterator<Item = &str> {
-    secret.lines().map(str::trim).filter(|line| line.len() > 2 && !line.starts_with('#'))
+fn lines_of(secret: &str) -> Vec<String> {
+    let lines = secret.lines().map(str::trim).filter(|line| line.len() > 2 && !line.starts_with('#'));
+    lines.map(str::to_owned).collect()
 }
 
 /// The URL itself, and its password as it is written and as it is meant.
 fn parts_of_url(url: &str) -> Vec<String> {
-    let mut parts: Vec<String> = lines_of(url).map(str::to_owned).collect();
+    let mut parts = lines_of(url);
     let password = secrets::password_in_url(url).or_else(|| secrets::password_in_conninfo(url));
     if let Some(password) = password.and_then(|range| url.get(range)) {
         let decoded = percent_decode_str(password).decode_utf8_lossy();
-        parts.extend([password, &decoded, password.trim_matches('\'')].map(str::to_owned));
+        let forms = [password, &decoded, password.trim_matches('\'')];
+        parts.extend(forms.iter().flat_map(|form| lines_of(form)));
     }
     parts.sort_unstable();
     parts.dedup();
     parts
 }
 
-/// A command for the runner, in one write so that no other line comes between.
-fn command(line: &str) {
+/// Commands for the runner, in one write so that no other line comes between.
+fn command(lines: &str) {
     match RESUME.get() {
-        Some(token) => print(&format!("::{token}::\n{line}::stop-commands::{token}\n")),
-        None => print(line),
+        Some(token) => print(&format!("::{token}::\n{lines}::stop-commands::{token}\n")),
+        None => print(lines),
     }
 }
 
@@ -258,7 +271,7 @@ mod tests {
     #[test]
     fn a_key_is_hidden_line_by_line() {
         let key = "# created: today\n# public key: age1x\nAGE-SECRET-KEY-1ABC\r\n\n";
-        assert_eq!(lines_of(key).collect::<Vec<_>>(), ["AGE-SECRET-KEY-1ABC"]);
+        assert_eq!(lines_of(key), ["AGE-SECRET-KEY-1ABC"]);
     }
 
     #[test]

@@ -5,6 +5,7 @@ import argparse
 import contextlib
 import os
 import shutil
+import signal
 import subprocess
 import sys
 import tempfile
@@ -38,7 +39,7 @@ class Bench:
         path.mkdir()
         return path
 
-    def backstop(self, server, *arguments, store=None, client=None, allowed=None):
+    def backstop(self, server, *arguments, store=None, client=None, allowed=None, **more):
         """One run; its store and its TMPDIR are new unless they are given. Yields
         the run, the store's folder, and what was seen in both."""
         store = store or self.fresh("store")
@@ -48,11 +49,10 @@ class Bench:
         env = {
             **MINIMAL, **server.env, "HOME": str(self.folder / "home"), "TMPDIR": str(temporary),
             "BACKSTOP_PG_BIN": f"{client or server.home / 'bin'}:{server.home}/bin", "BACKSTOP_NO_DOWNLOAD": "1",
-            "GITHUB_ACTIONS": "",
+            **more,
         }
         with Folder(temporary, but="backstop-") if allowed is not None else contextlib.nullcontext() as seen:
-            done = run([BACKSTOP, *arguments, "--store", url, "--quiet"],
-                       {name: value for name, value in env.items() if value},
+            done = run([BACKSTOP, *arguments, "--store", url, "--quiet"], env,
                        # A trial restore's server lies there.
                        allowed=allowed and [*allowed, temporary / "backstop-"], cwd=self.folder)
         left = sorted(path.name for path in temporary.iterdir())
@@ -129,7 +129,12 @@ def speed(bench, server, other, zstd):
     yield bench.paired(server, "unencrypted (gzip) | pg_dump -Fc -Z zstd:3", bench.ours(server),
                        bench.theirs(server, zstd / "pg_dump", *peer))
     if other:
-        yield bench.paired(other, "age (zstd) | pg_dump -Fc -Z zstd:3", bench.ours(other, *age, client=zstd),
+        # The programs of the server's own release, but for this pg_dump.
+        client = bench.fresh("client")
+        for program in ("pg_dumpall", "pg_restore", "psql"):
+            (client / program).symlink_to(other.home / "bin" / program)
+        (client / "pg_dump").symlink_to(zstd / "pg_dump")
+        yield bench.paired(other, "age (zstd) | pg_dump -Fc -Z zstd:3", bench.ours(other, *age, client=client),
                            bench.theirs(other, zstd / "pg_dump", *peer))
 
 
@@ -143,24 +148,24 @@ def levels(bench, server):
 
 def memory(bench, server, seaweed):
     """Watched runs: peak memory, files, and the disk that a local store needed."""
-    kinds = [(kind, None) for kind in bench.keys] + [("age", "s3")]
-    for kind, where in kinds:
+    s3 = "s3://bench/memory"
+    places = [(kind, "local", "bench", bench.fresh("store")) for kind in bench.keys]
+    places += [("age", "SeaweedFS", "bench", s3), ("age", "5,000 tables", "many", bench.fresh("store"))]
+    for kind, place, database, store in places:
         recipient, identity = bench.keys[kind]
-        place = "SeaweedFS" if where else "local"
-        store = "s3://bench/memory" if where else bench.fresh("store")
-        allowed = ["s3:" if where else f"{store}/"]
-        extra = 0
-        server.env.update(seaweed.env)
-        with contextlib.ExitStack() as stack:
-            growth = None if where else stack.enter_context(Folder(store))
-            done, _, seen = bench.backstop(server, "backup", *recipient, store=store, allowed=allowed)
-        if growth:
-            extra = max(growth.most - size(store), 0)
+        env = {"PGDATABASE": database, **(seaweed.env if store == s3 else {})}
+        allowed = ["s3:" if store == s3 else f"{store}/"]
+        with contextlib.nullcontext() if store == s3 else Folder(store) as growth:
+            done, _, seen = bench.backstop(server, "backup", *recipient, store=store, allowed=allowed, **env)
+        extra = max(growth.most - size(store), 0) if growth else 0
         yield report.Memory(f"backup, {kind}, {place}", done, seen, extra, LIMIT)
         for level in ("contents", "restored"):
-            done, _, seen = bench.backstop(server, "verify", "--level", level, *identity, store=store, allowed=allowed)
+            done, _, seen = bench.backstop(
+                server, "verify", "--database", database, "--level", level, *identity,
+                store=store, allowed=allowed, **env)
             yield report.Memory(f"verify --level {level}, {kind}, {place}", done, seen, 0, LIMIT)
-        if not where:
+        report.progress(f"memory: {kind}, {place}")
+        if store != s3:
             shutil.rmtree(store)
 
 
@@ -174,6 +179,8 @@ def arguments():
 
 
 def main():
+    # So that what was started is stopped.
+    signal.signal(signal.SIGTERM, lambda *_: sys.exit(143))
     asked = arguments()
     parts = asked.only or PARTS
     zstd = os.environ.get("BENCH_ZSTD_CLIENT")
@@ -193,11 +200,12 @@ def main():
                 out.levels(list(levels(bench, server)))
             if "speed" in parts:
                 other = None
-                if zstd and int(run([zstd / "psql", "--version"], MINIMAL).output.split()[2].split(".")[0]) >= 18:
+                if zstd and major(zstd / "pg_dump") == 18:
                     other = start(stack, TOOLS / "postgres-18", folder / "pg18")
                     other.fill(asked.size)
                 out.speed(list(speed(bench, server, other, zstd)))
             if "memory" in parts:
+                server.fill_many()
                 seaweed = Seaweed(folder / "seaweed")
                 stack.callback(seaweed.stop)
                 out.memory(list(memory(bench, server, seaweed)))
@@ -205,6 +213,11 @@ def main():
     out.write(path)
     print(f"\nwritten to {path}")
     return 1 if out.broken else 0
+
+
+def major(program):
+    """`pg_dump (PostgreSQL) 18.6 (Debian 18.6-3)`"""
+    return int(run([program, "--version"], MINIMAL).output.split()[2].split(".")[0])
 
 
 def start(stack, home, folder):

@@ -104,6 +104,8 @@ class Report:
             self.add(f"peak memory: {row.name}", "MiB", row.peak, self.limit)
             self.broken = self.broken or row.broken
 
+        print("  A trial restore hands pg_restore its list of objects in a small file; its server lies in TMPDIR.")
+
     def write(self, path):
         path.write_text(json.dumps({"machine": self.machine, "results": self.results}, indent=2) + "\n")
 

@@ -61,7 +61,7 @@ class Postgres(Server):
             "listen_addresses": "", "unix_socket_directories": folder, "unix_socket_permissions": "0700",
             "fsync": "off", "full_page_writes": "off", "wal_level": "minimal", "max_wal_senders": "0",
             "max_wal_size": "4GB", "shared_buffers": "256MB", "maintenance_work_mem": "256MB",
-            "autovacuum": "off", "jit": "off", "dynamic_shared_memory_type": "mmap",
+            "autovacuum": "off", "jit": "off", "max_locks_per_transaction": "256", "dynamic_shared_memory_type": "mmap",
         }
         options = [word for name, value in settings.items() for word in ("-c", f"{name}={value}")]
         super().__init__(supervise(
@@ -85,6 +85,16 @@ class Postgres(Server):
         self.sql("CREATE DATABASE bench", database="postgres")
         self.sql((Path(__file__).parent / "data.sql").read_text(), mb=megabytes)
         return int(self.sql("SELECT pg_database_size('bench')")) / 1e6
+
+    def fill_many(self):
+        """A database `many` of 5,000 tables, each with a sequence and an index."""
+        self.sql("CREATE DATABASE many", database="postgres")
+        self.sql("""DO $$ BEGIN
+            FOR n IN 1..5000 LOOP
+                EXECUTE format('CREATE TABLE t_%s (id serial PRIMARY KEY, name text NOT NULL)', n);
+                IF n % 200 = 0 THEN COMMIT; END IF;
+            END LOOP;
+        END $$""", database="many")
 
     def version(self):
         return self.sql("SHOW server_version", database="postgres").split()[0]

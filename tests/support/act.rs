@@ -123,7 +123,14 @@ impl Repository {
 
     fn act(&self, event: &str, flags: &[&str]) -> Run {
         let output = Command::new(tools::tool("act"))
-            .args([event, "--action-offline-mode", "--workflows", ".github/workflows"])
+            .args([
+                event,
+                "--action-offline-mode",
+                "--concurrent-jobs",
+                "1",
+                "--workflows",
+                ".github/workflows",
+            ])
             .args(["--platform", "ubuntu-latest=-self-hosted", "--platform", "ubuntu-24.04=-self-hosted"])
             .args(flags)
             .args(&self.arguments)

@@ -117,8 +117,13 @@ impl Depot {
 
     /// A command on this store.
     pub fn command<'a>(&'a self, arguments: impl IntoIterator<Item = &'a str>) -> Backstop {
-        let store = ["--database", "shop", "--store", &self.url];
-        let run = backstop(arguments.into_iter().chain(store));
+        self.elsewhere(arguments.into_iter().chain(["--store", &self.url]))
+    }
+
+    /// A command that has this store's credentials, and is told of its store in
+    /// another way.
+    pub fn elsewhere<'a>(&self, arguments: impl IntoIterator<Item = &'a str>) -> Backstop {
+        let run = backstop(arguments.into_iter().chain(["--database", "shop"]));
         self.env.iter().fold(run, |run, (name, value)| run.env(name, value))
     }
 
@@ -134,12 +139,7 @@ impl Depot {
         database: &str,
         arguments: &[&'a str],
     ) -> Backstop {
-        let cluster = &server().await.cluster;
-        self.command([command].into_iter().chain(arguments.iter().copied()))
-            .env("PGHOST", cluster.socket_dir())
-            .env("PGPORT", cluster.port().to_string())
-            .env("PGUSER", cluster.user())
-            .env("PGDATABASE", database)
+        connected(self.command([command].into_iter().chain(arguments.iter().copied())), database).await
     }
 
     pub async fn backup<'a>(&'a self, arguments: &[&'a str]) -> Backstop {
@@ -224,6 +224,15 @@ impl Depot {
         }
         redact(&text)
     }
+}
+
+/// A run that reaches a database of the [`server`].
+pub async fn connected(run: Backstop, database: &str) -> Backstop {
+    let cluster = &server().await.cluster;
+    run.env("PGHOST", cluster.socket_dir())
+        .env("PGPORT", cluster.port().to_string())
+        .env("PGUSER", cluster.user())
+        .env("PGDATABASE", database)
 }
 
 fn files(root: &Path) -> Objects {

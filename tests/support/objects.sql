@@ -182,7 +182,8 @@ ALTER TABLE app.events ENABLE ROW LEVEL SECURITY;
 -- Foreign servers, whose rows are elsewhere, and a partition there.
 CREATE EXTENSION postgres_fdw;
 CREATE SERVER elsewhere FOREIGN DATA WRAPPER postgres_fdw OPTIONS (host '127.0.0.1', port '1');
-CREATE USER MAPPING FOR objects_reader SERVER elsewhere OPTIONS (user 'x', password 'foreign-secret');
+CREATE ROLE objects_mapped;
+CREATE USER MAPPING FOR objects_mapped SERVER elsewhere OPTIONS (user 'x', password 'foreign-secret');
 CREATE FOREIGN TABLE app.far (id int OPTIONS (column_name 'ID')) SERVER elsewhere OPTIONS (table_name 'far');
 CREATE TABLE app.half_far (id int) PARTITION BY RANGE (id);
 CREATE TABLE app.near PARTITION OF app.half_far FOR VALUES FROM (0) TO (10);

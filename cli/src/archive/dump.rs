@@ -17,6 +17,7 @@ use tokio_util::sync::CancellationToken;
 
 use super::{Contents, Error, Toc, inspect};
 
+use crate::postgres::snapshot::Table;
 use crate::postgres::target::Target;
 use crate::postgres::tools::ClientTools;
 use crate::stream::{self, Source};
@@ -54,9 +55,10 @@ pub struct Dump {
 
 /// What goes on beside the stream while it is dumped.
 pub struct Watch {
-    /// The table of contents, as soon as it is there: `pg_dump` has locked every
-    /// table by then. Closed without one when the dump fails before.
-    pub toc: oneshot::Receiver<Toc>,
+    /// The tables whose rows follow, as soon as the table of contents is there:
+    /// `pg_dump` has locked every table by then. Closed without when the dump
+    /// fails before.
+    pub tables: oneshot::Receiver<Vec<Table>>,
 }
 
 /// A dump that ended well.
@@ -100,14 +102,14 @@ pub fn dump(request: &Request<'_>, stop: &CancellationToken) -> Result<(Dump, Wa
     };
 
     let (sender, copy) = stream::channel();
-    let (announce, toc) = oneshot::channel();
+    let (announce, tables) = oneshot::channel();
     let announced = Arc::new(AtomicBool::new(false));
     let seen = announced.clone();
     let inspector = std::thread::spawn(move || {
         inspect(copy.into_reader(), |toc| {
             seen.store(true, Ordering::SeqCst);
             // Nobody listens where there is no proof to make.
-            let _ = announce.send(toc.clone());
+            let _ = announce.send(tables_with_rows(toc));
         })
     });
     let messages = std::thread::spawn(move || read_messages(stderr));
@@ -124,7 +126,17 @@ pub fn dump(request: &Request<'_>, stop: &CancellationToken) -> Result<(Dump, Wa
         program: Program(Arc::new(Mutex::new(child))),
     };
     dump.end_when_stopped();
-    Ok((dump, Watch { toc }))
+    Ok((dump, Watch { tables }))
+}
+
+/// Not the whole table of contents, which is tens of megabytes where there are
+/// thousands of tables.
+fn tables_with_rows(toc: &Toc) -> Vec<Table> {
+    toc.entries
+        .iter()
+        .filter(|entry| entry.desc == "TABLE DATA")
+        .map(|entry| Table { oid: entry.oid, schema: entry.namespace.clone(), name: entry.tag.clone() })
+        .collect()
 }
 
 /// The process, shared with who may have to end it. A pid is a number that the

@@ -16,6 +16,7 @@ mod blocks;
 mod copy;
 mod decode;
 mod dump;
+mod encoding;
 mod header;
 mod input;
 mod inspect;
@@ -159,7 +160,7 @@ impl Advise for Error {
                 "write `table`, `schema.table`, or quote each name as in SQL; `*` and `?` are wildcards"
                     .to_owned()
             }
-            Self::Dump { status, messages } => dump_hint(status, messages).to_owned(),
+            Self::Dump { status, messages } => dump_hint(*status, messages).to_owned(),
             Self::NotWhole { program, .. } => {
                 format!("nothing was committed; check '{program}', and run the backup again")
             }
@@ -169,7 +170,7 @@ impl Advise for Error {
 }
 
 /// What to do about a failure that pg_dump words itself.
-fn dump_hint(status: &std::process::ExitStatus, messages: &str) -> &'static str {
+fn dump_hint(status: std::process::ExitStatus, messages: &str) -> &'static str {
     use std::os::unix::process::ExitStatusExt;
     if messages.contains("row-level security") {
         "give the role BYPASSRLS, or back up as the owner of the tables: with the policies on, rows would be missing"

@@ -3,9 +3,9 @@
 //! dependency a number, and the bytes themselves kept for who reads on.
 
 use std::collections::{HashMap, HashSet};
-use std::fmt::Write as _;
 use std::io::Read;
 
+use super::encoding::Encoding;
 use super::header::Header;
 use super::input::Input;
 use super::{Error, copy};
@@ -33,8 +33,7 @@ pub enum DataState {
 /// One object.
 ///
 /// Strings are for people and for matching: they are decoded from the archive's
-/// own encoding (UTF-8 and LATIN1 exactly; of others, `SQL_ASCII` included, each
-/// byte that is no UTF-8 shows as `\xNN`). What goes on to pg_restore are the raw
+/// own [`Encoding`]. What goes on to pg_restore are the raw
 /// bytes that [`read_toc`] keeps, so nothing is lost by it. NULL reads as "".
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Entry {
@@ -149,8 +148,10 @@ pub(super) fn read_entries<R: Read>(
         if !seen.insert(entry.dump_id) {
             return Err(input.damaged(format!("two entries have the id {}", entry.dump_id)));
         }
-        if entry.desc == "ENCODING" && quoted(&entry.definition) == Some("LATIN1") {
-            encoding = Encoding::Latin1;
+        if entry.desc == "ENCODING"
+            && let Some(name) = quoted(&entry.definition)
+        {
+            encoding = Encoding::of(name);
         }
         entries.push(entry);
     }
@@ -261,31 +262,6 @@ fn quoted(statement: &str) -> Option<&str> {
     statement.split('\'').nth(1)
 }
 
-#[derive(Clone, Copy)]
-enum Encoding {
-    /// UTF-8, or one that is shown as if it were.
-    Utf8,
-    Latin1,
-}
-
-impl Encoding {
-    fn decode(self, bytes: Vec<u8>) -> String {
-        match self {
-            Self::Latin1 => bytes.into_iter().map(char::from).collect(),
-            Self::Utf8 => String::from_utf8(bytes).unwrap_or_else(|error| {
-                let mut text = String::new();
-                for chunk in error.as_bytes().utf8_chunks() {
-                    text.push_str(chunk.valid());
-                    for byte in chunk.invalid() {
-                        let _ = write!(text, "\\x{byte:02x}");
-                    }
-                }
-                text
-            }),
-        }
-    }
-}
-
 #[cfg(test)]
 mod tests {
     use super::super::fixtures;
@@ -342,6 +318,5 @@ mod tests {
             assert_eq!(entry.tag, "größe");
             assert_eq!(entry.columns(), ["id", "schön"]);
         }
-        assert_eq!(Encoding::Utf8.decode(b"gr\xf6\xdfe".to_vec()), "gr\\xf6\\xdfe");
     }
 }

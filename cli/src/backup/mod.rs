@@ -101,12 +101,11 @@ impl Advise for Error {
             Self::Postgres(error) => error.hint(),
             Self::Tools(error) => error.hint(),
             Self::Archive(error) => error.hint(),
-            Self::Pipeline(pipeline::Error::Interrupted) => Some(UNTOUCHED.into()),
+            Self::Incomplete { .. } | Self::Pipeline(pipeline::Error::Interrupted) => Some(UNTOUCHED.into()),
             Self::Pipeline(error) => error.hint(),
             Self::Store(error) => error.hint(),
             Self::Catalog(error) => error.hint(),
             Self::Copy { source, .. } => source.hint(),
-            Self::Incomplete { .. } => Some(UNTOUCHED.into()),
             Self::Disturbed { .. } => {
                 Some("nothing was committed; run it again when no migration is under way".into())
             }

@@ -73,14 +73,8 @@ pub struct Meanwhile {
 /// snapshot and the dump's locks, then for the row counts.
 pub async fn meanwhile(snapshot: &Snapshot, before: &Before, watch: Watch) -> Result<Meanwhile, Error> {
     let mut seen = Meanwhile::default();
-    // No table of contents: the dump failed, and says why itself.
-    let (Some(_), Ok(toc)) = (snapshot.id(), watch.toc.await) else { return Ok(seen) };
-    let tables: Vec<Table> = toc
-        .entries
-        .iter()
-        .filter(|entry| entry.desc == "TABLE DATA")
-        .map(|entry| Table { oid: entry.oid, schema: entry.namespace.clone(), name: entry.tag.clone() })
-        .collect();
+    // No tables told: the dump failed, and says why itself.
+    let (Some(_), Ok(tables)) = (snapshot.id(), watch.tables.await) else { return Ok(seen) };
     seen.rewritten = snapshot.rewritten(&tables).await?;
     let changed = snapshot.changed_since(&before.fingerprint).await?;
     if !changed.is_empty() {
@@ -166,23 +160,45 @@ fn sequences(toc: &Toc) -> Vec<SequenceProof> {
 }
 
 /// The part of a fingerprint that a filtered dump holds: what belongs to the
-/// relations in its table of contents.
+/// objects in its table of contents.
 fn dumped_part(mut fingerprint: Fingerprint, toc: &Toc) -> Fingerprint {
-    let relations: BTreeSet<(&str, &str)> = toc
+    let entries: BTreeSet<(&str, &str, &str)> =
+        toc.entries.iter().map(|entry| (&*entry.desc, &*entry.namespace, &*entry.tag)).collect();
+    let inherited: BTreeSet<(&str, &str)> = toc
         .entries
         .iter()
-        .map(|entry| {
-            // A constraint's tag is `table name`, and its index bears the name.
-            let constraint = entry.desc == "CONSTRAINT";
-            let name =
-                if constraint { entry.tag.rsplit(' ').next().unwrap_or(&entry.tag) } else { &entry.tag };
-            (entry.namespace.as_str(), name)
-        })
+        .filter(|entry| entry.desc == "TABLE" && entry.definition.contains("\nINHERITS ("))
+        .map(|entry| (&*entry.namespace, &*entry.tag))
         .collect();
-    fingerprint.kinds.retain(|_, objects| {
-        objects.retain(|object, _| match identifier::split(object).as_slice() {
-            [schema, relation] | [schema, relation, _] => {
-                relations.contains(&(schema.as_str(), relation.as_str()))
+    let mut named: BTreeSet<(&str, &str)> = entries.iter().map(|(_, schema, tag)| (*schema, *tag)).collect();
+    // A constraint's tag is `table name`, and its index bears the name.
+    let constraints = entries.iter().filter(|(desc, ..)| *desc == "CONSTRAINT");
+    named.extend(constraints.filter_map(|(_, schema, tag)| Some((*schema, tag.rsplit(' ').next()?))));
+    // A partition without its parent is restored as a table of its own.
+    let children: BTreeSet<String> =
+        fingerprint.kinds.get("inherits").into_iter().flatten().map(|(child, _)| child.clone()).collect();
+    let alone = |schema: &str, table: &str| {
+        !entries.contains(&("TABLE ATTACH", schema, table)) && !inherited.contains(&(schema, table))
+    };
+    fingerprint.kinds.retain(|kind, objects| {
+        objects.retain(|object, _| match (kind.as_str(), identifier::split(object).as_slice()) {
+            ("schema", [name]) => entries.contains(&("SCHEMA", "", name)),
+            ("extension", [name]) => entries.contains(&("EXTENSION", "", name)),
+            ("populated", [schema, view]) => entries.contains(&("MATERIALIZED VIEW DATA", schema, view)),
+            ("inherits", [schema, table]) => {
+                named.contains(&(schema.as_str(), table.as_str())) && !alone(schema, table)
+            }
+            ("table", [schema, table]) => {
+                named.contains(&(schema.as_str(), table.as_str()))
+                    && !(children.contains(object) && alone(schema, table))
+            }
+            // A routine's arguments may be types of any schema.
+            (_, [schema, ..]) if object.ends_with(')') => {
+                let (_, rest) = object.split_once('.').unwrap_or_default();
+                named.contains(&(schema.as_str(), rest))
+            }
+            (_, [schema, relation] | [schema, relation, _]) => {
+                named.contains(&(schema.as_str(), relation.as_str()))
             }
             _ => false,
         });

@@ -118,7 +118,7 @@ impl Advise for Error {
             }
             Self::NewerSchema { .. } => "use the version of backstop that wrote it, or a newer one".into(),
             Self::StoredDiffers { .. } => {
-                "nothing was committed; the store loses or changes bytes: run `backstop doctor`".into()
+                "it was not committed there; the store loses or changes bytes: run `backstop doctor`".into()
             }
             // The store's own error lies in the stream's, and knows more.
             Self::ReadBack { .. } => return None,

@@ -61,7 +61,7 @@ pub async fn run(args: Args, context: &Context) -> anyhow::Result<ExitStatus> {
     let database = context.database(&settings)?;
     let given = |flags: Vec<String>, configured| if flags.is_empty() { configured } else { flags };
     let job = Job {
-        stores: options::stores(&settings, &database.name, Some(&args.tier)).await?,
+        stores: options::stores(&settings, &database.name, Some(&args.tier), &context.stop).await?,
         encryption: options::encryption(&settings)?,
         critical_tables: database.critical_tables,
         database: database.name,

@@ -30,7 +30,7 @@ pub struct Args {
 pub async fn run(args: Args, context: &Context) -> Result<ExitStatus> {
     let settings = context.settings(&args.source, &args.store, &args.encryption)?;
     let mut checks = database(&settings).await?;
-    checks.extend(stores(&settings).await?);
+    checks.extend(stores(&settings, context).await?);
     checks.push(recipients(&settings)?);
     context.ui.json(&checks)?;
     context.ui.say(doctor::render(&checks).trim_end());
@@ -80,10 +80,10 @@ async fn database(settings: &Settings) -> Result<Vec<Check>> {
     Ok(checks)
 }
 
-async fn stores(settings: &Settings) -> Result<Vec<Check>> {
+async fn stores(settings: &Settings, context: &Context) -> Result<Vec<Check>> {
     let name = settings.database_name()?;
     let mut checks = Vec::new();
-    for store in options::stores(settings, &name, None).await? {
+    for store in options::stores(settings, &name, None, &context.stop).await? {
         checks.extend(doctor::store::store(store.as_ref(), &name, now()).await);
     }
     Ok(checks)

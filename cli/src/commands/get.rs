@@ -12,7 +12,7 @@ use serde_json::json;
 use super::Context;
 use super::options::{self, KeyArgs, StoreArgs, period};
 use crate::catalog::Catalog;
-use crate::error::{Advise, ExitStatus};
+use crate::error::{Advise, ExitStatus, without_path};
 use crate::pipeline::{self, Keys, Tally};
 use crate::store;
 use crate::verify::counted;
@@ -130,6 +130,7 @@ async fn download(
             .prefix(".backstop-")
             .suffix(".part")
             .tempfile_in(folder.unwrap_or(Path::new(".")))
+            .map_err(without_path)
             .with_context(failed)?;
         io::copy(&mut source, &mut part).with_context(failed)?;
         part.as_file().sync_all().with_context(failed)?;

@@ -48,11 +48,14 @@ pub async fn run(args: Args, context: &Context) -> anyhow::Result<ExitStatus> {
     } else {
         context.ui.say(report::table(&listing, Timestamp::now()).trim_end());
     }
-    if !listing.damaged.is_empty() {
+    if listing.damaged.iter().any(|record| record.schema.is_none()) {
         context.ui.note(
             "hint: the other backups are not affected; bring a damaged record back from the bucket's versions or \
              from another store",
         );
+    }
+    if listing.damaged.iter().any(|record| record.schema.is_some()) {
+        context.ui.note("hint: read a record of a newer schema with the version of backstop that wrote it");
     }
     // A manifest that cannot be believed is a finding.
     Ok(if listing.damaged.is_empty() { ExitStatus::Clean } else { ExitStatus::Bad })

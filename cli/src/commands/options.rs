@@ -7,7 +7,9 @@ use std::time::Duration;
 
 use backstop_policy::config::{self, Method};
 use backstop_policy::manifest::Filters;
+use backstop_policy::units::Period;
 use secrecy::SecretString;
+use tokio_util::sync::CancellationToken;
 
 use super::Context;
 use crate::catalog::{Backup, Catalog};
@@ -83,7 +85,7 @@ impl Context {
     pub async fn catalog(&self, store: &StoreArgs) -> anyhow::Result<(Settings, Catalog)> {
         let settings = self.settings(&SourceArgs::default(), store, &EncryptionArgs::default())?;
         let name = settings.database_name()?;
-        let stores = stores(&settings, &name, None).await?;
+        let stores = stores(&settings, &name, None, &self.stop).await?;
         Ok((settings, Catalog::new(stores[0].clone(), &name)))
     }
 
@@ -182,10 +184,11 @@ pub async fn stores(
     settings: &Settings,
     database: &str,
     tier: Option<&str>,
+    stop: &CancellationToken,
 ) -> anyhow::Result<Vec<Arc<dyn Store>>> {
     let mut stores = Vec::new();
     for found in settings.stores(database, tier)? {
-        stores.push(store::connect(&location(found)).await?);
+        stores.push(store::connect_until(&location(found), stop).await?);
     }
     Ok(stores)
 }
@@ -224,6 +227,11 @@ pub fn tier(text: &str) -> Result<String, String> {
 
 /// `15m`, `2 hours`, `7 days`.
 pub fn period(text: &str) -> Result<Duration, String> {
-    let span: jiff::SignedDuration = text.parse().map_err(|_| "write it like `15m` or `2h`".to_owned())?;
+    // A day has 24 hours here, which jiff leaves open.
+    if let Ok(period) = Period::parse(text) {
+        return Ok(Duration::from_secs(period.nominal_seconds()));
+    }
+    let span: jiff::SignedDuration =
+        text.parse().map_err(|_| "write it like `15m`, `2h` or `7d`".to_owned())?;
     Duration::try_from(span).map_err(|_| "must not be negative".to_owned())
 }

@@ -100,7 +100,7 @@ pub async fn run(args: Args, context: &Context) -> anyhow::Result<ExitStatus> {
     if let Some(iterations) = args.openssl_iterations {
         keys.set_openssl_iterations(iterations);
     }
-    let origin = request::origin(&args.what, &settings).await?;
+    let origin = request::origin(&args.what, &settings, context).await?;
     if let Origin::Backup { backup, .. } = &origin {
         options::warn_passed_over(backup, context.ui);
     }

@@ -76,9 +76,12 @@ pub async fn run(args: Args, context: &Context) -> anyhow::Result<ExitStatus> {
     context.ui.json(&check)?;
     context.ui.say(report::verdict(&backup.manifest, &check).trim_end());
     if !check.passed {
-        context
-            .ui
-            .note("hint: do not rely on it: take another backup, and look for this one in another store");
+        let part = !backup.manifest.filters.is_empty() && check.reached == Some(manifest::Level::Contents);
+        context.ui.note(if part {
+            "hint: choose what that part needs too, and take another backup"
+        } else {
+            "hint: do not rely on it: take another backup, and look for this one in another store"
+        });
     }
     let outputs = [
         ("backup-id", backup.manifest.id.clone()),

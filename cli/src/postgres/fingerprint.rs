@@ -188,7 +188,8 @@ const KINDS: &[(&str, &str)] = &[
     ),
     (
         "default_privilege",
-        "SELECT format('%s %s %s', d.defaclrole::regrole, d.defaclobjtype, nullif(d.defaclnamespace, 0)::regnamespace), \
+        "SELECT concat(nullif(d.defaclnamespace, 0)::regnamespace::text || '.', d.defaclrole::regrole, ' ', \
+         d.defaclobjtype), \
          (SELECT string_agg(x, ',' ORDER BY x) FROM unnest(d.defaclacl::text[]) x) FROM pg_default_acl d \
          WHERE {own:d:pg_default_acl}",
     ),

@@ -29,8 +29,12 @@ pub async fn dump(tools: &ClientTools, target: &Target) -> Result<Vec<u8>, Error
     // Newer minors end with a line for psql after it.
     let ended = String::from_utf8_lossy(&text).lines().rev().take(8).any(|line| line == END);
     if !output.status.success() || !ended {
-        let message = String::from_utf8_lossy(&output.stderr);
-        return Err(Error::Globals { message: message.lines().last().unwrap_or("cut short").to_owned() });
+        let said = String::from_utf8_lossy(&output.stderr);
+        // What it asked, and for what, comes after the error.
+        let error = said.lines().find(|line| line.contains("error:")).or_else(|| said.lines().last());
+        let message =
+            error.unwrap_or("cut short").trim_start_matches("pg_dumpall: ").trim_start_matches("error: ");
+        return Err(Error::Globals { message: message.to_owned() });
     }
     Ok(text)
 }

@@ -159,7 +159,7 @@ impl Snapshot {
                 })
                 .collect::<Vec<_>>()
                 .join(" UNION ALL ");
-            for row in self.session.query(&format!("{counts} ORDER BY 1"), &[]).await.map_err(failed)? {
+            for row in self.unlocked("count the restored rows", &counts).await? {
                 let index = usize::try_from(row.get::<_, i32>(0)).unwrap_or_default();
                 *rows.entry(batch[index].get(0)).or_default() +=
                     u64::try_from(row.get::<_, i64>(1)).unwrap_or_default();
@@ -168,24 +168,45 @@ impl Snapshot {
         Ok(rows)
     }
 
-    /// Where a sequence stands, by its qualified name.
-    pub async fn position_of(&self, sequence: &str) -> Result<Option<(i64, bool)>, Error> {
-        let failed = |error| Error::asking("read a sequence")(error);
-        let exists: bool = self
-            .session
-            .query_one("SELECT to_regclass($1) IS NOT NULL", &[&sequence])
-            .await
-            .map_err(failed)?
-            .get(0);
-        if !exists {
-            return Ok(None);
+    /// Where sequences stand (last value, and whether it was given out), by
+    /// qualified name; one that does not exist is left out.
+    pub async fn positions_of(&self, names: &[String]) -> Result<BTreeMap<String, (i64, bool)>, Error> {
+        let failed = |error| Error::asking("read the sequences")(error);
+        let mut positions = BTreeMap::new();
+        for batch in names.chunks(BATCH) {
+            let there: Vec<String> = self
+                .session
+                .query("SELECT n FROM unnest($1::text[]) AS n WHERE to_regclass(n) IS NOT NULL", &[&batch])
+                .await
+                .map_err(failed)?
+                .iter()
+                .map(|row| row.get(0))
+                .collect();
+            if there.is_empty() {
+                continue;
+            }
+            let read = there
+                .iter()
+                .enumerate()
+                .map(|(n, name)| format!("SELECT {n}, last_value, is_called FROM {name}"))
+                .collect::<Vec<_>>()
+                .join(" UNION ALL ");
+            for row in self.unlocked("read the sequences", &read).await? {
+                let index = usize::try_from(row.get::<_, i32>(0)).unwrap_or_default();
+                positions.insert(there[index].clone(), (row.get(1), row.get(2)));
+            }
         }
-        let row = self
-            .session
-            .query_one(&format!("SELECT last_value, is_called FROM {sequence}"), &[])
-            .await
-            .map_err(failed)?;
-        Ok(Some((row.get(0), row.get(1))))
+        Ok(positions)
+    }
+
+    /// A query whose locks do not stay for the rest of the transaction: a server
+    /// has room for some thousand.
+    async fn unlocked(&self, doing: &'static str, query: &str) -> Result<Vec<Row>, Error> {
+        let failed = |error| Error::asking(doing)(error);
+        self.session.batch_execute("SAVEPOINT unlocked").await.map_err(failed)?;
+        let rows = self.session.query(query, &[]).await.map_err(failed)?;
+        self.session.batch_execute("ROLLBACK TO unlocked; RELEASE unlocked").await.map_err(failed)?;
+        Ok(rows)
     }
 
     /// Exact row counts. `None` for a table that is gone or looks empty because it
@@ -268,8 +289,8 @@ impl Snapshot {
             .await
             .map_err(Error::asking("count the rows of the snapshot"))?;
         let count = |((row, fact), oid): ((&Row, &Row), &u32)| {
-            let (file, named): (Option<u32>, Option<u32>) = (row.get(2), row.get(3));
-            let unchanged = file == fact.get(2) && named == Some(*oid);
+            let (file, relation): (Option<u32>, Option<u32>) = (row.get(2), row.get(3));
+            let unchanged = file == fact.get(2) && relation == Some(*oid);
             unchanged.then(|| u64::try_from(row.get::<_, i64>(1)).unwrap_or_default())
         };
         Ok(rows.iter().zip(&facts).zip(&oids).map(count).collect())

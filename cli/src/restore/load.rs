@@ -7,6 +7,7 @@ use std::io::{self, Read, Write};
 use std::process::{Child, ChildStdin, ChildStdout, Command, Stdio};
 use std::thread::JoinHandle;
 
+use backstop_policy::identifier::quote;
 use tempfile::NamedTempFile;
 use tokio_util::sync::CancellationToken;
 
@@ -15,6 +16,7 @@ use super::{Error, facts};
 use crate::archive::{
     Coding, Plan, Recoding, Selection, TargetFacts, Toc, list_file, plan as plan_of, read_toc, recode,
 };
+use crate::postgres::session::Session;
 use crate::postgres::target::Target;
 use crate::postgres::tools::ClientTools;
 
@@ -82,6 +84,7 @@ pub async fn restore(
     server_major: u32,
     stop: &CancellationToken,
 ) -> Result<Loaded, Error> {
+    make_schemas(load.target, &plan).await?;
     let header = &archive.toc.header;
     let tools = ClientTools::for_restore(header.oldest_pg_restore(), server_major).await?;
     let readable = tools.supports(header.compression.as_str());
@@ -111,6 +114,21 @@ pub async fn restore(
         direct(command, archive, readable, stop).await?;
     }
     Ok(Loaded { toc, plan, tools })
+}
+
+/// An archive of some tables names schemas that it does not make.
+async fn make_schemas(target: &Target, plan: &Plan) -> Result<(), Error> {
+    if plan.missing_schemas.is_empty() {
+        return Ok(());
+    }
+    let session = Session::connect(target).await?;
+    for schema in &plan.missing_schemas {
+        let make = format!("CREATE SCHEMA IF NOT EXISTS {}", quote(schema));
+        let failed = crate::postgres::Error::asking(format!("make schema '{schema}'"));
+        session.batch_execute(&make).await.map_err(failed)?;
+    }
+    session.close().await;
+    Ok(())
 }
 
 /// `pg_restore` writes into the database itself.

@@ -1,5 +1,6 @@
 //! What a restore did, for people and for programs.
 
+use indicatif::HumanCount;
 use serde::Serialize;
 
 use crate::archive::{self, Plan};
@@ -86,7 +87,7 @@ impl Report {
         let mut text =
             format!("restored {} into database '{}' on {}\n", self.origin, self.database, self.server);
         let mut line = |label: &str, value: &str| text += &format!("  {label:<10} {value}\n");
-        line("rows", &format!("{} in {}", count(self.rows, "row"), count(self.tables, "table")));
+        line("rows", &format!("{} in {}", HumanCount(self.rows), count(self.tables, "table")));
         line("took", &format!("{:.1} s", self.seconds));
         match &self.comparison {
             Comparison::Equal => line("compared", "equal to the snapshot of the dump"),

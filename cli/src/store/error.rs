@@ -81,6 +81,9 @@ pub enum Error {
         #[source]
         source: Box<Error>,
     },
+    /// A signal came while the store was waited for.
+    #[error("interrupted")]
+    Stopped,
     /// Whoever asked for the work is gone; everything was cleaned up.
     #[error("the upload of '{key}' was cancelled")]
     Cancelled { key: String },
@@ -198,6 +201,7 @@ impl Advise for Error {
                 "correct it where the store is named: `--store`, or `stores:` in backstop.yml".to_owned()
             }
             Self::BadKey { .. }
+            | Self::Stopped
             | Self::Cancelled { .. }
             | Self::Source(_) => return None,
             Self::Other { .. } => {

@@ -14,6 +14,7 @@ use std::time::Duration;
 use async_trait::async_trait;
 use bytes::Bytes;
 use jiff::Timestamp;
+use tokio_util::sync::CancellationToken;
 use url::Url;
 
 pub use error::Error;
@@ -46,12 +47,21 @@ pub struct Location {
 /// Make the store that `location` names. No request is made and nothing is
 /// created: what is wrong with the store itself shows with its first use.
 pub async fn connect(location: &Location) -> Result<Arc<dyn Store>, Error> {
+    connect_until(location, &CancellationToken::new()).await
+}
+
+/// The same; a cancelled `stop` ends whatever waits for the store, but not what
+/// cleans up in it.
+pub async fn connect_until(location: &Location, stop: &CancellationToken) -> Result<Arc<dyn Store>, Error> {
     match Place::of(&location.url)? {
         Place::Folder(root) => {
             local::refuse_bucket_settings(location)?;
             Ok(Arc::new(local::Local::new(root)))
         }
-        Place::Bucket { bucket, prefix } => Ok(Arc::new(s3::S3::open(location, bucket, prefix, None).await?)),
+        Place::Bucket { bucket, prefix } => {
+            let store = s3::S3::open(location, bucket, prefix, None).await?;
+            Ok(Arc::new(store.stopped_by(stop)))
+        }
     }
 }
 

@@ -40,6 +40,13 @@ const KINDS: &[(&str, &[&str])] = &[
     ("column", &["DEFAULT"]),
     ("table", &["ROW SECURITY"]),
     ("grant", &["ACL"]),
+    ("default_privilege", &["DEFAULT ACL"]),
+    ("foreign_server", &["SERVER"]),
+    ("collation", &["COLLATION"]),
+    ("text_search_configuration", &["TEXT SEARCH CONFIGURATION"]),
+    ("text_search_dictionary", &["TEXT SEARCH DICTIONARY"]),
+    ("inherits", &["TABLE ATTACH"]),
+    ("populated", &["MATERIALIZED VIEW DATA"]),
 ];
 
 pub struct LeftOut<'a> {
@@ -90,6 +97,8 @@ fn names(kind: &str, tag: &str, object: &[&str]) -> bool {
     match kind {
         // `TABLE orders`, `FUNCTION f(integer)`, `COLUMN orders.id`
         "ACL" => tag.split_once(' ').is_some_and(|(_, name)| name == whole || bare(name) == bare(&whole)),
+        // `DEFAULT PRIVILEGES FOR TABLES`, of any role.
+        "DEFAULT ACL" => true,
         "FUNCTION" | "PROCEDURE" | "AGGREGATE" => bare(tag) == bare(&whole),
         // An index bears the name of its constraint, without the table's.
         "CONSTRAINT" => tag == whole || object.len() == 1 && tag.ends_with(&format!(" {whole}")),

@@ -12,7 +12,7 @@ use std::io::{self, Read};
 use std::path::PathBuf;
 use std::time::Instant;
 
-use backstop_policy::manifest::{Artifact, Digest, Encryption, Level, SCHEMA, Verification};
+use backstop_policy::manifest::{Artifact, Content, Digest, Encryption, Level, SCHEMA, Verification};
 use jiff::Timestamp;
 use tokio_util::sync::CancellationToken;
 
@@ -37,6 +37,9 @@ pub struct Request<'a> {
     pub checks: Option<PathBuf>,
     pub run: Option<String>,
 }
+
+/// Why a chosen part of a database may not restore, though nothing is wrong with it.
+const PART: &str = "the backup holds a part of the database, which needs what is not in it: ";
 
 #[derive(Debug, thiserror::Error)]
 pub enum Error {
@@ -71,6 +74,8 @@ pub enum Error {
         #[source]
         source: catalog::Error,
     },
+    #[error("backup {id} holds rows and no definitions, so it cannot be restored by itself")]
+    DataOnly { id: String },
     #[error("cannot read the checks in '{path}'")]
     Checks {
         path: String,
@@ -106,6 +111,10 @@ impl Advise for Error {
                  BACKSTOP_PASSPHRASE; a job that must not hold it can check `--level stored`"
                     .into(),
             ),
+            Self::DataOnly { .. } => Some(
+                "`--level contents` is as far as it can be checked; restore it over a backup of the definitions"
+                    .into(),
+            ),
             Self::Checks { .. } => {
                 Some("`checks:` in backstop.yml names the file, relative to that file".into())
             }
@@ -123,6 +132,9 @@ pub async fn verify(request: &Request<'_>, ui: Ui, stop: &CancellationToken) -> 
     let encrypted = manifest.artifact.encryption != Encryption::None;
     if encrypted && request.level > Level::Stored && request.keys.is_empty() {
         return Err(Error::NeedsIdentity { key: manifest.artifact.key.clone(), level: request.level });
+    }
+    if manifest.content == Content::Data && request.level == Level::Restored {
+        return Err(Error::DataOnly { id: manifest.id.clone() });
     }
     let begun = Instant::now();
     let mut record = Verification {
@@ -143,7 +155,7 @@ pub async fn verify(request: &Request<'_>, ui: Ui, stop: &CancellationToken) -> 
     match climb(request, &mut record, ui, stop).await {
         Ok(()) => {}
         Err(Stop::Failed(failure)) => record.failures.push(failure),
-        Err(Stop::Error(error)) => return Err(error),
+        Err(Stop::Error(error)) => return Err(*error),
     }
     record.passed = record.failures.is_empty() && record.reached == Some(request.level);
     record.seconds = begun.elapsed().as_secs_f64();
@@ -162,12 +174,12 @@ enum Stop {
     /// The answer: this level does not hold.
     Failed(String),
     /// There is no answer.
-    Error(Error),
+    Error(Box<Error>),
 }
 
 impl<E: Into<Error>> From<E> for Stop {
     fn from(error: E) -> Self {
-        Self::Error(error.into())
+        Self::Error(Box::new(error.into()))
     }
 }
 
@@ -231,7 +243,8 @@ async fn climb(
     let outcome = match trial::run(&trial, archive, ui, stop).await {
         // The archive would not restore: that is the answer, not a failure to ask.
         Err(Error::Restore(error @ restore::Error::Restore { .. })) => {
-            return Err(Stop::Failed(error.to_string()));
+            let part = if manifest.filters.is_empty() { "" } else { PART };
+            return Err(Stop::Failed(format!("{part}{error}")));
         }
         outcome => outcome?,
     };

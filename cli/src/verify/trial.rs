@@ -109,7 +109,7 @@ async fn in_database(
             // A throwaway server knows none of the roles; on the user's own server
             // nothing is added to what everybody shares.
             if trial.on.is_none() {
-                make_roles(admin, toc).await?;
+                make_roles(&target, toc).await?;
             }
             Ok(())
         },
@@ -138,8 +138,9 @@ async fn in_database(
     Ok(Outcome { compared, failures, checks: ran, seconds, server })
 }
 
-/// Stand-ins for the roles of the archive.
-async fn make_roles(admin: &Session, toc: &Toc) -> Result<(), crate::postgres::Error> {
+/// Stand-ins for the roles of the archive. Made from within its database, because a
+/// role's name has the bytes that the encoding of the session's database gives it.
+async fn make_roles(trial: &Target, toc: &Toc) -> Result<(), crate::postgres::Error> {
     /// What only a superuser may own.
     const PRIVILEGED: [&str; 4] = ["EVENT TRIGGER", "FOREIGN DATA WRAPPER", "PUBLICATION", "SUBSCRIPTION"];
     let owners: BTreeSet<&str> = toc
@@ -148,10 +149,11 @@ async fn make_roles(admin: &Session, toc: &Toc) -> Result<(), crate::postgres::E
         .filter(|entry| PRIVILEGED.contains(&entry.desc.as_str()))
         .map(|entry| entry.owner.as_str())
         .collect();
+    let session = Session::connect(trial).await?;
     for role in archive::roles(toc) {
         let superuser = if owners.contains(role.as_str()) { " SUPERUSER" } else { "" };
         let create = format!("CREATE ROLE {}{superuser}", quote(&role));
-        match admin.batch_execute(&create).await {
+        match session.batch_execute(&create).await {
             Err(error) if error.code() != Some(&SqlState::DUPLICATE_OBJECT) => {
                 return Err(crate::postgres::Error::asking("make the roles of the archive")(error));
             }

@@ -244,6 +244,7 @@ fn named_roles(entry: &Entry) -> BTreeSet<String> {
         "ACL" => &["TO", "FROM", "BY", "AUTHORIZATION"],
         "DEFAULT ACL" => &["TO", "FROM", "ROLE"],
         "POLICY" => &["TO"],
+        "USER MAPPING" => &["FOR"],
         _ => return BTreeSet::new(),
     };
     let mut roles = BTreeSet::new();
@@ -257,6 +258,10 @@ fn named_roles(entry: &Entry) -> BTreeSet<String> {
             continue;
         }
         while let Some(role) = tokens.next() {
+            // `RESET SESSION AUTHORIZATION;`, after a grant by somebody else.
+            if role == ";" {
+                break;
+            }
             let role = role.strip_prefix('"').map_or(role.clone(), str::to_owned);
             let special = matches!(
                 role.as_str(),

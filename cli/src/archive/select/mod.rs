@@ -78,6 +78,9 @@ pub struct Plan {
     pub foreign_keys: Vec<ForeignKey>,
     /// Owners that the target has no role for.
     pub missing_owners: BTreeSet<String>,
+    /// Schemas that must be made first: an archive of some tables has the tables
+    /// alone, and the target lacks them.
+    pub missing_schemas: BTreeSet<String>,
 }
 
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -118,7 +121,7 @@ pub fn plan(toc: &Toc, selection: &Selection, target: &TargetFacts) -> Result<Pl
             choose::close(&graph, roots, target, &mut plan)
         }
     };
-    foreign_keys::preview(&graph, &mut inside, selection, &mut plan);
+    foreign_keys::preview(&graph, &mut inside, selection, target, &mut plan);
     let halves = |entry: &&Entry| match selection.halves {
         Halves::Both => true,
         Halves::SchemaOnly => !is_data(entry, &graph),
@@ -135,6 +138,14 @@ pub fn plan(toc: &Toc, selection: &Selection, target: &TargetFacts) -> Result<Pl
     let taken = || toc.entries.iter().filter(|entry| inside.contains(&entry.dump_id));
     plan.entries = taken().map(|entry| entry.dump_id).collect();
     plan.needed.retain(|needed| inside.contains(&needed.dump_id));
+    let made: HashSet<&str> =
+        taken().filter(|entry| entry.desc == "SCHEMA").map(|entry| entry.tag.as_str()).collect();
+    plan.missing_schemas = taken()
+        .map(|entry| &entry.namespace)
+        .filter(|schema| !schema.is_empty() && !made.contains(schema.as_str()))
+        .filter(|schema| !target.schemas.contains(*schema) && !schema.starts_with("pg_"))
+        .cloned()
+        .collect();
     if let Some(roles) = &target.roles
         && !selection.no_owner
     {

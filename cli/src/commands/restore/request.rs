@@ -34,8 +34,11 @@ pub async fn request(
     let name = settings.database_name().unwrap_or_else(|_| "unnamed".to_owned());
     let flags = flags(&args, context);
     let target = to.clone().or_else(|| source.clone()).ok_or(crate::settings::Error::NoDatabase)?;
-    let safety =
-        if args.in_place && !args.dry_run { Some(safety_job(settings, &name, &target).await?) } else { None };
+    let safety = if args.in_place && !args.dry_run {
+        Some(safety_job(settings, &name, &target, context).await?)
+    } else {
+        None
+    };
     let destination = match (args.new_db, to) {
         _ if args.in_place => Destination::InPlace(target),
         (_, Some(to)) => Destination::Into(to),
@@ -76,13 +79,18 @@ pub async fn request(
 }
 
 /// Everything that is there, into all configured stores.
-async fn safety_job(settings: &Settings, name: &str, target: &Target) -> anyhow::Result<Job> {
-    let stores = options::stores(settings, name, None).await.map_err(|error| match error
-        .downcast::<crate::settings::Error>(
-    ) {
-        Ok(crate::settings::Error::NoStore) => Error::NoSafetyStore.into(),
-        Ok(other) => other.into(),
-        Err(other) => other,
+async fn safety_job(
+    settings: &Settings,
+    name: &str,
+    target: &Target,
+    context: &Context,
+) -> anyhow::Result<Job> {
+    let stores = options::stores(settings, name, None, &context.stop).await.map_err(|error| {
+        match error.downcast::<crate::settings::Error>() {
+            Ok(crate::settings::Error::NoStore) => Error::NoSafetyStore.into(),
+            Ok(other) => other.into(),
+            Err(other) => other,
+        }
     })?;
     Ok(Job {
         database: name.to_owned(),
@@ -99,7 +107,7 @@ async fn safety_job(settings: &Settings, name: &str, target: &Target) -> anyhow:
 
 /// What lies at a path is a file, what has a scheme is a URL; everything else is
 /// looked for in the catalogue.
-pub async fn origin(what: &str, settings: &Settings) -> anyhow::Result<Origin> {
+pub async fn origin(what: &str, settings: &Settings, context: &Context) -> anyhow::Result<Origin> {
     if what.starts_with("http://") || what.starts_with("https://") {
         let url = what.parse().map_err(|_| Error::Fetch {
             url: what.split('?').next().unwrap_or_default().to_owned(),
@@ -115,7 +123,7 @@ pub async fn origin(what: &str, settings: &Settings) -> anyhow::Result<Origin> {
     let name = settings.database_name()?;
     let mut last = None;
     // The first store that has it; the others are there for when one is lost.
-    for store in options::stores(settings, &name, None).await? {
+    for store in options::stores(settings, &name, None, &context.stop).await? {
         let catalog = Catalog::new(store, &name);
         match catalog.find(what).await {
             Ok(backup) => return Ok(Origin::Backup { catalog, backup: Box::new(backup) }),

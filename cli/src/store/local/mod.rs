@@ -29,6 +29,7 @@ use super::error::Cause;
 use super::{
     Error, Location, Object, Probe, Store, check_key, clock_ahead, is_temporary, probe_key, probe_reads,
 };
+use crate::error::without_path;
 use crate::stream::{self, ByteStream, CHUNK};
 
 /// An unfinished file that is older belongs to nobody.
@@ -317,14 +318,6 @@ impl Local {
             }
             sender.send(chunk.freeze()).await?;
         }
-    }
-}
-
-/// `tempfile` adds the path to its errors, whose random name tells nobody anything.
-fn without_path(cause: io::Error) -> io::Error {
-    match cause.to_string().split_once(" at path ") {
-        Some((why, _)) => io::Error::new(cause.kind(), why.to_owned()),
-        None => cause,
     }
 }
 

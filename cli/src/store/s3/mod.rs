@@ -28,6 +28,7 @@ use aws_sdk_s3::types::{ChecksumAlgorithm, ServerSideEncryption};
 use aws_smithy_http_client::tls;
 use bytes::Bytes;
 use jiff::Timestamp;
+use tokio_util::sync::CancellationToken;
 
 use self::error::Answer;
 use super::{Error, Location, Object, Probe, Store, check_key};
@@ -55,6 +56,7 @@ pub struct S3 {
     /// Over TLS the payload need not be signed: it is the one real cost of an
     /// upload, and every part carries a CRC-32C.
     sign_payload: bool,
+    stop: CancellationToken,
 }
 
 /// The server-side encryption that was asked for.
@@ -130,7 +132,25 @@ impl S3 {
             bucket,
             encryption,
             sign_payload: endpoint.is_some_and(|url| url.starts_with("http://")),
+            stop: CancellationToken::new(),
         })
+    }
+
+    /// Let a cancelled `stop` end what waits for the store.
+    #[must_use]
+    pub fn stopped_by(mut self, stop: &CancellationToken) -> Self {
+        self.stop = stop.clone();
+        self
+    }
+
+    /// A store that stands still is asked again for minutes, which a user who
+    /// wants to stop must not wait for.
+    async fn unless_stopped<T>(&self, work: impl Future<Output = Result<T, Error>>) -> Result<T, Error> {
+        tokio::select! {
+            biased;
+            () = self.stop.cancelled() => Err(Error::Stopped),
+            done = work => done,
+        }
     }
 
     /// The key in the bucket.
@@ -179,12 +199,13 @@ impl Store for S3 {
     }
 
     async fn get(&self, key: &str) -> Result<ByteStream, Error> {
-        download::get(self, key).await.map_err(|cause| cause.of(key))
+        self.unless_stopped(download::get(self, key)).await.map_err(|cause| cause.of(key))
     }
 
     async fn head(&self, key: &str) -> Result<Option<Object>, Error> {
         let full = self.full(key)?;
-        let cause = match self.client.head_object().bucket(&self.bucket).key(full).send().await {
+        let asked = self.client.head_object().bucket(&self.bucket).key(full).send();
+        let cause = match self.unless_stopped(async { Ok(asked.await) }).await? {
             Ok(found) => {
                 return Ok(Some(Object {
                     key: key.to_owned(),
@@ -214,7 +235,7 @@ impl Store for S3 {
             .into_paginator()
             .send();
         let mut objects = Vec::new();
-        while let Some(page) = pages.next().await {
+        while let Some(page) = self.unless_stopped(async { Ok(pages.next().await) }).await? {
             let page = page.map_err(|cause| self.failed("list objects", &cause))?;
             for found in page.contents.unwrap_or_default() {
                 let key = found.key.as_deref().and_then(|key| key.strip_prefix(&self.prefix));

@@ -33,7 +33,7 @@ const MARK: &str = "backstop-upload";
 /// Store the whole stream under `key`. The work goes on in a task of its own, so
 /// that it can still clean up when this future is dropped.
 pub(super) async fn put(store: &S3, key: &str, body: ByteStream) -> Result<u64, Error> {
-    let stop = CancellationToken::new();
+    let stop = store.stop.child_token();
     let _stop_when_dropped = stop.clone().drop_guard();
     let upload = Upload {
         store: store.clone(),
