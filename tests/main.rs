@@ -10,6 +10,7 @@ mod action_contract;
 mod action_step;
 mod client_tools;
 mod concurrency;
+mod concurrency_load;
 mod configuration;
 mod connect;
 mod demo;
