@@ -30,7 +30,8 @@ impl Bucket {
         Self::on(server::moto(), test).await
     }
 
-    async fn on(server: &Server, test: &str) -> Self {
+    /// On a server of the test's own.
+    pub async fn on(server: &Server, test: &str) -> Self {
         let config = aws_sdk_s3::Config::builder()
             .behavior_version(BehaviorVersion::latest())
             .http_client(aws_smithy_http_client::Builder::new().build_http())
@@ -146,6 +147,12 @@ impl Bucket {
     pub async fn overwrite(&self, key: &str, body: Vec<u8>) {
         let key = format!("{}/{key}", self.prefix);
         self.client.put_object().bucket(BUCKET).key(key).body(body.into()).send().await.unwrap();
+    }
+
+    /// What S3 calls the bytes of an object.
+    pub async fn etag(&self, key: &str) -> String {
+        let key = format!("{}/{key}", self.prefix);
+        self.client.head_object().bucket(BUCKET).key(key).send().await.unwrap().e_tag.unwrap()
     }
 
     /// `x-amz-server-side-encryption` of an object.

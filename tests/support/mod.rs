@@ -8,6 +8,7 @@ pub mod command;
 pub mod depot;
 pub mod equality;
 pub mod interference;
+pub mod issuer;
 pub mod keys;
 pub mod proxy;
 pub mod scene;

@@ -36,37 +36,67 @@ pub struct Server {
 /// SeaweedFS: checks signatures and checksums, honours conditions.
 pub fn seaweed() -> &'static Server {
     static SERVER: OnceLock<Server> = OnceLock::new();
-    SERVER.get_or_init(|| {
-        start(|folder, ports| {
-            let config = folder.join("s3.json");
-            let identities = serde_json::json!({"identities": [{
-                "name": "admin",
-                "credentials": [{"accessKey": ACCESS_KEY, "secretKey": SECRET_KEY}],
-                "actions": ["Admin", "Read", "List", "Tagging", "Write"],
-            }]});
-            std::fs::write(&config, identities.to_string()).unwrap();
-            let mut command = Command::new(tool("weed"));
-            command.args(["server", "-ip=127.0.0.1", "-ip.bind=127.0.0.1", "-s3", "-volume.max=300"]);
-            command.args(["-master.volumeSizeLimitMB=128", "-s3.port.iceberg=0", "-s3.port.lance=0"]);
-            command.arg(format!("-dir={}", folder.display()));
-            command.arg(format!("-s3.config={}", config.display()));
-            // Every port: the gRPC ones are 10,000 higher when they are not given.
-            let flags = [
-                "s3.port",
-                "s3.port.grpc",
-                "master.port",
-                "master.port.grpc",
-                "volume.port",
-                "volume.port.grpc",
-                "filer.port",
-                "filer.port.grpc",
-            ];
-            for (flag, port) in flags.iter().zip(ports) {
-                command.arg(format!("-{flag}={port}"));
-            }
-            command
-        })
+    SERVER.get_or_init(|| start(weed))
+}
+
+/// SeaweedFS that gives keys for tokens of this OpenID Connect issuer.
+pub fn seaweed_that_trusts(issuer: &str) -> Server {
+    start(|folder, ports| {
+        let config = serde_json::json!({
+            "sts": {
+                "tokenDuration": "1h", "maxSessionLength": "12h", "issuer": "seaweedfs-sts",
+                "signingKey": "bWFkZSB1cCBmb3IgdGhlIHRlc3RzLCAzMiBieXRlcyE=",
+            },
+            "providers": [{"name": "ci", "type": "oidc", "enabled": true, "config": {
+                "issuer": issuer, "clientId": "sts.amazonaws.com", "jwksUri": format!("{issuer}/jwks"),
+            }}],
+            "policy": {"defaultEffect": "Deny", "storeType": "memory"},
+            "roles": [{
+                "roleName": "backup", "roleArn": "arn:aws:iam::role/backup", "attachedPolicies": ["full"],
+                "trustPolicy": {"Version": "2012-10-17", "Statement": [{
+                    "Effect": "Allow", "Principal": {"Federated": "*"}, "Action": ["sts:AssumeRoleWithWebIdentity"],
+                }]},
+            }],
+            "policies": [{"name": "full", "document": {"Version": "2012-10-17", "Statement": [
+                {"Effect": "Allow", "Action": ["s3:*"], "Resource": ["*"]},
+            ]}}],
+        });
+        let path = folder.join("iam.json");
+        std::fs::write(&path, config.to_string()).unwrap();
+        let mut command = weed(folder, ports);
+        command.arg(format!("-s3.iam.config={}", path.display()));
+        command
     })
+}
+
+fn weed(folder: &Path, ports: &[u16]) -> Command {
+    let config = folder.join("s3.json");
+    let identities = serde_json::json!({"identities": [{
+        "name": "admin",
+        "credentials": [{"accessKey": ACCESS_KEY, "secretKey": SECRET_KEY}],
+        "actions": ["Admin", "Read", "List", "Tagging", "Write"],
+    }]});
+    std::fs::write(&config, identities.to_string()).unwrap();
+    let mut command = Command::new(tool("weed"));
+    command.args(["server", "-ip=127.0.0.1", "-ip.bind=127.0.0.1", "-s3", "-volume.max=300"]);
+    command.args(["-master.volumeSizeLimitMB=128", "-s3.port.iceberg=0", "-s3.port.lance=0"]);
+    command.arg(format!("-dir={}", folder.display()));
+    command.arg(format!("-s3.config={}", config.display()));
+    // Every port: the gRPC ones are 10,000 higher when they are not given.
+    let flags = [
+        "s3.port",
+        "s3.port.grpc",
+        "master.port",
+        "master.port.grpc",
+        "volume.port",
+        "volume.port.grpc",
+        "filer.port",
+        "filer.port.grpc",
+    ];
+    for (flag, port) in flags.iter().zip(ports) {
+        command.arg(format!("-{flag}={port}"));
+    }
+    command
 }
 
 /// moto: checks no signatures, so that requests may be changed on their way.

@@ -39,6 +39,11 @@ pub fn majors() -> &'static [u32] {
     if is_full() { &[13, 14, 15, 16, 17, 18] } else { &[15, 18] }
 }
 
+/// Whether this is `scripts/test --full`.
+pub fn full() -> bool {
+    std::env::var_os("BACKSTOP_TEST_FULL").is_some()
+}
+
 /// The client programs for a server: of its own major, or of the nearest newer
 /// one that is installed.
 pub fn client(major: u32) -> PathBuf {
@@ -47,5 +52,5 @@ pub fn client(major: u32) -> PathBuf {
 
 /// Majors that are refused: one of them, in `scripts/test --full`.
 pub fn too_old() -> &'static [u32] {
-    if std::env::var_os("BACKSTOP_TEST_FULL").is_some() { &[12] } else { &[] }
+    if full() { &[12] } else { &[] }
 }

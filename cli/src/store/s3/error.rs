@@ -52,7 +52,8 @@ impl S3 {
             SdkError::ServiceError(_) | SdkError::ResponseError(_) => {}
             SdkError::TimeoutError(_) => return Error::Unreachable { store, source: source() },
             _ if lacks_credentials(error) => {
-                return Error::NoCredentials { store, source: source() };
+                let said = said_by_service(&describe(error)).unwrap_or_else(|| describe(error));
+                return Error::NoCredentials { store, source: Box::new(Cause(said)) };
             }
             SdkError::DispatchFailure(failure) if failure.is_io() || failure.is_timeout() => {
                 return Error::Unreachable { store, source: source() };
@@ -126,6 +127,15 @@ pub(super) fn chain(error: &dyn StdError) -> String {
     if words.is_empty() { error.to_string() } else { words.join(": ") }
 }
 
+/// What the service said that was to give the credentials. The SDK has it as text
+/// only: `… Error { code: "AccessDenied", message: "…", aws_request_id: "…" }`.
+fn said_by_service(text: &str) -> Option<String> {
+    let (_, fields) = text.split_once("Error { code: \"")?;
+    let (code, fields) = fields.split_once("\", message: \"")?;
+    let message = fields.split_once("\", aws_request_id").or_else(|| fields.rsplit_once("\" }"))?.0;
+    Some(format!("the token service answered {code}: {}", message.replace("\\\"", "\"")))
+}
+
 /// Whether the request was never signed, for want of credentials.
 fn lacks_credentials(error: &(dyn StdError + 'static)) -> bool {
     let mut next = Some(error);
@@ -136,4 +146,19 @@ fn lacks_credentials(error: &(dyn StdError + 'static)) -> bool {
         next = cause.source();
     }
     false
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_token_service_is_quoted() {
+        let text = "other: an error occurred while loading credentials: service error: unhandled error \
+                    (AccessDenied): Error { code: \"AccessDenied\", message: \"role \\\"x\\\" is not yours\", \
+                    aws_request_id: \"1\" }";
+        let said = said_by_service(text).unwrap();
+        assert_eq!(said, "the token service answered AccessDenied: role \"x\" is not yours");
+        assert_eq!(said_by_service("the profile has no keys"), None);
+    }
 }
