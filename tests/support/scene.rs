@@ -94,7 +94,6 @@ impl<'a> Scene<'a> {
         format!("file://{}", self.store.path().display())
     }
 
-
     /// A command on this store.
     pub fn command(&self, name: &str, arguments: &[&str]) -> Backstop {
         let store = self.store();

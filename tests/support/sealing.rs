@@ -2,6 +2,7 @@
 //! Keys are made by the stock tools, and these open what we have sealed.
 
 use std::ffi::OsString;
+use std::path::Path;
 use std::process::Command;
 
 use super::equality::output;
@@ -28,6 +29,11 @@ pub struct Keys {
 impl Keys {
     pub fn new() -> Self {
         Self { age: Age::new(), gpg: Gpg::new() }
+    }
+
+    /// Where gpg finds the private key.
+    pub fn gnupg_home(&self) -> &Path {
+        self.gpg.home()
     }
 
     /// What `backstop backup` is told.

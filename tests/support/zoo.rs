@@ -69,7 +69,6 @@ struct Table {
     key: Option<String>,
     columns: Vec<Column>,
     rows: u32,
-    partitioned: bool,
     unlogged: bool,
 }
 
@@ -175,15 +174,12 @@ impl Zoo {
     fn column(&mut self) -> (Column, String) {
         let name = self.name();
         let own = self.one_in(5).then(|| self.own_types.choose(&mut self.random).cloned()).flatten();
-        let (kind, value, ordered) = match own {
-            Some((kind, value)) => {
-                let value = format!("({value})::{kind}");
-                (kind, value, false)
-            }
-            None => {
-                let n = self.random.gen_range(0..TYPES.len());
-                (TYPES[n].0.to_owned(), format!("({})::{}", TYPES[n].1, TYPES[n].0), n < ORDERED)
-            }
+        let (kind, value, ordered) = if let Some((kind, value)) = own {
+            let value = format!("({value})::{kind}");
+            (kind, value, false)
+        } else {
+            let n = self.random.gen_range(0..TYPES.len());
+            (TYPES[n].0.to_owned(), format!("({})::{}", TYPES[n].1, TYPES[n].0), n < ORDERED)
         };
         let mut definition = format!("{name} {kind}");
         if kind == "text" && self.one_in(3) {
@@ -244,7 +240,7 @@ impl Zoo {
             self.say(format!("CREATE TABLE {rest} PARTITION OF {name} DEFAULT"));
         }
         let rows = if self.one_in(5) { 0 } else { self.random.gen_range(1..150) };
-        let mut table = Table { name, key, columns, rows, partitioned, unlogged };
+        let mut table = Table { name, key, columns, rows, unlogged };
         self.fill(&table);
         self.indexes(&table);
         if !partitioned && !table.columns.is_empty() && self.one_in(6) {
