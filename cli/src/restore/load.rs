@@ -54,9 +54,9 @@ impl Archive {
         .map_err(|_| Error::Panicked)?
     }
 
-    /// All of its bytes, from the first.
-    fn into_bytes(self) -> impl Read + Send {
-        io::Cursor::new(self.head).chain(self.rest)
+    /// The table of contents, and all of its bytes from the first.
+    fn into_parts(self) -> (Toc, impl Read + Send + use<>) {
+        (self.toc, io::Cursor::new(self.head).chain(self.rest))
     }
 }
 
@@ -99,19 +99,19 @@ pub async fn restore(
             command.arg(flag);
         }
     }
-    let toc = archive.toc.clone();
+    let (toc, bytes) = archive.into_parts();
     // Since 17 pg_restore sets transaction_timeout, which older servers do not
     // know and which it cannot be told to leave out: its SQL goes through psql.
     let too_new = tools.version.major >= 17 && server_major < 17;
     if load.frame.is_some() || too_new {
         command.arg("--file=-");
-        let text = Printing::start(command, archive, list, readable)?;
+        let text = Printing::start(command, bytes, list, readable)?;
         let script = Script { target: load.target, tools: &tools, server_major, frame: load.frame };
         psql::run(&script, text, stop).await?;
     } else {
         load.target.apply(&mut command);
         command.arg(format!("--dbname={}", conninfo(load.target.database())));
-        direct(command, archive, readable, stop).await?;
+        direct(command, bytes, readable, stop).await?;
     }
     Ok(Loaded { toc, plan, tools })
 }
@@ -134,7 +134,7 @@ async fn make_schemas(target: &Target, plan: &Plan) -> Result<(), Error> {
 /// `pg_restore` writes into the database itself.
 async fn direct(
     mut command: Command,
-    archive: Archive,
+    mut bytes: impl Read + Send + 'static,
     readable: bool,
     stop: &CancellationToken,
 ) -> Result<(), Error> {
@@ -144,7 +144,6 @@ async fn direct(
     let stdin = child.stdin.take().ok_or_else(|| cannot_start(io::Error::other("no pipe to it")))?;
     let stdin = ChildStdin::from(stdin.into_owned_fd().map_err(cannot_start)?);
     let feeding = tokio::task::spawn_blocking(move || {
-        let mut bytes = archive.into_bytes();
         let fed = feed(&mut bytes, stdin, readable);
         (bytes, fed)
     });
@@ -178,7 +177,7 @@ struct Printing {
 impl Printing {
     fn start(
         mut command: Command,
-        archive: Archive,
+        mut bytes: impl Read + Send + 'static,
         list: NamedTempFile,
         readable: bool,
     ) -> Result<Self, Error> {
@@ -189,12 +188,9 @@ impl Printing {
         else {
             return Err(cannot_start(io::Error::other("no pipe to it")));
         };
-        let feeding = std::thread::spawn(move || {
-            let mut bytes = archive.into_bytes();
-            match feed(&mut bytes, stdin, readable) {
-                Ok(()) | Err(Feed::Pipe) => to_its_end(&mut bytes),
-                Err(Feed::Archive(error)) => Err(error),
-            }
+        let feeding = std::thread::spawn(move || match feed(&mut bytes, stdin, readable) {
+            Ok(()) | Err(Feed::Pipe) => to_its_end(&mut bytes),
+            Err(Feed::Archive(error)) => Err(error),
         });
         let messages = std::thread::spawn(move || {
             let mut text = Vec::new();
