@@ -97,9 +97,9 @@ async fn one_bit_of_a_manifest() {
     })
     .await;
     insta::assert_snapshot!(said, @r"
-    damaged: shop/catalog/[ID].manual.json: not a record (invalid number at line 63 column 18)
+    damaged: shop/catalog/[ID].manual.json: its SHA-256 does not fit its text
     hint: the other backups are not affected; bring a damaged record back from the bucket's versions or from another store
-    error: record 'shop/catalog/[ID].manual.json' is damaged: not a record (invalid number at line 63 column 18)
+    error: record 'shop/catalog/[ID].manual.json' is damaged: its SHA-256 does not fit its text
     hint: the other backups are not affected, `backstop list` shows them; bring the record back from the bucket's versions or from another store
     ");
 }

@@ -185,8 +185,11 @@ async fn a_large_object_without_the_privilege() {
     error: user 'no_lo' may not read 2 large objects
     hint: run `backstop doctor`: it prints the statement that grants them
     ");
-    insta::assert_snapshot!(scene.fails(as_role(&["--exclude-table", "mine"])).await, @r"
-    error: pg_dump failed (exit status: 1): could not open large object 16391: ERROR:  permission denied for large object 16391
+    // Which of the two it met first differs.
+    let said = scene.fails(as_role(&["--exclude-table", "mine"])).await;
+    let said: String = said.chars().filter(|c| !c.is_ascii_digit()).collect();
+    insta::assert_snapshot!(said, @r"
+    error: pg_dump failed (exit status: ): could not open large object : ERROR:  permission denied for large object 
     hint: run `backstop doctor`: it lists what the role may not read, with the GRANTs
     ");
 }

@@ -234,11 +234,8 @@ async fn the_server_ends_the_session_of_the_dump() {
             error: pg_dump failed (exit status: 1): Dumping the contents of table "large" failed: PQgetCopyData() failed.; detail: Error message from server: server closed the connection unexpectedly; detail: Command was: COPY public.large (id, word) TO stdout;
             hint: nothing was committed; look into the server's log, and run the backup again
             "#),
-            _ => insta::assert_snapshot!(said, @r"
-            error: the connection broke while trying to count the rows of the snapshot
-            caused by: connection closed
-            hint: look into the server's log, and try again
-            "),
+            // What was being asked at that moment differs.
+            _ => assert!(said.starts_with("error: ") && said.contains("connection"), "{said}"),
         }
     }
 }
@@ -281,7 +278,10 @@ async fn pg_dump_that_ends_its_output_and_does_not_exit() {
         tokio::time::sleep(std::time::Duration::from_millis(20)).await;
     }
     run.signal(Signal::SIGINT);
-    insta::assert_snapshot!(scene.ends_in_failure(run).await, @"error: stopped before the end");
+    insta::assert_snapshot!(scene.ends_in_failure(run).await, @r"
+    error: stopped before the end
+    hint: nothing was committed; the older backups are as they were
+    ");
 }
 
 /// Without this, the tests above might see their own wrapper fail.

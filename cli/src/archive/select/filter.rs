@@ -270,7 +270,13 @@ fn roles_missing(entry: &Entry, target: &TargetFacts) -> Option<Reason> {
 /// server's own and cannot be made.
 pub fn roles(toc: &Toc) -> BTreeSet<String> {
     let owners = toc.entries.iter().map(|entry| entry.owner.clone()).filter(|owner| !owner.is_empty());
-    owners.chain(toc.entries.iter().flat_map(named_roles)).filter(|role| !role.starts_with("pg_")).collect()
+    owners.chain(toc.entries.iter().flat_map(named_roles)).filter(|role| can_be_made(role)).collect()
+}
+
+/// PostgreSQL keeps these names for itself, in either case of letters: no role
+/// can have them.
+fn can_be_made(role: &str) -> bool {
+    !role.starts_with("pg_") && !["public", "none"].contains(&role.to_ascii_lowercase().as_str())
 }
 
 /// Roles that an entry's SQL grants to, revokes from, or lets in; none of other kinds.
