@@ -3,7 +3,6 @@
 
 use std::time::Duration;
 
-use backstop_policy::manifest::{Manifest, Proof};
 use nix::sys::signal::{Signal, kill};
 
 use crate::support::scene::{Scene, big, shared};
