@@ -212,29 +212,26 @@ async fn pg_dump_is_killed() {
 #[tokio::test]
 async fn the_server_ends_the_session_of_the_dump() {
     let scene = big("session_ended").await;
-    {
-        let (whose, query) = ("pg_dump", "LIKE 'COPY%'");
-        let mut run = scene.backup(&[]).start();
-        let pg_dump = scene.freeze(&mut run).await;
-        let ended = scene
-            .server
-            .sql(
-                "postgres",
-                &format!(
-                    "SELECT count(pg_terminate_backend(pid)) FROM pg_stat_activity \
-                     WHERE datname = '{}' AND query {query} AND backend_type = 'client backend'",
-                    scene.database
-                ),
-            )
-            .await;
-        assert_eq!(ended, "1", "{whose}: {}", scene.sessions().await);
-        kill(pg_dump, Signal::SIGCONT).unwrap();
-        let said = scene.ends_in_failure(run).await;
-        insta::assert_snapshot!(said, @r#"
-            error: pg_dump failed (exit status: 1): Dumping the contents of table "large" failed: PQgetCopyData() failed.; detail: Error message from server: server closed the connection unexpectedly; detail: Command was: COPY public.large (id, word) TO stdout;
-            hint: nothing was committed; look into the server's log, and run the backup again
-            "#);
-    }
+    let mut run = scene.backup(&[]).start();
+    let pg_dump = scene.freeze(&mut run).await;
+    let ended = scene
+        .server
+        .sql(
+            "postgres",
+            &format!(
+                "SELECT count(pg_terminate_backend(pid)) FROM pg_stat_activity \
+                 WHERE datname = '{}' AND query LIKE 'COPY%' AND backend_type = 'client backend'",
+                scene.database
+            ),
+        )
+        .await;
+    assert_eq!(ended, "1", "{}", scene.sessions().await);
+    kill(pg_dump, Signal::SIGCONT).unwrap();
+    let said = scene.ends_in_failure(run).await;
+    insta::assert_snapshot!(said, @r#"
+    error: pg_dump failed (exit status: 1): Dumping the contents of table "large" failed: PQgetCopyData() failed.; detail: Error message from server: server closed the connection unexpectedly; detail: Command was: COPY public.large (id, word) TO stdout;
+    hint: nothing was committed; look into the server's log, and run the backup again
+    "#);
 }
 
 /// `pg_ctl stop -m immediate`, as a crash of the machine would end it.
