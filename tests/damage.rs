@@ -5,7 +5,7 @@ use std::fmt::Write as _;
 use std::process::{Command, Stdio};
 
 use backstop::archive::{Plan, Toc, read_toc};
-use backstop::verify::compare::compare;
+use backstop::verify::compare::{Depth, compare};
 use backstop_policy::manifest::Manifest;
 
 use crate::proven::objects;
@@ -45,7 +45,7 @@ impl Restored<'_> {
         let target = self.scene.server.cluster.target(&self.copy).unwrap();
         let everything = self.toc.entries.iter().map(|entry| entry.dump_id).collect();
         let plan = Plan { entries: everything, ..Plan::default() };
-        let found = compare(&target, &self.manifest, &self.toc, &plan).await.unwrap();
+        let found = compare(&target, &self.manifest, &self.toc, &plan, Depth::Rows { jobs: 2 }).await.unwrap();
         assert_eq!(found.partial, Vec::<String>::new());
         found.failures
     }

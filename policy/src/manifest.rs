@@ -177,6 +177,11 @@ pub enum Proof {
         tables: Vec<TableProof>,
         sequences: Vec<SequenceProof>,
         large_objects: u64,
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        large_object_bytes: Option<u64>,
+        /// Partitioned tables whose partitions' rows were added up.
+        #[serde(default, skip_serializing_if = "Vec::is_empty")]
+        roots: Vec<RootProof>,
         fingerprint: Fingerprint,
     },
     /// The snapshot could not be shared with the dump, so nothing is claimed.
@@ -198,6 +203,19 @@ pub struct TableProof {
     /// `archive` (counted in the dump, because the table could not be locked a
     /// second time without waiting).
     pub counted: Counted,
+    /// Of the rows, in any order, keyed: 32 hexadecimal digits. Absent where
+    /// `pg_dump` alone copied them, and for a partition, whose root has it.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub digest: Option<String>,
+}
+
+/// The rows of all partitions of one table.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct RootProof {
+    /// `schema.name`, as in [`TableProof::root`].
+    pub name: String,
+    pub rows: u64,
+    pub digest: String,
 }
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]

@@ -153,8 +153,13 @@ fn end<R: Read>(input: &mut Input<R>, toc: &Toc) -> Result<End, Error> {
     let same = again.len() == toc.entries.len()
         && again.iter().zip(&toc.entries).all(|(second, first)| {
             second.has_data() == first.has_data()
-                && Entry { data: first.data, data_at: 0, relkind_at: None, ..second.clone() }
-                    == Entry { data_at: 0, relkind_at: None, ..first.clone() }
+                && Entry {
+                    data: first.data,
+                    definition_at: 0,
+                    data_at: 0,
+                    relkind_at: None,
+                    ..second.clone()
+                } == Entry { definition_at: 0, data_at: 0, relkind_at: None, ..first.clone() }
         });
     if !same || input.byte_or_end()?.is_some() {
         return Err(trailing());

@@ -4,7 +4,7 @@
 use memchr::memmem::Finder;
 
 /// What pg_dump writes after the last row, inside the block.
-const END: &[u8] = b"\\.\n\n\n";
+pub(super) const END: &[u8] = b"\\.\n\n\n";
 /// A line that ends COPY wherever it stands: rows after it would be lost.
 const MARKER: &[u8] = b"\n\\.\n";
 

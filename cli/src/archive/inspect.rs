@@ -14,6 +14,7 @@ use super::Error;
 use super::blocks::{self, Visitor};
 use super::copy::Rows;
 use super::decode::Sink;
+use super::digest::RowSum;
 use super::input::Input;
 use super::toc::{Entry, Toc, read_kept};
 
@@ -47,6 +48,8 @@ pub struct TableRows {
     pub rows: Option<u64>,
     /// Of the rows' text, without the marker that ends them.
     pub bytes: u64,
+    /// What they add up to, where they were copied by ourselves.
+    pub sum: Option<RowSum>,
 }
 
 /// Read everything. `on_toc` is called once, as soon as the table of contents is
@@ -58,27 +61,14 @@ pub fn inspect(reader: impl Read, on_toc: impl FnOnce(&Toc)) -> Result<Contents,
     on_toc(&toc);
     let mut tally = Tally::default();
     let end = blocks::walk(&mut input, &toc, &mut tally)?;
-    let listed = listed_large_objects(&toc);
-    if let Some(listed) = listed
-        && listed != tally.large_objects
-    {
-        return Err(Error::LargeObjects { listed, found: tally.large_objects });
-    }
-    Ok(Contents {
-        tables: tally.tables,
-        large_objects: tally.large_objects,
-        large_object_bytes: tally.large_object_bytes,
-        plain_bytes: tally.plain_bytes,
-        bytes: input.position(),
-        toc_repeated: end.toc_repeated,
-        toc,
-    })
+    let contents = tally.contents(toc, input.position())?;
+    Ok(Contents { toc_repeated: end.toc_repeated, ..contents })
 }
 
 /// How many large objects must have data: each has an entry of its own up to
 /// pg_dump 16, and stands in a list of OIDs from 17 on. `None` where the archive
 /// holds definitions only.
-fn listed_large_objects(toc: &Toc) -> Option<u64> {
+pub(super) fn listed_large_objects(toc: &Toc) -> Option<u64> {
     if !toc.entries.iter().any(|entry| entry.desc == "BLOBS") {
         return None;
     }
@@ -90,8 +80,9 @@ fn listed_large_objects(toc: &Toc) -> Option<u64> {
     Some(toc.entries.iter().map(count).sum())
 }
 
+/// Counts what it is told of.
 #[derive(Default)]
-struct Tally {
+pub(super) struct Tally {
     tables: Vec<TableRows>,
     /// Of the table whose bytes are coming in, where they are COPY text.
     rows: Option<Rows>,
@@ -99,6 +90,26 @@ struct Tally {
     large_objects: u64,
     large_object_bytes: u64,
     plain_bytes: u64,
+}
+
+impl Tally {
+    /// What was counted in an archive of so many bytes.
+    pub(super) fn contents(self, toc: Toc, bytes: u64) -> Result<Contents, Error> {
+        if let Some(listed) = listed_large_objects(&toc)
+            && listed != self.large_objects
+        {
+            return Err(Error::LargeObjects { listed, found: self.large_objects });
+        }
+        Ok(Contents {
+            tables: self.tables,
+            large_objects: self.large_objects,
+            large_object_bytes: self.large_object_bytes,
+            plain_bytes: self.plain_bytes,
+            bytes,
+            toc_repeated: false,
+            toc,
+        })
+    }
 }
 
 impl Sink for Tally {
@@ -123,6 +134,7 @@ impl Visitor for Tally {
             name: entry.tag.clone(),
             rows: None,
             bytes: 0,
+            sum: None,
         });
         Ok(())
     }

@@ -11,22 +11,30 @@
 use std::io;
 
 use crate::error::Advise;
+use crate::postgres;
 
 mod blocks;
 mod copy;
 mod decode;
+mod digest;
 mod dump;
 mod encoding;
+mod frame;
+mod head;
 mod header;
 mod input;
 mod inspect;
 mod preamble;
 mod recode;
+mod relation;
 mod select;
+mod sums;
 mod toc;
 mod write;
 
-pub use dump::{Dump, Dumped, Request, Watch, dump};
+pub use digest::{RowKey, RowSum};
+pub use dump::{Dump, Dumped, Request, Started, Way, default_jobs, dump};
+pub use frame::Coding;
 pub use header::{Compression, Header};
 pub use inspect::{Contents, TableRows, inspect};
 pub use preamble::{needs_older_settings, older_settings};
@@ -35,8 +43,8 @@ pub use select::{
     Choice, ForeignKey, Halves, LeftOut, Managed, Needed, Plan, Selection, TargetFacts, human_list,
     list_file, plan, roles,
 };
+pub use sums::sums;
 pub use toc::{DataState, Entry, Section, Toc, read_toc};
-pub use write::Coding;
 
 /// What a file is, by its first bytes.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -122,14 +130,39 @@ pub enum Error {
         #[source]
         source: Box<Error>,
     },
-    #[error("the thread that reads the dump along died")]
-    InspectorDied,
+    #[error("the thread that passes the dump on died")]
+    ThreadDied,
+    #[error("cannot copy the rows of '{table}'")]
+    Rows {
+        table: String,
+        #[source]
+        source: postgres::Error,
+    },
+    #[error(transparent)]
+    Asking(#[from] postgres::Error),
+    #[error("cannot read the large objects")]
+    Objects(#[source] postgres::Error),
+    #[error("an archive of pg_dump {client} cannot be compressed with zstd")]
+    NoZstd { client: String },
+    #[error("the bytes of large object {oid} did not come as they were asked for")]
+    DamagedObject { oid: u32 },
+    #[error("the server copied {server} rows of '{table}', but {received} came")]
+    Miscounted { table: String, server: u64, received: u64 },
 }
 
 impl Advise for Error {
     fn hint(&self) -> Option<String> {
         Some(match self {
-            Self::Read(_) | Self::Write(_) | Self::Start { .. } | Self::InspectorDied => return None,
+            Self::Read(_) | Self::Write(_) | Self::Start { .. } | Self::ThreadDied => return None,
+            // The cause is a link of the chain, and says it itself.
+            Self::Rows { .. } | Self::Objects(_) => return None,
+            Self::Asking(error) => return error.hint(),
+            Self::NoZstd { .. } => {
+                "leave --compress out, or use gzip; zstd came with PostgreSQL 16".to_owned()
+            }
+            Self::Miscounted { .. } | Self::DamagedObject { .. } => {
+                "nothing was committed; run the backup again, and report this if it comes back".to_owned()
+            }
             Self::NotCustom { .. } => {
                 "give a dump made with `pg_dump --format=custom`, or a plain SQL file".to_owned()
             }

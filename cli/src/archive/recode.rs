@@ -10,10 +10,11 @@ use std::io::{BufReader, Read, Write};
 use super::blocks::{self, Visitor};
 use super::copy::Rows;
 use super::decode::Sink;
-use super::header::{Header, MAGIC};
+use super::frame::Coding;
+use super::head::Head;
 use super::input::Input;
-use super::toc::{DataState, Entry, Toc, read_kept};
-use super::write::{BlockWriter, Coding, int};
+use super::toc::{Entry, Toc, read_kept};
+use super::write::BlockWriter;
 use super::{Compression, Error};
 
 /// What becomes of an archive.
@@ -40,9 +41,10 @@ pub fn recode(reader: impl Read, writer: impl Write, recoding: Recoding) -> Resu
     let raw = input.kept();
     let minor = target_minor(&toc, recoding)?;
     let mut out = BlockWriter::new(writer, recoding.coding)?;
-    out.raw(&start(&toc.header, minor, recoding.coding))?;
-    write_toc(&toc, &raw, minor, &mut out)?;
-    drop(raw);
+    let mut head = Vec::with_capacity(raw.len());
+    Head { coding: recoding.coding, minor, key: None }.write(&toc, &raw, &mut head)?;
+    out.raw(&head)?;
+    drop((raw, head));
     let mut recoder = Recoder { out, rows: None };
     blocks::walk(&mut input, &toc, &mut recoder)?;
     recoder.out.flush()?;
@@ -72,52 +74,6 @@ fn target_minor(toc: &Toc, recoding: Recoding) -> Result<u8, Error> {
         return Err(refuse("it has no zstd"));
     }
     Ok(minor)
-}
-
-/// The header up to where its time begins.
-fn start(header: &Header, minor: u8, coding: Coding) -> Vec<u8> {
-    const CUSTOM: u8 = 1;
-    let mut bytes = MAGIC.to_vec();
-    bytes.extend([1, minor, header.version.2, header.int_size, header.off_size, CUSTOM]);
-    if minor >= 15 {
-        bytes.push(match coding {
-            Coding::None => 0,
-            Coding::Gzip(_) => 1,
-            Coding::Zstd(_) => 3,
-        });
-    } else {
-        bytes.extend(int(match coding {
-            Coding::Gzip(level) => i64::from(level),
-            Coding::None | Coding::Zstd(_) => 0,
-        }));
-    }
-    bytes
-}
-
-/// The rest of the header and the entries, byte for byte but for the offsets,
-/// which no longer hold, and what an older format does not have.
-fn write_toc<W: Write>(toc: &Toc, raw: &[u8], minor: u8, out: &mut BlockWriter<W>) -> Result<(), Error> {
-    let mut done = toc.header.after_compression();
-    let mut copy_to = |out: &mut BlockWriter<W>, to: usize, skip: usize| -> Result<(), Error> {
-        out.raw(raw.get(done..to).unwrap_or_default())?;
-        done = to + skip;
-        Ok(())
-    };
-    let place = |position: u64| usize::try_from(position).unwrap_or(raw.len());
-    let offset = usize::from(toc.header.off_size);
-    for entry in &toc.entries {
-        if let Some(relkind) = entry.relkind_at
-            && minor < 16
-        {
-            copy_to(out, place(relkind), int(0).len())?;
-        }
-        if let DataState::Offset(_) = entry.data {
-            copy_to(out, place(entry.data_at), 1 + offset)?;
-            let not_set = [1, 0, 0, 0, 0, 0, 0, 0, 0];
-            out.raw(&not_set[..=offset])?;
-        }
-    }
-    copy_to(out, raw.len(), 0)
 }
 
 struct Recoder<W> {

@@ -5,10 +5,11 @@
 use std::collections::{HashMap, HashSet};
 use std::io::Read;
 
+use super::digest::RowKey;
 use super::encoding::Encoding;
 use super::header::Header;
 use super::input::Input;
-use super::{Error, copy};
+use super::{Error, copy, head};
 
 /// When pg_restore takes an entry. COMMENT and ACL entries are of no section:
 /// they go with their object.
@@ -67,6 +68,7 @@ pub struct Entry {
     pub dependencies: Vec<i32>,
     pub data: DataState,
     /// Where in the archive two fields lie that a recoding rewrites.
+    pub(super) definition_at: u64,
     pub(super) relkind_at: Option<u64>,
     pub(super) data_at: u64,
 }
@@ -106,6 +108,11 @@ impl Toc {
     /// Entries by their dump id.
     pub fn index(&self) -> HashMap<i32, &Entry> {
         self.entries.iter().map(|entry| (entry.dump_id, entry)).collect()
+    }
+
+    /// What the digests of its rows are keyed with, where backstop made it.
+    pub fn row_key(&self) -> Option<RowKey> {
+        head::key(&self.entries)
     }
 
     /// `client_encoding` of the strings and of the data: `UTF8`, `LATIN1`, …
@@ -184,6 +191,7 @@ fn read_entry<R: Read>(
         4 => Section::PostData,
         other => return Err(input.damaged(format!("section {other} in {reading}"))),
     };
+    let definition_at = input.position();
     let definition = string(input)?;
     let drop = string(input)?;
     let copy = string(input)?;
@@ -227,6 +235,7 @@ fn read_entry<R: Read>(
         owner,
         dependencies,
         data,
+        definition_at,
         relkind_at,
         data_at,
     })

@@ -11,7 +11,7 @@ use backstop_policy::manifest::{self, Content, Filters, Level, Manifest, Proof};
 use jiff::Timestamp;
 use tokio_util::sync::CancellationToken;
 
-use crate::archive::{self, Dumped};
+use crate::archive::{self, Coding, Dumped, Way};
 use crate::catalog::{self, Catalog, Draft, keys};
 use crate::error::Advise;
 use crate::pipeline::{self, Encryption, Sealed};
@@ -38,6 +38,10 @@ pub struct Job {
     pub stores: Vec<Arc<dyn Store>>,
     pub encryption: Encryption,
     pub critical_tables: Vec<String>,
+    /// How the archive's blocks are compressed; `None` for what suits the server.
+    pub coding: Option<Coding>,
+    /// Connections that copy rows.
+    pub jobs: usize,
 }
 
 const UNTOUCHED: &str = "nothing was committed; the older backups are as they were";
@@ -234,14 +238,17 @@ async fn store_streams(
     let Prepared { snapshot, source, tools, expected } = unless(stop, prepare(job)).await?;
     let request = archive::Request {
         tools: &tools,
-        target: snapshot.target(),
-        server_major: snapshot.server_major(),
-        snapshot: snapshot.id(),
+        snapshot: &snapshot,
         content: job.content,
         filters: &job.filters,
+        coding: job.coding,
+        jobs: job.jobs,
     };
     let dumping = stop.child_token();
-    let (dump, watch) = archive::dump(&request, &dumping)?;
+    let (dump, started) = unless(stop, async { Ok(archive::dump(&request, &dumping).await?) }).await?;
+    if let Way::Stream { reason: Some(reason) } = &started.way {
+        ui.warn(format!("pg_dump copies the rows alone: {reason}"));
+    }
     // How long the dump will be cannot be known, but the last one was about as long.
     let before = catalog.newest(&job.tier).await.ok().flatten();
     let likely = before.filter(|last| last.content == job.content && last.filters == job.filters);
@@ -251,7 +258,7 @@ async fn store_streams(
         pipeline::seal(dump, job.encryption.clone(), dumping.clone(), move |bytes| progress.add(bytes));
     let key = keys::artifact(catalog.database(), &job.tier, id, &job.encryption.record());
     let asking = async {
-        let seen = unless(stop, proof::meanwhile(&snapshot, &expected, watch)).await;
+        let seen = unless(stop, proof::meanwhile(&snapshot, &expected, &started)).await;
         if let Err(Error::Disturbed { .. }) = seen {
             // It will never be a backup, however long it goes on.
             dumping.cancel();

@@ -4,10 +4,12 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use backstop_policy::identifier;
-use backstop_policy::manifest::{Content, Counted, Filters, Fingerprint, Proof, SequenceProof, TableProof};
+use backstop_policy::manifest::{
+    Content, Counted, Filters, Fingerprint, Proof, RootProof, SequenceProof, TableProof,
+};
 
 use super::{Error, Job};
-use crate::archive::{Contents, Toc, Watch};
+use crate::archive::{Contents, RowKey, RowSum, Started, TableRows, Toc, Way};
 use crate::postgres::snapshot::{Snapshot, Table};
 
 /// Known before the dump starts.
@@ -70,17 +72,23 @@ pub struct Meanwhile {
 }
 
 /// Ask beside a dump: first whether others changed something between the
-/// snapshot and the dump's locks, then for the row counts.
-pub async fn meanwhile(snapshot: &Snapshot, before: &Before, watch: Watch) -> Result<Meanwhile, Error> {
+/// snapshot and the dump's locks, then, where `pg_dump` copies the rows, for their
+/// counts. Our own connections count what they copy, in the same snapshot.
+pub async fn meanwhile(snapshot: &Snapshot, before: &Before, started: &Started) -> Result<Meanwhile, Error> {
     let mut seen = Meanwhile::default();
-    // No tables told: the dump failed, and says why itself.
-    let (Some(_), Ok(tables)) = (snapshot.id(), watch.tables.await) else { return Ok(seen) };
-    seen.rewritten = snapshot.rewritten(&tables).await?;
+    if snapshot.id().is_none() {
+        return Ok(seen);
+    }
+    let tables = &started.tables;
+    seen.rewritten = snapshot.rewritten(tables).await?;
     let changed = snapshot.changed_since(&before.fingerprint).await?;
     if !changed.is_empty() {
         return Err(Error::Disturbed { database: snapshot.target().database().to_owned(), changed });
     }
-    seen.roots = snapshot.roots(&tables).await?;
+    seen.roots = snapshot.roots(tables).await?;
+    if let Way::Parallel { .. } = started.way {
+        return Ok(seen);
+    }
     for batch in tables.chunks(200) {
         for (table, rows) in batch.iter().zip(snapshot.count(batch).await?) {
             seen.counts.extend(rows.map(|rows| (table.oid, rows)));
@@ -111,22 +119,21 @@ pub fn after(
             reason: format!("the snapshot could not be shared with pg_dump: {reason}"),
         };
     }
+    let key = contents.toc.row_key();
+    let digest = |sum: RowSum| key.as_ref().map(|key| sum.digest(key));
     let tables = contents
         .tables
         .iter()
         .map(|table| {
-            let (rows, counted) = match seen.counts.get(&table.oid) {
-                Some(rows) => (*rows, Counted::Snapshot),
+            let (rows, counted) = match (seen.counts.get(&table.oid), table.sum) {
+                (Some(rows), _) => (*rows, Counted::Snapshot),
+                (None, Some(sum)) => (sum.rows, Counted::Snapshot),
                 // It could not be counted: the archive's own count stands.
-                None => (table.rows.unwrap_or_default(), Counted::Archive),
+                (None, None) => (table.rows.unwrap_or_default(), Counted::Archive),
             };
-            TableProof {
-                schema: table.schema.clone(),
-                name: table.name.clone(),
-                root: seen.roots.get(&table.oid).cloned(),
-                rows,
-                counted,
-            }
+            let root = seen.roots.get(&table.oid).cloned();
+            let digest = if root.is_none() { table.sum.and_then(digest) } else { None };
+            TableProof { schema: table.schema.clone(), name: table.name.clone(), root, rows, counted, digest }
         })
         .collect();
     let fingerprint =
@@ -135,8 +142,35 @@ pub fn after(
         tables,
         sequences: sequences(&contents.toc),
         large_objects: before.large_objects.unwrap_or(contents.large_objects),
+        large_object_bytes: Some(contents.large_object_bytes),
+        roots: key.as_ref().map(|key| roots(seen, contents, key)).unwrap_or_default(),
         fingerprint,
     }
+}
+
+/// The rows of partitions, added up at their partitioned table: a restore may put
+/// a row into another one. Where those have their columns in another order, the
+/// same row reads differently, and only the count remains.
+fn roots(seen: &Meanwhile, contents: &Contents, key: &RowKey) -> Vec<RootProof> {
+    let index = contents.toc.index();
+    let columns = |table: &TableRows| index.get(&table.dump_id).map(|entry| entry.columns());
+    let mut partitions: BTreeMap<&String, Vec<&TableRows>> = BTreeMap::new();
+    for table in &contents.tables {
+        if let Some(root) = seen.roots.get(&table.oid) {
+            partitions.entry(root).or_default().push(table);
+        }
+    }
+    let mut proofs = Vec::new();
+    for (name, tables) in partitions {
+        let first = tables.first().and_then(|table| columns(table));
+        let alike = tables.iter().all(|table| columns(table) == first);
+        let mut sum = RowSum::default();
+        let summed = tables.iter().all(|table| table.sum.inspect(|part| sum.add(*part)).is_some());
+        if alike && summed {
+            proofs.push(RootProof { name: name.clone(), rows: sum.rows, digest: sum.digest(key) });
+        }
+    }
+    proofs
 }
 
 /// Sequence positions as the archive sets them. A sequence stands outside every

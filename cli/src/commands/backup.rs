@@ -4,6 +4,7 @@ use backstop_policy::manifest::{self, Filters};
 
 use super::Context;
 use super::options::{self, EncryptionArgs, SourceArgs, StoreArgs};
+use crate::archive::{self, Coding};
 use crate::backup::{self, Job};
 use crate::error::ExitStatus;
 use crate::settings::MANUAL;
@@ -43,6 +44,14 @@ pub struct Args {
     /// Leave roles and tablespaces out
     #[arg(long)]
     no_globals: bool,
+    /// How to compress: zstd, gzip (both with a level, as zstd:3), or none; zstd:1
+    /// from PostgreSQL 16 on, else gzip:6
+    #[arg(long, value_name = "METHOD[:LEVEL]", value_parser = options::coding)]
+    compress: Option<Coding>,
+    /// Connections that copy rows; 1 leaves them to pg_dump [default: one more than
+    /// there are processors, at most 8]
+    #[arg(long, value_name = "N", value_parser = options::jobs)]
+    jobs: Option<usize>,
 }
 
 #[derive(Debug, Clone, Copy, Default, clap::ValueEnum)]
@@ -79,6 +88,8 @@ pub async fn run(args: Args, context: &Context) -> anyhow::Result<ExitStatus> {
             exclude_table_data: given(args.exclude_table_data, database.filters.exclude_table_data),
         },
         globals: !args.no_globals,
+        coding: args.compress,
+        jobs: args.jobs.unwrap_or_else(archive::default_jobs),
     };
     if job.encryption.record() == manifest::Encryption::None {
         let warning = "the backup is not encrypted: whoever reads the store reads the data";

@@ -12,6 +12,7 @@ use secrecy::SecretString;
 use tokio_util::sync::CancellationToken;
 
 use super::Context;
+use crate::archive::Coding;
 use crate::catalog::{Backup, Catalog};
 use crate::github;
 use crate::pipeline::{Encryption, Keys};
@@ -222,6 +223,35 @@ pub fn tier(text: &str) -> Result<String, String> {
         Ok(text.to_owned())
     } else {
         Err("use lower-case letters, digits, '-' and '_'".to_owned())
+    }
+}
+
+/// `zstd`, `zstd:3`, `gzip:9`, `none`.
+pub fn coding(text: &str) -> Result<Coding, String> {
+    let (method, level) = match text.split_once(':') {
+        None => (text, None),
+        Some((method, level)) => {
+            let level: i32 = level.parse().map_err(|_| format!("'{level}' is no level"))?;
+            (method, Some(level))
+        }
+    };
+    match (method, level) {
+        ("none", None) => Ok(Coding::None),
+        ("gzip", None) => Ok(Coding::Gzip(6)),
+        ("gzip", Some(level @ 1..=9)) => Ok(Coding::Gzip(level.unsigned_abs())),
+        ("gzip", _) => Err("gzip has levels 1 to 9".to_owned()),
+        ("zstd", None) => Ok(Coding::Zstd(1)),
+        ("zstd", Some(level @ 1..=22)) => Ok(Coding::Zstd(level)),
+        ("zstd", _) => Err("zstd has levels 1 to 22".to_owned()),
+        _ => Err("write zstd, gzip or none, the first two perhaps with a level, as zstd:3".to_owned()),
+    }
+}
+
+/// How many connections may copy rows.
+pub fn jobs(text: &str) -> Result<usize, String> {
+    match text.parse() {
+        Ok(jobs @ 1..=64) => Ok(jobs),
+        _ => Err("give a number from 1 to 64".to_owned()),
     }
 }
 

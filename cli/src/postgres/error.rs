@@ -164,6 +164,12 @@ pub enum Error {
         #[source]
         source: tokio_postgres::Error,
     },
+    #[error("the connection broke while trying to {action}")]
+    Lost {
+        action: String,
+        #[source]
+        source: std::io::Error,
+    },
 }
 
 impl Error {
@@ -315,6 +321,10 @@ impl Advise for Error {
                     .to_owned()
             }
             Self::Unsupported { .. } => "upgrade the server to PostgreSQL 13 or newer".to_owned(),
+            Self::Denied { message, .. } if message.contains("row-level security") => {
+                "give the role BYPASSRLS, or back up as the owner of the tables: with the policies on, rows would be missing"
+                    .to_owned()
+            }
             Self::Denied { .. } => "run `backstop doctor`: it lists what the role may not read, with the GRANTs".to_owned(),
             Self::RowSecurity { user, .. } => format!(
                 "as a superuser: ALTER ROLE {} BYPASSRLS; or back up as the owner of the tables",
@@ -327,7 +337,13 @@ impl Advise for Error {
                 "run `backstop doctor`: it prints the statement that grants them".to_owned()
             }
             Self::EveryServer { last, .. } => return last.hint(),
-            Self::Broken { .. } | Self::Closed { .. } => "look into the server's log, and try again".to_owned(),
+            Self::Broken { .. } | Self::Lost { .. } | Self::Closed { .. } => {
+                "look into the server's log, and try again".to_owned()
+            }
+            // The session was ended, or the server is going down (class 57P).
+            Self::Query { sqlstate, .. } if sqlstate.starts_with("57P") => {
+                "look into the server's log, and try again".to_owned()
+            }
             _ => return None,
         })
     }

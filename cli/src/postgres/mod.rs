@@ -9,6 +9,7 @@ pub mod error;
 pub mod finder;
 pub mod fingerprint;
 pub mod globals;
+pub mod lane;
 pub mod locale;
 pub mod pooler;
 pub mod privileges;
@@ -19,6 +20,7 @@ pub mod target;
 mod tls;
 pub mod tools;
 pub mod wheel;
+mod wire;
 
 pub use error::Error;
 pub use session::Session;

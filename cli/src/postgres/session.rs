@@ -2,8 +2,9 @@
 //! order with libpq's meaning of `sslmode` and `target_session_attrs`, and the
 //! first server that will do comes out.
 //!
-//! Nothing here hangs: each address gets the connect timeout. A dropped session
-//! is gone at once, its running statement with it.
+//! Nothing here hangs: each address gets the connect timeout. The connection of
+//! a dropped session is closed at once; the server sees that when its running
+//! statement next sends something, or ends.
 
 use std::io;
 use std::net::{IpAddr, SocketAddr};
@@ -19,6 +20,7 @@ use tokio_postgres::{CancelToken, Client, Config, SimpleQueryMessage};
 use tokio_postgres_rustls::MakeRustlsConnect;
 
 use super::error::{Error, OLDEST_SERVER};
+use super::lane::Lanes;
 use super::target::{ChannelBinding, Host, SessionAttrs, SslMode, Target};
 use super::{refusal, tls};
 
@@ -105,6 +107,11 @@ impl Session {
     /// child programs reach the same one.
     pub fn target(&self) -> &Target {
         &self.target
+    }
+
+    /// More connections to the very server that answered, for rows only.
+    pub fn lanes(&self) -> Lanes {
+        Lanes { target: self.target.clone(), tls: self.tls.clone(), encrypted: self.encrypted }
     }
 
     pub fn cancel_token(&self) -> Canceller {
@@ -313,7 +320,7 @@ async fn state(client: &Client) -> Result<State, Error> {
 }
 
 /// One host for the driver, which knows neither pgpass nor the other modes.
-fn driver_config(target: &Target, host: &Host, mode: config::SslMode) -> Config {
+pub(super) fn driver_config(target: &Target, host: &Host, mode: config::SslMode) -> Config {
     let mut config = Config::new();
     config
         .user(target.user())
@@ -351,14 +358,23 @@ fn driver_config(target: &Target, host: &Host, mode: config::SslMode) -> Config 
     config
 }
 
-async fn within<F: Future>(target: &Target, host: &Host, future: F) -> Result<F::Output, Error> {
-    match target.connect_timeout {
-        None => Ok(future.await),
-        Some(limit) => tokio::time::timeout(limit, future).await.map_err(|_| Error::Timeout {
-            at: host.to_string(),
-            host: host.name().to_owned(),
-            seconds: limit.as_secs(),
-        }),
+/// Not longer than the target's connect timeout. Holds on to neither of them.
+pub(super) fn within<F: Future>(
+    target: &Target,
+    host: &Host,
+    future: F,
+) -> impl Future<Output = Result<F::Output, Error>> + use<F> {
+    let limit = target.connect_timeout;
+    let (at, host) = (host.to_string(), host.name().to_owned());
+    async move {
+        match limit {
+            None => Ok(future.await),
+            Some(limit) => tokio::time::timeout(limit, future).await.map_err(|_| Error::Timeout {
+                at,
+                host,
+                seconds: limit.as_secs(),
+            }),
+        }
     }
 }
 

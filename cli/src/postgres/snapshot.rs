@@ -8,6 +8,7 @@ use backstop_policy::identifier::literal;
 use backstop_policy::manifest::{Fingerprint, Source};
 use tokio_postgres::{Client, Row};
 
+use super::lane::{Lane, Lanes};
 use super::locale::Locale;
 use super::privileges::Privileges;
 use super::session::Session;
@@ -22,6 +23,19 @@ pub struct Snapshot {
     session: Session,
     id: Option<String>,
     not_shared: Option<String>,
+}
+
+/// How to open connections that see what a snapshot sees.
+#[derive(Clone)]
+pub struct Shared {
+    lanes: Lanes,
+    setup: String,
+}
+
+impl Shared {
+    pub async fn open(&self) -> Result<Lane, Error> {
+        self.lanes.open(&self.setup).await
+    }
 }
 
 /// A table whose rows are in the archive, by the archive's own words.
@@ -59,6 +73,13 @@ impl Snapshot {
         self.id.as_deref()
     }
 
+    /// What further connections need to see the very same rows.
+    pub fn shared(&self) -> Option<Shared> {
+        let id = self.id.as_deref()?;
+        let setup = format!("{} {BEGIN}; SET TRANSACTION SNAPSHOT {}", settings(&self.session), literal(id));
+        Some(Shared { lanes: self.session.lanes(), setup })
+    }
+
     /// Why the snapshot could not be exported.
     pub fn not_shared(&self) -> Option<&str> {
         self.not_shared.as_deref()
@@ -76,6 +97,11 @@ impl Snapshot {
 
     pub fn server_major(&self) -> u32 {
         self.session.server_version_num() / 10_000
+    }
+
+    /// Whether a condition on `ctid` reads a range of pages and not all of them.
+    pub fn reads_ranges(&self) -> bool {
+        self.server_major() >= 14
     }
 
     pub async fn source(&self) -> Result<Source, Error> {
@@ -298,7 +324,7 @@ impl Snapshot {
 }
 
 /// Which rows of an extension's configuration table `t` are dumped.
-const CONDITION: &str = "coalesce((SELECT f.condition FROM pg_extension e, \
+pub const CONDITION: &str = "coalesce((SELECT f.condition FROM pg_extension e, \
     unnest(e.extconfig, e.extcondition) AS f(oid, condition) WHERE f.oid = t.oid LIMIT 1), '')";
 
 /// A name as the archive's reader shows it. In an SQL_ASCII database it may be
@@ -318,18 +344,25 @@ pub(super) fn shown(name: &[u8]) -> String {
 /// every name comes out qualified, and what the server prints depends neither on
 /// the settings of a role nor on those of a database, which a trial lacks.
 async fn begin(session: &Session) -> Result<(), Error> {
-    let newer = if session.server_version_num() >= 170_000 { "SET transaction_timeout = 0;" } else { "" };
+    let settings = settings(session);
     session
-        .batch_execute(&format!(
-            "SET statement_timeout = 0; SET lock_timeout = 0; SET idle_in_transaction_session_timeout = 0; {newer} \
-             SET row_security = off; SET search_path = ''; SET DateStyle = ISO; SET IntervalStyle = postgres; \
-             SET extra_float_digits = 3; SET synchronize_seqscans = off; SET TimeZone = 'UTC'; \
-             SET quote_all_identifiers = off; SET bytea_output = hex; SET xmlbinary = base64; \
-             SET lc_monetary = 'C'; SET standard_conforming_strings = on; \
-             BEGIN TRANSACTION ISOLATION LEVEL REPEATABLE READ, READ ONLY"
-        ))
+        .batch_execute(&format!("{settings} SET lc_monetary = 'C'; {BEGIN}"))
         .await
         .map_err(Error::asking("begin the dump's snapshot"))
+}
+
+const BEGIN: &str = "BEGIN TRANSACTION ISOLATION LEVEL REPEATABLE READ, READ ONLY";
+
+/// Without `lc_monetary`, by which amounts of money are also read again.
+fn settings(session: &Session) -> String {
+    let newer = if session.server_version_num() >= 170_000 { "SET transaction_timeout = 0;" } else { "" };
+    format!(
+        "SET statement_timeout = 0; SET lock_timeout = 0; SET idle_in_transaction_session_timeout = 0; {newer} \
+         SET row_security = off; SET search_path = ''; SET DateStyle = ISO; SET IntervalStyle = postgres; \
+         SET extra_float_digits = 3; SET synchronize_seqscans = off; SET TimeZone = 'UTC'; \
+         SET quote_all_identifiers = off; SET bytea_output = hex; SET xmlbinary = base64; \
+         SET standard_conforming_strings = on;"
+    )
 }
 
 async fn source(client: &Client) -> Result<Source, Error> {

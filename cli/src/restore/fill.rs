@@ -21,7 +21,7 @@ use crate::postgres::session::Session;
 use crate::postgres::snapshot::Snapshot;
 use crate::postgres::target::Target;
 use crate::ui::Ui;
-use crate::verify::compare::{Compared, compare};
+use crate::verify::compare::{Compared, Depth, compare};
 
 /// What a database was filled with.
 #[derive(Debug)]
@@ -269,7 +269,7 @@ pub async fn held_against(
         return counted(target, reason).await;
     }
     let narrowed = narrow(manifest, toc, plan, &request.selection);
-    let compared = compare(target, &narrowed, toc, plan).await?;
+    let compared = compare(target, &narrowed, toc, plan, Depth::Counts).await?;
     Ok(filled(&compared))
 }
 
@@ -287,7 +287,9 @@ fn filled(compared: &Compared) -> Filled {
 /// The proof of what was chosen.
 pub fn narrow(manifest: &Manifest, toc: &Toc, plan: &Plan, selection: &Selection) -> Manifest {
     let mut narrowed = manifest.clone();
-    let Proof::Snapshot { tables, sequences, large_objects, fingerprint } = &mut narrowed.proof else {
+    let Proof::Snapshot { tables, sequences, large_objects, large_object_bytes, roots, fingerprint } =
+        &mut narrowed.proof
+    else {
         return narrowed;
     };
     let ids: BTreeSet<i32> = plan.entries.iter().copied().collect();
@@ -302,10 +304,16 @@ pub fn narrow(manifest: &Manifest, toc: &Toc, plan: &Plan, selection: &Selection
             .collect::<BTreeSet<_>>()
     };
     let (filled, set) = (has("TABLE DATA"), has("SEQUENCE SET"));
-    tables.retain(|table| filled.contains(&(table.schema.as_str(), table.name.as_str())));
+    let (kept, gone): (Vec<_>, Vec<_>) = std::mem::take(tables)
+        .into_iter()
+        .partition(|table| filled.contains(&(table.schema.as_str(), table.name.as_str())));
+    *tables = kept;
+    // Of some partitions alone, their root says nothing.
+    roots.retain(|root| gone.iter().all(|table| table.root.as_ref() != Some(&root.name)));
     sequences.retain(|sequence| set.contains(&(sequence.schema.as_str(), sequence.name.as_str())));
     if has("BLOBS").is_empty() {
         *large_objects = 0;
+        *large_object_bytes = None;
     }
     if selection.choice != Choice::Everything || selection.halves == Halves::DataOnly {
         *fingerprint = Fingerprint::default();

@@ -4,13 +4,13 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use backstop_policy::identifier;
-use backstop_policy::manifest::{Change, Manifest, Proof, SequenceProof};
+use backstop_policy::manifest::{Change, Manifest, Proof, RootProof, SequenceProof, TableProof};
 
 use super::left_out::LeftOut;
-use crate::archive::{Plan, Toc};
+use crate::archive::{self, Plan, RowSum, Toc, sums};
+use crate::postgres::fingerprint;
 use crate::postgres::snapshot::Snapshot;
 use crate::postgres::target::Target;
-use crate::postgres::{Error, fingerprint};
 
 /// What the comparison found.
 #[derive(Debug, Default)]
@@ -22,6 +22,20 @@ pub struct Compared {
     /// Tables and rows that were found equal.
     pub tables: usize,
     pub rows: u64,
+    /// Tables among them of which every row was compared, and not only the number.
+    pub digests: usize,
+}
+
+/// How far rows are compared.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Depth {
+    /// Their number.
+    Counts,
+    /// Every row, by its digest: all of them are read again.
+    Rows {
+        /// Connections that read them.
+        jobs: usize,
+    },
 }
 
 /// Compare a freshly restored database. `left_out` are the entries that the
@@ -31,8 +45,9 @@ pub async fn compare(
     manifest: &Manifest,
     toc: &Toc,
     plan: &Plan,
-) -> Result<Compared, Error> {
-    let Proof::Snapshot { tables, sequences, large_objects, fingerprint } = &manifest.proof else {
+    depth: Depth,
+) -> Result<Compared, archive::Error> {
+    let Proof::Snapshot { tables, sequences, large_objects, roots, fingerprint, .. } = &manifest.proof else {
         return Ok(Compared::default());
     };
     let mut compared = Compared::default();
@@ -63,6 +78,10 @@ pub async fn compare(
         }
     }
     let found = snapshot.rows_of(expected.keys().cloned().collect()).await?;
+    let digests = match depth {
+        Depth::Counts => Digests::default(),
+        Depth::Rows { jobs } => Digests::of(&snapshot, toc, tables, roots, jobs).await?,
+    };
     for (name, rows) in &expected {
         match found.get(name) {
             None if unspeakable(name) => {
@@ -74,9 +93,16 @@ pub async fn compare(
                     .failures
                     .push(format!("table {name} has {there} rows, but {rows} were in the snapshot"));
             }
+            Some(_) if digests.differs(name) => {
+                compared.failures.push(format!(
+                    "table {name} has {rows} rows as in the snapshot, but not the same ones ({})",
+                    digests.said(name)
+                ));
+            }
             Some(_) => {
                 compared.tables += 1;
                 compared.rows += rows;
+                compared.digests += usize::from(digests.equal(name));
             }
         }
     }
@@ -132,6 +158,67 @@ pub async fn compare(
         }
     }
     Ok(compared)
+}
+
+/// Digests of the snapshot and of what was found, by the names of tables and of
+/// partitioned tables.
+#[derive(Default)]
+struct Digests(BTreeMap<String, (String, String)>);
+
+impl Digests {
+    async fn of(
+        snapshot: &Snapshot,
+        toc: &Toc,
+        tables: &[TableProof],
+        roots: &[RootProof],
+        jobs: usize,
+    ) -> Result<Self, archive::Error> {
+        let Some(key) = toc.row_key() else { return Ok(Self::default()) };
+        let qualified =
+            |schema: &str, name: &str| format!("{}.{}", identifier::quote(schema), identifier::quote(name));
+        let mut expected: BTreeMap<String, &str> =
+            roots.iter().map(|root| (root.name.clone(), root.digest.as_str())).collect();
+        // Where the rows of a table are added up: at its root, or at itself.
+        let mut places: BTreeMap<String, String> = BTreeMap::new();
+        for table in tables {
+            let own = qualified(&table.schema, &table.name);
+            let place = table.root.clone().unwrap_or_else(|| own.clone());
+            if let Some(digest) = &table.digest {
+                expected.insert(place.clone(), digest);
+            }
+            if expected.contains_key(&place) {
+                places.insert(own, place);
+            }
+        }
+        let wanted = |entry: &archive::Entry| places.contains_key(&qualified(&entry.namespace, &entry.tag));
+        let Some(found) = sums(snapshot, toc, wanted, &key, jobs).await? else { return Ok(Self::default()) };
+        let mut added: BTreeMap<&String, RowSum> = BTreeMap::new();
+        let index = toc.index();
+        for (dump_id, sum) in &found {
+            let own = index.get(dump_id).map(|entry| qualified(&entry.namespace, &entry.tag));
+            if let Some(place) = own.and_then(|own| places.get(&own)) {
+                added.entry(place).or_default().add(*sum);
+            }
+        }
+        let pair = |(name, sum): (&String, RowSum)| {
+            let digest = expected.get(name)?;
+            Some((name.clone(), ((*digest).to_owned(), sum.digest(&key))))
+        };
+        Ok(Self(added.into_iter().filter_map(pair).collect()))
+    }
+
+    fn differs(&self, name: &str) -> bool {
+        self.0.get(name).is_some_and(|(expected, found)| expected != found)
+    }
+
+    fn equal(&self, name: &str) -> bool {
+        self.0.get(name).is_some_and(|(expected, found)| expected == found)
+    }
+
+    fn said(&self, name: &str) -> String {
+        let (expected, found) = self.0.get(name).cloned().unwrap_or_default();
+        format!("digest {found}, in the snapshot {expected}")
+    }
 }
 
 /// Whether large objects were to be restored: a choice of tables leaves those of

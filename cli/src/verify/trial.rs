@@ -11,7 +11,7 @@ use backstop_policy::manifest::Manifest;
 use tokio_postgres::error::SqlState;
 use tokio_util::sync::CancellationToken;
 
-use super::compare::{Compared, compare};
+use super::compare::{Compared, Depth, compare};
 use super::{Error, checks};
 use crate::archive::{self, Selection, Toc};
 use crate::postgres::cluster::{Cluster, ClusterOptions};
@@ -118,7 +118,8 @@ async fn in_database(
     .await?;
     let seconds = begun.elapsed().as_secs_f64();
 
-    let compared = compare(&target, manifest, &loaded.toc, &loaded.plan).await?;
+    let depth = Depth::Rows { jobs: archive::default_jobs() };
+    let compared = compare(&target, manifest, &loaded.toc, &loaded.plan, depth).await?;
     let mut failures = compared.failures.clone();
     let mut ran = Vec::new();
     if let Some(path) = trial.checks {

@@ -7,7 +7,7 @@ use backstop_policy::manifest::{self, Filters};
 use jiff::Timestamp;
 
 use super::Args;
-use crate::archive::{Choice, Halves, Selection};
+use crate::archive::{self, Choice, Halves, Selection};
 use crate::backup::Job;
 use crate::catalog::{Catalog, keys};
 use crate::commands::{Context, options};
@@ -102,6 +102,8 @@ async fn safety_job(
         stores,
         encryption: options::encryption(settings)?,
         critical_tables: Vec::new(),
+        coding: None,
+        jobs: archive::default_jobs(),
     })
 }
 

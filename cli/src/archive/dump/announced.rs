@@ -1,0 +1,91 @@
+//! A `pg_dump` whose table of contents is complete: by then it has locked every
+//! table, and stands at the rows of the first.
+
+use std::io::{self, BufReader};
+use std::process::ChildStdout;
+use std::thread::JoinHandle;
+
+use nix::sys::signal::Signal;
+
+use super::super::Error;
+use super::super::input::Input;
+use super::super::toc::{Toc, read_kept};
+use super::program::{Program, Running, warnings};
+
+/// Bytes read from the pipe at once.
+const BUFFER: usize = 256 * 1024;
+
+pub(super) struct Announced {
+    pub toc: Toc,
+    /// The bytes that it was read from.
+    pub head: Vec<u8>,
+    pub rest: Input<BufReader<ChildStdout>>,
+    pub ending: Ending,
+}
+
+/// What is left to ask of the process.
+pub(super) struct Ending {
+    program: Program,
+    path: String,
+    messages: Option<JoinHandle<String>>,
+}
+
+impl Announced {
+    /// Blocks until the table of contents is there.
+    pub(super) fn read(running: Running) -> Result<Self, Error> {
+        let Running { program, path, stdout, messages } = running;
+        let mut ending = Ending { program, path, messages: Some(messages) };
+        let mut rest = Input::new(BufReader::with_capacity(BUFFER, stdout));
+        match read_kept(&mut rest) {
+            Ok(toc) => Ok(Self { toc, head: rest.kept(), rest, ending }),
+            // What pg_dump says of its own failure comes first.
+            Err(error) => Err(match ending.wait(matches!(error, Error::CutShort { .. } | Error::Read(_))) {
+                Ok(_) => ending.not_whole(error),
+                Err(failed) => failed,
+            }),
+        }
+    }
+
+    /// Its table of contents is all that is wanted: stop it. Blocks. Yields its
+    /// warnings.
+    pub(super) fn stop(self) -> Result<Vec<String>, Error> {
+        let Self { rest, mut ending, .. } = self;
+        ending.program.signal(Signal::SIGTERM);
+        let mut rest = rest.into_inner();
+        // It cancels its statement first; what it still writes must not hold it up.
+        io::copy(&mut rest, &mut io::sink()).map_err(Error::Read)?;
+        ending.program.wait()?;
+        Ok(warnings(&ending.messages()))
+    }
+}
+
+impl Ending {
+    /// Wait for a process that was read to its end, or give it up. Yields its
+    /// warnings when it ended well.
+    pub(super) fn wait(&mut self, ended: bool) -> Result<Vec<String>, Error> {
+        if !ended {
+            self.program.signal(Signal::SIGKILL);
+            self.program.wait()?;
+            return Ok(Vec::new());
+        }
+        let status = self.program.wait()?;
+        let messages = self.messages();
+        if status.success() { Ok(warnings(&messages)) } else { Err(Error::Dump { status, messages }) }
+    }
+
+    pub(super) fn not_whole(&self, error: Error) -> Error {
+        Error::NotWhole { program: self.path.clone(), source: Box::new(error) }
+    }
+
+    fn messages(&mut self) -> String {
+        self.messages.take().and_then(|thread| thread.join().ok()).unwrap_or_default()
+    }
+}
+
+impl Drop for Ending {
+    fn drop(&mut self) {
+        // A dump that was not read to its end must not go on holding locks.
+        self.program.signal(Signal::SIGKILL);
+        let _ = self.program.wait();
+    }
+}

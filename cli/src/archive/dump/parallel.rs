@@ -1,0 +1,310 @@
+//! The dump as many copies at once: `pg_dump` wrote the table of contents and has
+//! locked every table; one connection of ours takes the same locks before it is
+//! stopped, others copy the rows, and one archive comes out in order.
+//!
+//! Whatever stands in the way before `pg_dump` is stopped is no failure: it can
+//! still write the rows itself.
+
+use std::collections::BTreeSet;
+use std::io;
+use std::sync::Arc;
+use std::time::Duration;
+
+use tokio::runtime::Handle;
+use tokio::sync::mpsc::{self, UnboundedReceiver};
+use tokio::task::JoinSet;
+use tokio_util::sync::CancellationToken;
+use tokio_util::task::AbortOnDropHandle;
+
+use super::super::copy::END;
+use super::super::digest::{RowKey, RowSum};
+use super::super::frame::{Check, Coder, Coding};
+use super::super::head::Head;
+use super::super::inspect::{Contents, TableRows, listed_large_objects};
+use super::super::toc::Toc;
+use super::super::write::int;
+use super::super::{Error, blocks, relation};
+use super::announced::Announced;
+use super::line::{Done, Next};
+use super::plan::{self, Block, Kind, Plan};
+use super::worker::{self, Halt, Hand, Locking, Work};
+use super::{Connections, Dumped};
+use crate::postgres;
+use crate::postgres::lane::Lane;
+use crate::stream::Stopped;
+
+/// Bytes that are worth a connection of their own.
+const WORTH: u64 = 8 * 1024 * 1024;
+/// How long the goodbyes to the server may take.
+const GOODBYE: Duration = Duration::from_secs(2);
+
+/// Everything that is settled while `pg_dump` still holds its locks.
+pub(super) struct Prepared {
+    /// Holds a lock on every table until the last row was copied.
+    keeper: Lane,
+    plan: Plan,
+}
+
+pub(super) struct Parallel {
+    toc: Toc,
+    /// Bytes on their way out, and how many of them are gone.
+    out: Vec<u8>,
+    taken: usize,
+    written: u64,
+    plain: u64,
+    blocks: std::vec::IntoIter<Block>,
+    open: Option<Open>,
+    coder: Coder,
+    work: Arc<Work>,
+    /// Everybody who copies; they end with it.
+    crew: JoinSet<()>,
+    /// The keeper may go.
+    finished: CancellationToken,
+    runtime: Handle,
+    _watch: AbortOnDropHandle<()>,
+    tables: Vec<TableRows>,
+    large_objects: u64,
+    large_object_bytes: u64,
+    warnings: Vec<String>,
+}
+
+/// A block that was begun.
+struct Open {
+    block: Block,
+    left: usize,
+    sum: RowSum,
+    check: Check,
+    bytes: u64,
+}
+
+impl Prepared {
+    /// Take the locks and make the plan, or say why that cannot be.
+    pub(super) async fn new(toc: &Toc, source: &Connections) -> Result<Self, String> {
+        if let Some(reason) = plan::refusal(toc) {
+            return Err(reason);
+        }
+        let said = |error: postgres::Error| crate::error::in_one_line(&error);
+        let mut keeper = source.shared.open().await.map_err(said)?;
+        let oids: Vec<u32> =
+            toc.entries.iter().filter(|entry| entry.is_copy()).map(|entry| entry.oid).collect();
+        let relations = relation::locked(&mut keeper, &oids).await.map_err(said)?;
+        let objects = relation::measured(&mut keeper, plan::listed_objects(toc)).await.map_err(said)?;
+        let plan = plan::plan(toc, &relations, objects, source.ranges)?;
+        Ok(Self { keeper, plan })
+    }
+}
+
+impl Parallel {
+    /// Stop `pg_dump` and begin to copy. Yields how many connections do.
+    pub(super) async fn start(
+        announced: Announced,
+        prepared: Prepared,
+        source: &Connections,
+        coding: Coding,
+        stop: &CancellationToken,
+    ) -> Result<(Self, usize), Error> {
+        let Prepared { keeper, plan } = prepared;
+        let key = RowKey::random();
+        let toc = announced.toc.clone();
+        let mut out = Vec::with_capacity(announced.head.len());
+        Head { coding, minor: toc.header.version.1, key: Some(&key) }.write(
+            &toc,
+            &announced.head,
+            &mut out,
+        )?;
+        let warnings =
+            tokio::task::spawn_blocking(move || announced.stop()).await.map_err(|_| Error::ThreadDied)??;
+
+        let wanted = usize::try_from(plan.bytes.div_ceil(WORTH)).unwrap_or(usize::MAX);
+        let wanted = wanted.min(plan.jobs.len()).clamp(1, source.jobs);
+        let work = Arc::new(Work::new(plan.jobs, coding, key));
+        let mut crew = JoinSet::new();
+        let (refuse, refused) = mpsc::unbounded_channel();
+        let opening = futures::future::join_all((0..wanted).map(|_| source.shared.open()));
+        // Fewer than were asked for are enough; even none, because there is the keeper.
+        let lanes: Vec<Lane> = opening.await.into_iter().filter_map(Result::ok).collect();
+        let connections = lanes.len().max(1);
+        let none = lanes.is_empty();
+        for lane in lanes {
+            crew.spawn(worker::run(Arc::clone(&work), lane, refuse.clone()));
+        }
+        drop(refuse);
+        let finished = CancellationToken::new();
+        crew.spawn(keep(Arc::clone(&work), keeper, refused, none, finished.clone()));
+        let (stop, stopped) = (stop.clone(), Arc::clone(&work));
+        let watch = AbortOnDropHandle::new(tokio::spawn(async move {
+            stop.cancelled().await;
+            stopped.line.fail(Error::Read(io::Error::other(Stopped)));
+        }));
+        let parallel = Self {
+            toc,
+            out,
+            taken: 0,
+            written: 0,
+            plain: 0,
+            blocks: plan.blocks.into_iter(),
+            open: None,
+            coder: Coder::new(coding)?,
+            work,
+            crew,
+            finished,
+            runtime: Handle::current(),
+            _watch: watch,
+            tables: Vec::new(),
+            large_objects: 0,
+            large_object_bytes: 0,
+            warnings,
+        };
+        Ok((parallel, connections))
+    }
+
+    pub(super) fn read(&mut self, buffer: &mut [u8]) -> io::Result<usize> {
+        while self.taken == self.out.len() {
+            self.out.clear();
+            self.taken = 0;
+            if !self.refill().map_err(io::Error::other)? {
+                return Ok(0);
+            }
+        }
+        let length = buffer.len().min(self.out.len() - self.taken);
+        buffer[..length].copy_from_slice(&self.out[self.taken..self.taken + length]);
+        self.taken += length;
+        self.written += length as u64;
+        Ok(length)
+    }
+
+    /// The next bytes of the archive; false at its end.
+    fn refill(&mut self) -> Result<bool, Error> {
+        let Some(open) = &mut self.open else {
+            let Some(block) = self.blocks.next() else { return Ok(false) };
+            self.begin(block);
+            return Ok(true);
+        };
+        if open.left == 0 {
+            self.end()?;
+            return Ok(true);
+        }
+        match self.work.line.next()? {
+            Next::Bytes(bytes) => self.out = bytes,
+            Next::Done(Done { check, sum, bytes, objects }) => {
+                open.left -= 1;
+                open.check = open.check.then(check);
+                open.sum.add(sum);
+                open.bytes += bytes;
+                self.large_objects += objects;
+            }
+        }
+        Ok(true)
+    }
+
+    fn begin(&mut self, block: Block) {
+        self.out.push(match block.kind {
+            Kind::Table { .. } => blocks::DATA,
+            Kind::LargeObjects => blocks::BLOBS,
+        });
+        self.out.extend(int(i64::from(block.dump_id)));
+        if let Kind::Table { .. } = block.kind {
+            self.coder.open(&mut self.out);
+        }
+        let left = block.jobs;
+        self.open = Some(Open { block, left, sum: RowSum::default(), check: Check::default(), bytes: 0 });
+    }
+
+    fn end(&mut self) -> Result<(), Error> {
+        let Some(Open { block, sum, check, bytes, .. }) = self.open.take() else { return Ok(()) };
+        self.plain += bytes;
+        match block.kind {
+            Kind::LargeObjects => {
+                self.large_object_bytes += bytes;
+                self.out.extend(int(0));
+            }
+            Kind::Table { oid, schema, name } => {
+                self.plain += END.len() as u64;
+                self.coder.part();
+                self.coder.piece(END, &mut self.out)?;
+                self.coder.close(check.then(self.coder.check()), &mut self.out);
+                let dump_id = block.dump_id;
+                let rows = Some(sum.rows);
+                self.tables.push(TableRows { dump_id, oid, schema, name, rows, bytes, sum: Some(sum) });
+            }
+        }
+        Ok(())
+    }
+
+    /// After the last byte was read.
+    pub(super) fn finish(mut self) -> Result<Dumped, Error> {
+        self.finished.cancel();
+        let crew = &mut self.crew;
+        let goodbyes = async { while crew.join_next().await.is_some() {} };
+        let _ = self.runtime.block_on(async { tokio::time::timeout(GOODBYE, goodbyes).await });
+        if let Some(listed) = listed_large_objects(&self.toc)
+            && listed != self.large_objects
+        {
+            return Err(Error::LargeObjects { listed, found: self.large_objects });
+        }
+        let contents = Contents {
+            tables: std::mem::take(&mut self.tables),
+            large_objects: self.large_objects,
+            large_object_bytes: self.large_object_bytes,
+            plain_bytes: self.plain,
+            bytes: self.written,
+            toc_repeated: false,
+            toc: self.toc.clone(),
+        };
+        Ok(Dumped { contents, warnings: std::mem::take(&mut self.warnings) })
+    }
+}
+
+/// Hold every lock until the end, and do what could not be locked a second time:
+/// each when its turn has come, so that nothing waits for the keeper which the
+/// keeper waits for. With nobody else to copy, it does everything.
+async fn keep(
+    work: Arc<Work>,
+    mut lane: Lane,
+    mut refused: UnboundedReceiver<usize>,
+    alone: bool,
+    finished: CancellationToken,
+) {
+    let worked = async {
+        let mut hand = Hand::new(&work)?;
+        while alone && let Some(job) = work.take() {
+            hand.job(&mut lane, job, Locking::Held).await?;
+        }
+        // In the order of the line, since it moves in no other.
+        let mut waiting = BTreeSet::new();
+        loop {
+            let Some(first) = waiting.first().copied() else {
+                match refused.recv().await {
+                    Some(job) => waiting.insert(job),
+                    None => return Ok(()),
+                };
+                continue;
+            };
+            let more = !(refused.is_closed() && refused.is_empty());
+            tokio::select! {
+                job = refused.recv(), if more => waiting.extend(job),
+                turn = work.line.turn(first) => {
+                    turn?;
+                    waiting.remove(&first);
+                    hand.job(&mut lane, first, Locking::Held).await?;
+                }
+            }
+        }
+    };
+    match worked.await {
+        Ok(()) => {
+            finished.cancelled().await;
+            lane.close().await;
+        }
+        Err(Halt::Failed(error)) => work.line.fail(error),
+        Err(_) => {}
+    }
+}
+
+impl Drop for Parallel {
+    fn drop(&mut self) {
+        // Who waits for room wakes up; a connection in the middle of a copy is
+        // cancelled as it goes.
+        self.work.line.close();
+    }
+}

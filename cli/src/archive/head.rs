@@ -1,0 +1,100 @@
+//! The beginning of an archive, written anew: header and table of contents as
+//! they were read flow in; the same bytes flow out, but for the compression, the
+//! offsets (which no longer hold), what an older format does not have, and the
+//! key of the rows' digests.
+//!
+//! That key is a comment behind the statement of the `ENCODING` entry, of which
+//! every pg_restore reads no more than what stands in quotes: so it is in the
+//! archive, encrypted with it, and changes nothing of what is restored.
+
+use std::io::Write;
+
+use super::Error;
+use super::digest::RowKey;
+use super::frame::Coding;
+use super::header::{Header, MAGIC};
+use super::toc::{DataState, Entry, Toc};
+use super::write::int;
+
+const CUSTOM: u8 = 1;
+const KEY: &str = "-- backstop row key ";
+
+/// How the beginning is to differ.
+pub(super) struct Head<'a> {
+    pub coding: Coding,
+    /// Minor version of the format; never newer than the archive's own.
+    pub minor: u8,
+    /// To be added, where there is none.
+    pub key: Option<&'a RowKey>,
+}
+
+impl Head<'_> {
+    /// `raw` are the bytes that `toc` was read from.
+    pub(super) fn write(&self, toc: &Toc, raw: &[u8], out: &mut impl Write) -> Result<(), Error> {
+        out.write_all(&self.start(&toc.header)).map_err(Error::Write)?;
+        let mut done = toc.header.after_compression();
+        let mut copy_to = |out: &mut dyn Write, to: usize, skip: usize| -> Result<(), Error> {
+            out.write_all(raw.get(done..to).unwrap_or_default()).map_err(Error::Write)?;
+            done = to + skip;
+            Ok(())
+        };
+        let place = |position: u64| usize::try_from(position).unwrap_or(raw.len());
+        let offset = usize::from(toc.header.off_size);
+        for entry in &toc.entries {
+            if let Some(key) = self.key
+                && entry.desc == "ENCODING"
+            {
+                let at = place(entry.definition_at);
+                let old = string_at(raw, at);
+                let new = [old, KEY.as_bytes(), key.to_hex().as_bytes(), b"\n"].concat();
+                copy_to(out, at, int(0).len() + old.len())?;
+                let length = i64::try_from(new.len()).unwrap_or(i64::MAX);
+                out.write_all(&int(length)).map_err(Error::Write)?;
+                out.write_all(&new).map_err(Error::Write)?;
+            }
+            if let Some(relkind) = entry.relkind_at
+                && self.minor < 16
+            {
+                copy_to(out, place(relkind), int(0).len())?;
+            }
+            if let DataState::Offset(_) = entry.data {
+                copy_to(out, place(entry.data_at), 1 + offset)?;
+                let not_set = [1, 0, 0, 0, 0, 0, 0, 0, 0];
+                out.write_all(&not_set[..=offset]).map_err(Error::Write)?;
+            }
+        }
+        copy_to(out, raw.len(), 0)
+    }
+
+    /// The header up to where its time begins.
+    fn start(&self, header: &Header) -> Vec<u8> {
+        let mut bytes = MAGIC.to_vec();
+        bytes.extend([1, self.minor, header.version.2, header.int_size, header.off_size, CUSTOM]);
+        if self.minor >= 15 {
+            bytes.push(match self.coding {
+                Coding::None => 0,
+                Coding::Gzip(_) => 1,
+                Coding::Zstd(_) => 3,
+            });
+        } else {
+            bytes.extend(int(match self.coding {
+                Coding::Gzip(level) => i64::from(level),
+                Coding::None | Coding::Zstd(_) => 0,
+            }));
+        }
+        bytes
+    }
+}
+
+/// The bytes of a string that was read before, without its length.
+fn string_at(raw: &[u8], at: usize) -> &[u8] {
+    let length = |head: &[u8]| u32::from_le_bytes([head[1], head[2], head[3], head[4]]) as usize;
+    let rest = raw.get(at..).unwrap_or_default();
+    rest.split_at_checked(5).and_then(|(head, text)| text.get(..length(head))).unwrap_or_default()
+}
+
+/// The key that a table of contents carries.
+pub(super) fn key(entries: &[Entry]) -> Option<RowKey> {
+    let encoding = entries.iter().find(|entry| entry.desc == "ENCODING")?;
+    encoding.definition.lines().find_map(|line| RowKey::from_hex(line.strip_prefix(KEY)?))
+}
