@@ -8,12 +8,11 @@ use std::time::Instant;
 use backstop_policy::manifest::{Fingerprint, Manifest, Proof};
 use tokio_util::sync::CancellationToken;
 
-use super::load::{self, Archive, Load};
 use super::origin::{Dump, Form};
-use super::psql::Frame;
 use super::report::{self, Comparison, LeftOut};
-use super::{Destination, Error, Request, facts, globals, plain, properties};
+use super::{Destination, Error, Request, globals, plain, properties};
 use crate::archive::{self, Choice, Halves, Plan, Selection, Toc};
+use crate::load::{self, Archive, Frame, Load, facts};
 use crate::postgres;
 use crate::postgres::database;
 use crate::postgres::locale::Locale;

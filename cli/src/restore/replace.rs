@@ -11,11 +11,10 @@ use backstop_policy::identifier::quote;
 use tokio_util::sync::CancellationToken;
 
 use super::fill::{self, Content, Filled};
-use super::load::{self, Load};
-use super::psql::Frame;
 use super::report::{self, LeftOut};
-use super::{Error, Request, facts};
+use super::{Error, Request};
 use crate::archive::{self, Toc};
+use crate::load::{self, Frame, Load, facts};
 use crate::postgres;
 use crate::postgres::session::Session;
 use crate::postgres::target::Target;

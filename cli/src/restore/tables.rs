@@ -13,11 +13,10 @@ use backstop_policy::identifier::{literal, quote};
 use tokio_util::sync::CancellationToken;
 
 use super::fill::{self, Content, Filled};
-use super::load::{self, Load};
-use super::psql::Frame;
 use super::report::{self, LeftOut};
-use super::{Error, Request, facts, revived};
+use super::{Error, Request, revived};
 use crate::archive::{self, Entry, Halves, Plan, Selection, Toc};
+use crate::load::{self, Frame, Load, facts};
 use crate::postgres;
 use crate::postgres::session::Session;
 use crate::postgres::target::Target;

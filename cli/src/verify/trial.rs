@@ -14,13 +14,13 @@ use tokio_util::sync::CancellationToken;
 use super::compare::{Compared, compare};
 use super::{Error, checks};
 use crate::archive::{self, Selection, Toc};
+use crate::load::{Load, load};
 use crate::postgres::cluster::{Cluster, ClusterOptions};
 use crate::postgres::database;
 use crate::postgres::locale::Locale;
 use crate::postgres::session::Session;
 use crate::postgres::target::Target;
 use crate::postgres::tools::ServerTools;
-use crate::restore::load::{Load, load};
 use crate::ui::Ui;
 
 /// Where the trial runs, and what must hold there.
