@@ -20,6 +20,7 @@ mod encoding;
 mod header;
 mod input;
 mod inspect;
+pub mod load;
 mod preamble;
 mod recode;
 mod select;

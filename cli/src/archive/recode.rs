@@ -40,13 +40,24 @@ pub fn recode(reader: impl Read, writer: impl Write, recoding: Recoding) -> Resu
     let raw = input.kept();
     let minor = target_minor(&toc, recoding)?;
     let mut out = BlockWriter::new(writer, recoding.coding)?;
-    out.raw(&start(&toc.header, minor, recoding.coding))?;
-    write_toc(&toc, &raw, minor, &mut out)?;
+    head(&toc, &raw, minor, recoding.coding, &mut out)?;
     drop(raw);
     let mut recoder = Recoder { out, rows: None };
     blocks::walk(&mut input, &toc, &mut recoder)?;
     recoder.out.flush()?;
     Ok(toc)
+}
+
+/// Header and table of contents, made from the archive's own bytes of them.
+pub(super) fn head<W: Write>(
+    toc: &Toc,
+    raw: &[u8],
+    minor: u8,
+    coding: Coding,
+    out: &mut BlockWriter<W>,
+) -> Result<(), Error> {
+    out.raw(&start(&toc.header, minor, coding))?;
+    write_toc(toc, raw, minor, out)
 }
 
 /// The newest format that `major` reads, never newer than the archive's own.

@@ -53,6 +53,20 @@ pub struct KeyArgs {
     pub identities: Vec<PathBuf>,
 }
 
+#[derive(Debug, Default, clap::Args)]
+pub struct JobsArgs {
+    /// Connections to work over at a time; with fewer where the server gives no
+    /// more [default: one more than cores, at most 8]
+    #[arg(long, value_name = "N", value_parser = clap::value_parser!(u16).range(1..=256))]
+    jobs: Option<u16>,
+}
+
+impl JobsArgs {
+    pub fn count(&self) -> usize {
+        self.jobs.map_or_else(crate::load::default_jobs, usize::from)
+    }
+}
+
 /// A database that a command works on.
 pub struct Database {
     /// Its first folder in a store.

@@ -39,6 +39,14 @@ pub enum Error {
         #[source]
         source: io::Error,
     },
+    #[error("the rows of '{table}' were refused: {what}")]
+    Rows { table: String, what: String },
+    #[error("large objects were refused: {what}")]
+    LargeObjects { what: String },
+    #[error("the data of '{table}' is damaged: {what}")]
+    Damaged { table: String, what: &'static str },
+    #[error("cannot write the definitions for pg_restore")]
+    Definitions(#[source] io::Error),
     #[error("{program} failed: {messages}")]
     Restore { program: &'static str, messages: String },
     #[error("interrupted")]
@@ -47,6 +55,8 @@ pub enum Error {
     Panicked,
 }
 
+const NOT_ALLOWED: &str = "restore as a role that may do this, or use --no-owner --no-privileges";
+
 /// Rooms send their own errors through a stream.
 impl From<archive::Error> for Error {
     fn from(error: archive::Error) -> Self {
@@ -54,6 +64,14 @@ impl From<archive::Error> for Error {
             archive::Error::Read(source) => Self::Read(source),
             other => Self::Archive(other),
         }
+    }
+}
+
+impl Error {
+    /// Whether the server did not take what the archive holds: another try would
+    /// end in the same way.
+    pub fn is_refusal(&self) -> bool {
+        matches!(self, Self::Restore { .. } | Self::Rows { .. } | Self::LargeObjects { .. })
     }
 }
 
@@ -78,11 +96,15 @@ impl Advise for Error {
                 "restore it with `psql -d postgres -f FILE` into an empty cluster, or dump each database by pg_dump"
                     .to_owned()
             }
+            Self::Rows { what, .. } | Self::LargeObjects { what } if what.contains("permission denied") => {
+                NOT_ALLOWED.to_owned()
+            }
+            Self::Damaged { .. } => "the bytes changed after pg_dump wrote them; take another backup".to_owned(),
             Self::Restore { messages, .. } if messages.contains("out of shared memory") => {
                 "raise max_locks_per_transaction on the target server".to_owned()
             }
             Self::Restore { messages, .. } if messages.contains("permission denied") => {
-                "restore as a role that may do this, or use --no-owner --no-privileges".to_owned()
+                NOT_ALLOWED.to_owned()
             }
             _ => return None,
         })

@@ -2,19 +2,26 @@
 //! target cannot take is left out by an explicit list. The first error stops
 //! everything, and the archive is read to its very end, where its digests are told.
 
+mod connections;
 mod error;
 pub mod facts;
+mod parallel;
+mod program;
 pub mod psql;
+mod route;
 mod script;
 mod single;
+mod worker;
 
 use std::io::{self, Read};
 use std::process::Command;
+use std::sync::Arc;
 
 use backstop_policy::identifier::quote;
 use tokio_util::sync::CancellationToken;
 
-use crate::archive::{Plan, Selection, TargetFacts, Toc, plan as plan_of, read_toc};
+use crate::archive::load::{Obstacle, Stages, stages};
+use crate::archive::{Halves, Plan, Selection, TargetFacts, Toc, plan as plan_of, read_toc};
 use crate::postgres::session::Session;
 use crate::postgres::target::Target;
 use crate::postgres::tools::ClientTools;
@@ -29,6 +36,8 @@ pub struct Load<'a> {
     /// Everything in one transaction with this around it, for a target that
     /// others use meanwhile. It is committed when the archive's end was good.
     pub frame: Option<&'a Frame>,
+    /// Connections for the rows, and for what is made after them.
+    pub jobs: usize,
 }
 
 /// What was loaded.
@@ -36,6 +45,14 @@ pub struct Loaded {
     pub toc: Toc,
     pub plan: Plan,
     pub tools: ClientTools,
+    /// What the load could not do as it was asked to.
+    pub notes: Vec<String>,
+}
+
+/// Connections where none are asked for: one more than cores, so that none of them
+/// rests while another waits, and not so many that others get none.
+pub fn default_jobs() -> usize {
+    std::thread::available_parallelism().map_or(1, std::num::NonZero::get).saturating_add(1).min(8)
 }
 
 /// An archive whose table of contents was read.
@@ -54,11 +71,6 @@ impl Archive {
         })
         .await
         .map_err(|_| Error::Panicked)?
-    }
-
-    /// The table of contents, and all of its bytes from the first.
-    fn into_parts(self) -> (Toc, impl Read + Send + use<>) {
-        (self.toc, io::Cursor::new(self.head).chain(self.rest))
     }
 }
 
@@ -88,9 +100,46 @@ pub async fn restore(
 ) -> Result<Loaded, Error> {
     make_schemas(load.target, &plan).await?;
     let tools = ClientTools::for_restore(archive.toc.header.oldest_pg_restore(), server_major).await?;
-    let (toc, bytes) = archive.into_parts();
-    single::run(load, &tools, &toc, &plan, bytes, server_major, stop).await?;
-    Ok(Loaded { toc, plan, tools })
+    let Archive { toc, head, rest } = archive;
+    let mut notes = Vec::new();
+    let toc = Arc::new(toc);
+    match way(load, &tools, &toc, &plan, server_major) {
+        Ok(stages) => {
+            let source = parallel::Source { toc: toc.clone(), head, rest };
+            notes.extend(parallel::run(load, &tools, source, &plan, stages, stop).await?);
+        }
+        Err(why) => {
+            notes.extend(why.map(|why| format!("loaded over one connection: {why}")));
+            let bytes = io::Cursor::new(head).chain(rest);
+            single::run(load, &tools, &toc, &plan, bytes, server_major, stop).await?;
+        }
+    }
+    let toc = Arc::unwrap_or_clone(toc);
+    Ok(Loaded { toc, plan, tools, notes })
+}
+
+/// How to go in parallel, or why not, where that needs saying.
+fn way(
+    load: &Load<'_>,
+    tools: &ClientTools,
+    toc: &Toc,
+    plan: &Plan,
+    server_major: u32,
+) -> Result<Stages, Option<String>> {
+    if load.frame.is_some() {
+        return Err(Some("everything is one transaction".to_owned()));
+    }
+    if single::sets_too_much(tools, server_major) {
+        let version = tools.version;
+        return Err(Some(format!("pg_restore {version} speaks to server {server_major} through psql only")));
+    }
+    if load.selection.halves != Halves::Both {
+        return Err(None);
+    }
+    stages(toc, plan).map_err(|obstacle| match obstacle {
+        Obstacle::NoRows => None,
+        Obstacle::Entry(why) => Some(why),
+    })
 }
 
 /// An archive of some tables names schemas that it does not make.

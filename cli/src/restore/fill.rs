@@ -166,11 +166,12 @@ pub async fn into(
             let facts = facts::read(target).await?;
             let plan = archive::plan(&archive.toc, &request.selection, &facts)?;
             say_plan(&plan, ui);
-            let load = Load { target, selection: &request.selection, frame };
+            let load = Load { target, selection: &request.selection, frame, jobs: request.jobs };
             let loaded = load::restore(&load, archive, plan, facts.server_major, stop).await?;
             let mut filled = held_against(request, target, &loaded.toc, &loaded.plan).await?;
             filled.left_out = loaded.plan.left_out.iter().map(LeftOut::from).collect();
             filled.notes = report::notes(&loaded.plan);
+            filled.notes.extend(loaded.notes);
             filled
         }
     };

@@ -62,6 +62,8 @@ pub struct Request {
     pub hooks: Hooks,
     /// The backup that is taken before something is overwritten.
     pub safety: Option<Job>,
+    /// Connections to load over.
+    pub jobs: usize,
     /// Do not ask.
     pub yes: bool,
     /// Flags that a next command needs to mean the same, each with a blank before it.

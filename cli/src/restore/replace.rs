@@ -48,11 +48,12 @@ pub async fn run(
     facts.present.retain(|(schema, _)| !going.contains(schema));
     let plan = archive::plan(&archive.toc, &request.selection, &facts)?;
     fill::say_plan(&plan, ui);
-    let load = Load { target, selection: &request.selection, frame: Some(&frame) };
+    let load = Load { target, selection: &request.selection, frame: Some(&frame), jobs: request.jobs };
     let loaded = load::restore(&load, archive, plan, facts.server_major, stop).await?;
     let mut filled = fill::held_against(request, target, &loaded.toc, &loaded.plan).await?;
     filled.left_out = loaded.plan.left_out.iter().map(LeftOut::from).collect();
     filled.notes = report::notes(&loaded.plan);
+    filled.notes.extend(loaded.notes);
     Ok(filled)
 }
 

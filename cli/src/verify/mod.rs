@@ -34,6 +34,8 @@ pub struct Request<'a> {
     pub keys: &'a Keys,
     pub critical_tables: &'a [String],
     pub on: Option<&'a Target>,
+    /// Connections to load the trial over.
+    pub jobs: usize,
     pub checks: Option<PathBuf>,
     pub run: Option<String>,
 }
@@ -255,12 +257,13 @@ async fn climb(
     let trial = trial::Trial {
         manifest,
         on: request.on,
+        jobs: request.jobs,
         checks: request.checks.as_deref(),
         run: request.run.as_deref(),
     };
     let outcome = match trial::run(&trial, archive, ui, stop).await {
         // The archive would not restore: that is the answer, not a failure to ask.
-        Err(Error::Load(error @ load::Error::Restore { .. })) => {
+        Err(Error::Load(error)) if error.is_refusal() => {
             let part = if manifest.filters.is_empty() { "" } else { PART };
             return Err(Stop::Failed(format!("{part}{error}")));
         }
