@@ -106,10 +106,14 @@ fn copy_statement(entry: &Entry, encoding: &str) -> Result<String, Obstacle> {
     else {
         return cannot("in another form than that of COPY");
     };
-    // Of these encodings we know each name's letters exactly as the server does; what
-    // is no text in them was decoded to `\xNN`.
-    let known = matches!(encoding, "UTF8" | "LATIN1" | "SQL_ASCII");
-    if copy.contains("\\x") || !(known || copy.is_ascii()) {
+    // Of these encodings we know each name's letters exactly as the server does. In
+    // the last of them a name may be any bytes; what is no UTF-8 was decoded to `\xNN`.
+    let known = match encoding {
+        "UTF8" | "LATIN1" => true,
+        "SQL_ASCII" => !copy.contains("\\x"),
+        _ => copy.is_ascii() && !copy.contains("\\x"),
+    };
+    if !known {
         return cannot("of a table whose name is not known in UTF-8");
     }
     Ok(format!("{copy} FROM stdin WITH (ENCODING '{}')", encoding.replace('\'', "''")))
