@@ -73,6 +73,7 @@ pub async fn request(
             directory: settings.path.as_deref().and_then(Path::parent).map(Path::to_owned),
         },
         safety,
+        jobs: args.jobs.count(),
         yes: args.yes,
         flags,
     })
