@@ -84,7 +84,7 @@ class Bench:
         def once():
             folder = self.fresh("theirs")
             done = run(command, {**MINIMAL, **server.env, **env}, cwd=folder)
-            stored = max((path.stat().st_size for path in folder.iterdir()), default=0)
+            stored = max((size(path) for path in folder.iterdir()), default=0)
             shutil.rmtree(folder)
             return done, stored
         return once
@@ -110,32 +110,50 @@ def make_keys(folder):
     }
 
 
+# Rows of every table over two connections, thrown away: what the server itself takes.
+# Each job is a statement; the larger table is cut into ranges of pages.
+COPIES = """SELECT CASE WHEN count(*) OVER (PARTITION BY c.oid) = 1
+    THEN format('COPY %s TO STDOUT', c.oid::regclass)
+    ELSE format('COPY (SELECT * FROM %s WHERE ctid >= ''(%s,0)'' AND ctid < ''(%s,0)'') TO STDOUT',
+                c.oid::regclass, part * 2048, (part + 1) * 2048) END
+FROM pg_class c, generate_series(0, pg_relation_size(c.oid) / 8192 / 2048) AS part
+WHERE c.relkind = 'r' AND c.relnamespace = 'public'::regnamespace ORDER BY c.oid, part"""
+RAW = """set -eu
+for half in 0 1; do
+    awk "NR % 2 == $half { print \\$0 \";\" }" "$2" >"half-$half"
+    "$1/psql" -X -q -v ON_ERROR_STOP=1 -f "half-$half" >/dev/null &
+done
+wait"""
+
+
 def speed(bench, server, other, zstd):
-    """Pairs against the named peers, on the server that is `server` and, for zstd, on
-    one that is new enough for backstop to use it itself."""
+    """Pairs against the named peers: on the server that is `server`, whose archives are
+    gzip, and on one whose archives are zstd."""
     dump = server.home / "bin/pg_dump"
     age = bench.keys["age"][0]
     yield bench.paired(
-        server, "age | pg_dump -Fc, gzip, openssl enc, cp", bench.ours(server, *age),
+        server, "age (gzip) | pg_dump -Fc, gzip, openssl enc, cp", bench.ours(server, *age),
         bench.theirs(server, "bash", "-c", PIPELINE, "pipeline", server.home / "bin", BENCH_PASSWORD="made-up"))
-    yield bench.paired(server, "age | pg_dump -Fc", bench.ours(server, *age),
+    yield bench.paired(server, "age (gzip) | pg_dump -Fc", bench.ours(server, *age),
                        bench.theirs(server, dump, "-Fc", "-f", "dump"))
-    yield bench.paired(server, "unencrypted | pg_dump -Fc", bench.ours(server),
-                       bench.theirs(server, dump, "-Fc", "-f", "dump"))
-    peer = ["-Fc", "-Z", "zstd:3", "-f", "dump"]
-    if not zstd:
-        yield report.Missing("pg_dump -Fc -Z zstd:3", "not available here: no pg_dump with zstd")
+    if not (zstd and other):
+        yield report.Missing("pg_dump -Fc -Z zstd:3", "not available here: no pg_dump 18 with zstd")
         return
-    yield bench.paired(server, "unencrypted (gzip) | pg_dump -Fc -Z zstd:3", bench.ours(server),
-                       bench.theirs(server, zstd / "pg_dump", *peer))
-    if other:
-        # The programs of the server's own release, but for this pg_dump.
-        client = bench.fresh("client")
-        for program in ("pg_dumpall", "pg_restore", "psql"):
-            (client / program).symlink_to(other.home / "bin" / program)
-        (client / "pg_dump").symlink_to(zstd / "pg_dump")
-        yield bench.paired(other, "age (zstd) | pg_dump -Fc -Z zstd:3", bench.ours(other, *age, client=client),
+    yield bench.paired(
+        other, "age | pg_dump -Fc, gzip, openssl enc, cp", bench.ours(other, *age),
+        bench.theirs(other, "bash", "-c", PIPELINE, "pipeline", zstd, BENCH_PASSWORD="made-up"))
+    for name, peer in (
+        ("pg_dump -Fc -Z zstd:3", ["-Fc", "-Z", "zstd:3", "-f", "dump"]),
+        ("pg_dump -Fd -j2 -Z zstd:3", ["-Fd", "-j2", "-Z", "zstd:3", "-f", "dump"]),
+    ):
+        yield bench.paired(other, f"age | {name}", bench.ours(other, *age),
                            bench.theirs(other, zstd / "pg_dump", *peer))
+    copies = bench.fresh("copies") / "copies.sql"
+    copies.write_text(other.sql(COPIES) + "\n")
+    yield bench.paired(other, "age | raw COPY of every table, 2 connections", bench.ours(other, *age),
+                       bench.theirs(other, "bash", "-c", RAW, "raw", other.home / "bin", copies))
+    yield bench.paired(other, "digests of all rows | --no-digests", bench.ours(other, *age),
+                       bench.ours(other, *age, "--no-digests"))
 
 
 def levels(bench, server):

@@ -43,6 +43,8 @@ pub struct Job {
     pub coding: Option<Coding>,
     /// Connections that copy rows.
     pub jobs: usize,
+    /// Whether the rows of each table are added up, and not only counted.
+    pub digests: bool,
 }
 
 const UNTOUCHED: &str = "nothing was committed; the older backups are as they were";
@@ -244,6 +246,7 @@ async fn store_streams(
         filters: &job.filters,
         coding: job.coding,
         jobs: job.jobs,
+        digests: job.digests,
     };
     let dumping = stop.child_token();
     let (dump, started) = unless(stop, async { Ok(archive::dump(&request, &dumping).await?) }).await?;

@@ -104,10 +104,10 @@ impl Parallel {
         stop: &CancellationToken,
     ) -> Result<(Self, usize), Error> {
         let Prepared { keeper, plan } = prepared;
-        let key = RowKey::random();
+        let key = source.digests.then(RowKey::random);
         let toc = announced.toc.clone();
         let mut out = Vec::with_capacity(announced.head.len());
-        Head { coding, minor: toc.header.version.1, key: Some(&key) }.write(
+        Head { coding, minor: toc.header.version.1, key: key.as_ref() }.write(
             &toc,
             &announced.head,
             &mut out,
@@ -225,7 +225,8 @@ impl Parallel {
                 self.coder.close(check.then(self.coder.check()), &mut self.out);
                 let dump_id = block.dump_id;
                 let rows = Some(sum.rows);
-                self.tables.push(TableRows { dump_id, oid, schema, name, rows, bytes, sum: Some(sum) });
+                let sum = self.work.key.as_ref().map(|_| sum);
+                self.tables.push(TableRows { dump_id, oid, schema, name, rows, bytes, sum });
             }
         }
         Ok(())

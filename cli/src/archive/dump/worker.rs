@@ -23,7 +23,8 @@ pub(super) struct Work {
     pub jobs: Vec<Job>,
     pub line: Line,
     pub coding: Coding,
-    pub key: RowKey,
+    /// Of the rows' digests, where they are wanted.
+    pub key: Option<RowKey>,
     next: AtomicUsize,
 }
 
@@ -48,7 +49,7 @@ impl From<Error> for Halt {
 }
 
 impl Work {
-    pub(super) fn new(jobs: Vec<Job>, coding: Coding, key: RowKey) -> Self {
+    pub(super) fn new(jobs: Vec<Job>, coding: Coding, key: Option<RowKey>) -> Self {
         Self { jobs, line: Line::default(), coding, key, next: AtomicUsize::new(0) }
     }
 
@@ -108,7 +109,7 @@ impl<'w> Hand<'w> {
                     coder: &mut self.coder,
                     work: self.work,
                     job,
-                    adder: Adder::new(&self.work.key),
+                    adder: Adder::new(self.work.key.as_ref()),
                     plain: Vec::with_capacity(FRAME + FRAME / 4),
                     row: 0,
                     bytes: 0,

@@ -105,6 +105,7 @@ async fn safety_job(
         critical_tables: Vec::new(),
         coding: None,
         jobs: archive::default_jobs(),
+        digests: true,
     })
 }
 
