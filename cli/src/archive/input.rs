@@ -35,11 +35,6 @@ impl<R: Read> Input<R> {
         self.kept.take().unwrap_or_default()
     }
 
-    /// What it reads from, with what was read ahead.
-    pub(super) fn into_inner(self) -> R {
-        self.reader
-    }
-
     pub(super) fn position(&self) -> u64 {
         self.position
     }

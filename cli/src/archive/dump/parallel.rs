@@ -8,7 +8,6 @@
 use std::collections::BTreeSet;
 use std::io;
 use std::sync::Arc;
-use std::time::Duration;
 
 use tokio::runtime::Handle;
 use tokio::sync::mpsc::{self, UnboundedReceiver};
@@ -35,8 +34,8 @@ use crate::stream::Stopped;
 
 /// Bytes that are worth a connection of their own.
 const WORTH: u64 = 8 * 1024 * 1024;
-/// How long the goodbyes to the server may take.
-const GOODBYE: Duration = Duration::from_secs(2);
+/// What the keeper does all the time.
+const KEEPING: &str = "keep the tables locked";
 
 /// Everything that is settled while `pg_dump` still holds its locks.
 pub(super) struct Prepared {
@@ -60,6 +59,7 @@ pub(super) struct Parallel {
     crew: JoinSet<()>,
     /// The keeper may go.
     finished: CancellationToken,
+    stop: CancellationToken,
     runtime: Handle,
     _watch: AbortOnDropHandle<()>,
     tables: Vec<TableRows>,
@@ -131,9 +131,9 @@ impl Parallel {
         drop(refuse);
         let finished = CancellationToken::new();
         crew.spawn(keep(Arc::clone(&work), keeper, refused, none, finished.clone()));
-        let (stop, stopped) = (stop.clone(), Arc::clone(&work));
+        let (stopping, stopped) = (stop.clone(), Arc::clone(&work));
         let watch = AbortOnDropHandle::new(tokio::spawn(async move {
-            stop.cancelled().await;
+            stopping.cancelled().await;
             stopped.line.fail(Error::Read(io::Error::other(Stopped)));
         }));
         let parallel = Self {
@@ -148,6 +148,7 @@ impl Parallel {
             work,
             crew,
             finished,
+            stop: stop.clone(),
             runtime: Handle::current(),
             _watch: watch,
             tables: Vec::new(),
@@ -234,9 +235,16 @@ impl Parallel {
     /// After the last byte was read.
     pub(super) fn finish(mut self) -> Result<Dumped, Error> {
         self.finished.cancel();
-        let crew = &mut self.crew;
+        let (crew, stop) = (&mut self.crew, &self.stop);
         let goodbyes = async { while crew.join_next().await.is_some() {} };
-        let _ = self.runtime.block_on(async { tokio::time::timeout(GOODBYE, goodbyes).await });
+        // The keeper's last word is part of the dump: its locks were there all the time.
+        self.runtime.block_on(async {
+            tokio::select! {
+                biased;
+                () = stop.cancelled() => Err(Error::Read(io::Error::other(Stopped))),
+                () = goodbyes => self.work.line.failure().map_or(Ok(()), Err),
+            }
+        })?;
         if let Some(listed) = listed_large_objects(&self.toc)
             && listed != self.large_objects
         {
@@ -258,6 +266,9 @@ impl Parallel {
 /// Hold every lock until the end, and do what could not be locked a second time:
 /// each when its turn has come, so that nothing waits for the keeper which the
 /// keeper waits for. With nobody else to copy, it does everything.
+///
+/// Its connection is watched all the time: without the locks, whoever truncates a
+/// table empties it for every snapshot, and nothing would tell.
 async fn keep(
     work: Arc<Work>,
     mut lane: Lane,
@@ -274,14 +285,18 @@ async fn keep(
         let mut waiting = BTreeSet::new();
         loop {
             let Some(first) = waiting.first().copied() else {
-                match refused.recv().await {
-                    Some(job) => waiting.insert(job),
-                    None => return Ok(()),
+                tokio::select! {
+                    lost = lane.lost(KEEPING) => return Err(Error::Unlocked(lost).into()),
+                    job = refused.recv() => match job {
+                        Some(job) => waiting.insert(job),
+                        None => break,
+                    },
                 };
                 continue;
             };
             let more = !(refused.is_closed() && refused.is_empty());
             tokio::select! {
+                lost = lane.lost(KEEPING) => return Err(Error::Unlocked(lost).into()),
                 job = refused.recv(), if more => waiting.extend(job),
                 turn = work.line.turn(first) => {
                     turn?;
@@ -290,12 +305,14 @@ async fn keep(
                 }
             }
         }
+        tokio::select! {
+            lost = lane.lost(KEEPING) => return Err(Error::Unlocked(lost).into()),
+            () = finished.cancelled() => {}
+        }
+        lane.execute(KEEPING, "COMMIT").await.map_err(|lost| Halt::Failed(Error::Unlocked(lost)))
     };
     match worked.await {
-        Ok(()) => {
-            finished.cancelled().await;
-            lane.close().await;
-        }
+        Ok(()) => lane.close().await,
         Err(Halt::Failed(error)) => work.line.fail(error),
         Err(_) => {}
     }
