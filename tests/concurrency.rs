@@ -137,7 +137,7 @@ fn failed(scene: &Scene<'_>, outcome: &Outcome, what: &str) -> String {
     assert_eq!(outcome.status, Some(2), "{what}: {}", outcome.stdout);
     scene.nothing_stored();
     let (_, said) = outcome.stderr.split_once("\nerror: ").unwrap();
-    let (said, hint) = said.split_once("\nhint: ").unwrap();
+    let (said, hint) = said.split_once("\nhint: ").expect(said);
     assert!(hint.starts_with("nothing was committed"), "{what}: {hint}");
     said.replace(&scene.database, "[DATABASE]")
 }
@@ -200,7 +200,8 @@ async fn a_change_between_the_snapshot_and_the_locks() {
     DROP SEQUENCE numbers
         pg_dump failed (exit status: 1): relation "public.numbers" does not exist; detail: Query was: SELECT last_value, is_called FROM public.numbers
     ALTER TABLE victims DROP COLUMN extra
-        pg_dump failed (exit status: 1): column "extra" of relation "victims" does not exist; detail: Query was: COPY public.victims (id, parent, note, extra) TO stdout;
+        cannot copy the rows of 'public.victims'
+    caused by: the server could not copy its rows: column "extra" of relation "victims" does not exist (SQLSTATE 42703)
     ALTER TABLE others RENAME TO elsewhere; CREATE TABLE others AS SELECT 7 AS id
         others changed '[DATABASE]' while its backup began: column public.others.id, grant public.others, owner public.others, table public.others
     ALTER SCHEMA public RENAME TO private

@@ -45,7 +45,8 @@ impl Restored<'_> {
         let target = self.scene.server.cluster.target(&self.copy).unwrap();
         let everything = self.toc.entries.iter().map(|entry| entry.dump_id).collect();
         let plan = Plan { entries: everything, ..Plan::default() };
-        let found = compare(&target, &self.manifest, &self.toc, &plan, Depth::Rows { jobs: 2 }).await.unwrap();
+        let found =
+            compare(&target, &self.manifest, &self.toc, &plan, Depth::Rows { jobs: 2 }).await.unwrap();
         assert_eq!(found.partial, Vec::<String>::new());
         found.failures
     }

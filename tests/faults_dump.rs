@@ -1,5 +1,5 @@
-//! A `pg_dump` that dies, is killed, lies or meets a server that goes away: no
-//! backup comes of it, and nothing else suffers.
+//! A `pg_dump` that copies the rows alone, and dies, is killed, lies or meets a
+//! server that goes away: no backup comes of it, and nothing else suffers.
 
 use std::os::unix::fs::PermissionsExt;
 use std::path::Path;
@@ -11,7 +11,7 @@ use nix::unistd::Pid;
 use tempfile::TempDir;
 
 use crate::support::cluster::Server;
-use crate::support::scene::{Scene, big, shared};
+use crate::support::scene::{ALONE, Scene, big, shared};
 use crate::support::tools;
 
 /// Three tables, of which the middle one is the largest.
@@ -40,7 +40,7 @@ pub fn instead(body: &str) -> TempDir {
 
 /// What a backup says whose `pg_dump` is such a one.
 async fn said_with(scene: &Scene<'_>, programs: &TempDir) -> String {
-    let said = scene.fails(scene.backup(&[]).env("BACKSTOP_PG_BIN", programs.path())).await;
+    let said = scene.fails(scene.backup(ALONE).env("BACKSTOP_PG_BIN", programs.path())).await;
     said.replace(&programs.path().display().to_string(), "[WRAPPER]")
 }
 
@@ -191,7 +191,7 @@ async fn pg_dump_exits_1_after_a_complete_file() {
 async fn pg_dump_is_killed() {
     let scene = big("killed").await;
     for signal in [Signal::SIGKILL, Signal::SIGTERM] {
-        let mut run = scene.backup(&[]).start();
+        let mut run = scene.backup(ALONE).start();
         let pg_dump = scene.freeze(&mut run).await;
         kill(pg_dump, signal).unwrap();
         kill(pg_dump, Signal::SIGCONT).unwrap();
@@ -212,7 +212,7 @@ async fn pg_dump_is_killed() {
 #[tokio::test]
 async fn the_server_ends_the_session_of_the_dump() {
     let scene = big("session_ended").await;
-    let mut run = scene.backup(&[]).start();
+    let mut run = scene.backup(ALONE).start();
     let pg_dump = scene.freeze(&mut run).await;
     let ended = scene
         .server
@@ -240,7 +240,7 @@ async fn the_server_goes_away_in_the_middle() {
     let server = Server::start(15).await;
     server.sql("postgres", crate::support::scene::BIG).await;
     let scene = Scene::of(&server, "postgres").with_backup();
-    let mut run = scene.backup(&[]).start();
+    let mut run = scene.backup(ALONE).start();
     let home = run.home.path().to_owned();
     let pg_dump = scene.freeze(&mut run).await;
     let pid = std::fs::read_to_string(server.cluster.data_dir().join("postmaster.pid")).unwrap();
@@ -262,7 +262,7 @@ async fn the_server_goes_away_in_the_middle() {
 async fn pg_dump_that_ends_its_output_and_does_not_exit() {
     let scene = Scene::new(shared().await, "no_exit", THREE_TABLES).await;
     let hanging = instead("\"$real\" \"$@\"; exec >&-; exec sleep 1000");
-    let run = scene.backup(&[]).env("BACKSTOP_PG_BIN", hanging.path()).start();
+    let run = scene.backup(ALONE).env("BACKSTOP_PG_BIN", hanging.path()).start();
     let begun = std::time::Instant::now();
     while !crate::support::scene::processes(run.home.path())
         .iter()
@@ -283,6 +283,8 @@ async fn pg_dump_that_ends_its_output_and_does_not_exit() {
 async fn a_wrapper_that_does_nothing_is_a_good_pg_dump() {
     let scene = Scene::new(shared().await, "wrapper", THREE_TABLES).await;
     let honest = instead("\"$real\" \"$@\"");
-    scene.backup(&[]).env("BACKSTOP_PG_BIN", honest.path()).run().ended(0);
-    scene.verify(&[]).run().ended(0);
+    for arguments in [ALONE, &[]] {
+        scene.backup(arguments).env("BACKSTOP_PG_BIN", honest.path()).run().ended(0);
+        scene.verify(&[]).run().ended(0);
+    }
 }

@@ -1,17 +1,17 @@
-//! What happens while a backup runs: it is interrupted, killed, started twice, or
-//! somebody changes the tables under it.
+//! What happens while `pg_dump` copies the rows: the backup is interrupted, killed,
+//! started twice, or somebody changes the tables under it.
 
 use std::time::Duration;
 
 use nix::sys::signal::{Signal, kill};
 
-use crate::support::scene::{Scene, big, shared};
+use crate::support::scene::{ALONE, Scene, big, shared};
 
 #[tokio::test]
 async fn interrupted_in_the_middle() {
     let scene = big("interrupted").await;
     for signal in [Signal::SIGINT, Signal::SIGTERM] {
-        let mut run = scene.backup(&[]).start();
+        let mut run = scene.backup(ALONE).start();
         let pg_dump = scene.freeze(&mut run).await;
         kill(pg_dump, Signal::SIGCONT).unwrap();
         run.signal(signal);
@@ -28,7 +28,7 @@ async fn interrupted_in_the_middle() {
 #[tokio::test]
 async fn interrupted_while_pg_dump_is_suspended() {
     let scene = big("suspended").await;
-    let mut run = scene.backup(&[]).start();
+    let mut run = scene.backup(ALONE).start();
     scene.freeze(&mut run).await;
     run.signal(Signal::SIGINT);
     insta::assert_snapshot!(scene.ends_in_failure(run).await, @r"
@@ -64,7 +64,7 @@ async fn interrupted_while_pg_dump_waits_for_a_lock() {
 #[tokio::test]
 async fn killed_in_the_middle() {
     let scene = big("killed_outright").await;
-    let mut run = scene.backup(&[]).start();
+    let mut run = scene.backup(ALONE).start();
     let pg_dump = scene.freeze(&mut run).await;
     run.signal(Signal::SIGKILL);
     let home = run.home.path().to_owned();
@@ -96,7 +96,7 @@ async fn killed_in_the_middle() {
 #[tokio::test]
 async fn two_backups_at_once() {
     let scene = big("two_at_once").await;
-    let mut first = scene.backup(&[]).start();
+    let mut first = scene.backup(ALONE).start();
     let pg_dump = scene.freeze(&mut first).await;
     let second = scene.backup(&[]).run().ended(2);
     kill(pg_dump, Signal::SIGCONT).unwrap();
@@ -121,7 +121,7 @@ async fn two_backups_at_once() {
 #[tokio::test]
 async fn a_table_is_altered_behind_the_dump() {
     let scene = big("altered").await;
-    let mut run = scene.backup(&[]).start();
+    let mut run = scene.backup(ALONE).start();
     let pg_dump = scene.freeze(&mut run).await;
     let change = scene.session().await;
     let altering = tokio::spawn(async move {

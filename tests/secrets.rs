@@ -7,7 +7,7 @@ use nix::sys::signal::{Signal, kill};
 use secrecy::ExposeSecret;
 
 use crate::support::command::Backstop;
-use crate::support::scene::{BIG, Scene, processes, shared};
+use crate::support::scene::{ALONE, BIG, Scene, processes, shared};
 
 /// Of the throwaway server; nobody else has it.
 fn password(scene: &Scene<'_>) -> String {
@@ -21,7 +21,7 @@ fn url(scene: &Scene<'_>) -> String {
 
 /// A backup that is told nothing yet of where the database is.
 fn untold(scene: &Scene<'_>) -> Backstop {
-    ["PGHOST", "PGPORT", "PGUSER", "PGDATABASE"].iter().fold(scene.backup(&[]), |mut run, name| {
+    ["PGHOST", "PGPORT", "PGUSER", "PGDATABASE"].iter().fold(scene.backup(ALONE), |mut run, name| {
         run.command.env_remove(name);
         run
     })
@@ -94,8 +94,12 @@ async fn a_url_in_the_configuration() {
 async fn the_environment_of_libpq() {
     let scene = scene("by_environment").await;
     let secret = password(&scene);
-    works_and_keeps(&scene, &secret, scene.backup(&[]).env("PGHOST", "127.0.0.1").env("PGPASSWORD", &secret))
-        .await;
+    works_and_keeps(
+        &scene,
+        &secret,
+        scene.backup(ALONE).env("PGHOST", "127.0.0.1").env("PGPASSWORD", &secret),
+    )
+    .await;
 }
 
 fn write_secret(path: &Path, text: &str) {
@@ -110,7 +114,7 @@ async fn a_password_file() {
     let folder = tempfile::tempdir().unwrap();
     let secret = password(&scene);
     write_secret(&folder.path().join("pass"), &format!("# for everything\n127.0.0.1:*:*:*:{secret}\n"));
-    let run = scene.backup(&[]).env("PGHOST", "127.0.0.1").env("PGPASSFILE", folder.path().join("pass"));
+    let run = scene.backup(ALONE).env("PGHOST", "127.0.0.1").env("PGPASSFILE", folder.path().join("pass"));
     works_and_keeps(&scene, &secret, run).await;
 }
 
@@ -135,8 +139,8 @@ async fn a_service_file() {
 async fn a_unix_socket() {
     let scene = scene("by_socket").await;
     let unused = "an-unused-password-of-the-environment";
-    works_and_keeps(&scene, unused, scene.backup(&[]).env("PGPASSWORD", unused)).await;
-    let flag = scene.backup(&["--url", &format!("postgresql:///{}", scene.database)]);
+    works_and_keeps(&scene, unused, scene.backup(ALONE).env("PGPASSWORD", unused)).await;
+    let flag = scene.backup(&[ALONE, &["--url", &format!("postgresql:///{}", scene.database)]].concat());
     works_and_keeps(&scene, unused, flag).await;
 }
 

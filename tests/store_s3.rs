@@ -164,7 +164,7 @@ async fn an_object_of_several_parts() {
 /// It takes a server of its own, hence only `scripts/test --full`.
 #[tokio::test]
 async fn keys_for_the_token_of_a_job() {
-    if !tools::full() {
+    if !tools::is_full() {
         return;
     }
     let server = Server::start(15).await;

@@ -37,6 +37,9 @@ async fn start(major: u32) -> Server {
         .await
 }
 
+/// Leaves the rows to `pg_dump`, which can be caught in the middle of them.
+pub const ALONE: &[&str] = &["--jobs", "1"];
+
 /// Some 25 MB that do not compress well: a dump of it can be caught in the middle.
 pub const BIG: &str = "
     CREATE TABLE small AS SELECT 1 AS id;
@@ -232,7 +235,8 @@ impl<'a> Scene<'a> {
         self.paths().into_iter().filter(is_part).map(length).sum()
     }
 
-    /// Stop `pg_dump` with SIGSTOP in the middle of the data; its pid.
+    /// Stop the `pg_dump` of a run that is [`ALONE`] with SIGSTOP in the middle of
+    /// the data; its pid.
     pub async fn freeze(&self, run: &mut Running) -> Pid {
         let begun = Instant::now();
         loop {
@@ -276,7 +280,7 @@ fn processes_of(home: &Path) -> Vec<String> {
 fn pg_dump_of(home: &Path) -> Option<Pid> {
     let found = processes(home).into_iter().find(|(_, command)| {
         let program = command.split(' ').next().unwrap_or_default();
-        program.ends_with("/pg_dump") && command.contains("--format=custom --no-password")
+        program.ends_with("/pg_dump") && command.contains("--format=custom --compress=0")
     });
     Some(Pid::from_raw(found?.0))
 }

@@ -39,18 +39,22 @@ pub fn majors() -> &'static [u32] {
     if is_full() { &[13, 14, 15, 16, 17, 18] } else { &[15, 18] }
 }
 
-/// Whether this is `scripts/test --full`.
-pub fn full() -> bool {
-    std::env::var_os("BACKSTOP_TEST_FULL").is_some()
+/// The stock client programs for a server: of its own major, or of the nearest newer
+/// one, as Debian builds them: 17 and 18 know zstd, which no older one reads.
+pub fn client(major: u32) -> PathBuf {
+    match major {
+        ..=15 => postgres(15),
+        16 | 17 => debian(17),
+        _ => debian(18),
+    }
 }
 
-/// The client programs for a server: of its own major, or of the nearest newer
-/// one that is installed.
-pub fn client(major: u32) -> PathBuf {
-    postgres(if major <= 15 { 15 } else { 18 })
+fn debian(major: u32) -> PathBuf {
+    let programs = home().join(format!("client-{major}/bin"));
+    programs.canonicalize().unwrap_or_else(|_| panic!("the clients of {major} are not installed: {INSTALL}"))
 }
 
 /// Majors that are refused: one of them, in `scripts/test --full`.
 pub fn too_old() -> &'static [u32] {
-    if full() { &[12] } else { &[] }
+    if is_full() { &[12] } else { &[] }
 }

@@ -30,6 +30,11 @@ impl<R: Read> Input<R> {
         Self { position, ..Self::new(reader) }
     }
 
+    /// What it reads from, with what was read ahead.
+    pub(super) fn into_inner(self) -> R {
+        self.reader
+    }
+
     /// Keep what is read from now on.
     pub(super) fn keep(&mut self) {
         self.kept = Some(Vec::new());
@@ -38,11 +43,6 @@ impl<R: Read> Input<R> {
     /// Stop keeping; yields what was kept.
     pub(super) fn kept(&mut self) -> Vec<u8> {
         self.kept.take().unwrap_or_default()
-    }
-
-    /// What it reads from, with what was read ahead.
-    pub(super) fn into_inner(self) -> R {
-        self.reader
     }
 
     pub(super) fn position(&self) -> u64 {

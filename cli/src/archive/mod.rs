@@ -139,6 +139,14 @@ pub enum Error {
         #[source]
         source: postgres::Error,
     },
+    #[error("cannot add up the rows of '{table}'")]
+    Adding {
+        table: String,
+        #[source]
+        source: postgres::Error,
+    },
+    #[error("the connection that kept the tables locked was lost")]
+    Unlocked(#[source] postgres::Error),
     #[error(transparent)]
     Asking(#[from] postgres::Error),
     #[error("cannot read the large objects")]
@@ -154,9 +162,11 @@ pub enum Error {
 impl Advise for Error {
     fn hint(&self) -> Option<String> {
         Some(match self {
-            Self::Read(_) | Self::Write(_) | Self::Start { .. } | Self::ThreadDied => return None,
-            // The cause is a link of the chain, and says it itself.
-            Self::Rows { .. } | Self::Objects(_) => return None,
+            // Where there is something to say, the cause says it, which is a link of the chain.
+            Self::Read(_) | Self::Write(_) | Self::Start { .. } | Self::ThreadDied | Self::Adding { .. } => {
+                return None;
+            }
+            Self::Rows { source, .. } | Self::Objects(source) | Self::Unlocked(source) => copy_hint(source),
             Self::Asking(error) => return error.hint(),
             Self::NoZstd { .. } => {
                 "leave --compress out, or use gzip; zstd came with PostgreSQL 16".to_owned()
@@ -200,6 +210,18 @@ impl Advise for Error {
             }
             Self::NothingLeft => "choose more with --table or --schema, or leave both out".to_owned(),
         })
+    }
+}
+
+/// What to do about rows that could not be copied.
+fn copy_hint(source: &postgres::Error) -> String {
+    match source {
+        postgres::Error::Denied { .. } if let Some(hint) = source.hint() => hint,
+        // A column or the like that the table of contents names is gone (class 42).
+        postgres::Error::Query { sqlstate, .. } if sqlstate.starts_with("42") => {
+            "nothing was committed; run it again when no migration is under way".to_owned()
+        }
+        _ => "nothing was committed; look into the server's log, and run the backup again".to_owned(),
     }
 }
 

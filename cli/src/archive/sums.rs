@@ -72,7 +72,7 @@ async fn add(
         let mut adding = Adding { adder: Adder::new(Some(key)), row: Vec::new() };
         lane.copy("copy its rows", statement, &mut adding)
             .await
-            .map_err(|source| Error::Rows { table: table.clone(), source })?;
+            .map_err(|source| Error::Adding { table: table.clone(), source })?;
         sums.push((*dump_id, adding.adder.sum()));
     }
     lane.close().await;

@@ -36,7 +36,8 @@ pub fn list(job: &Job, toc: &Toc, standby: bool) -> Vec<String> {
         missing.push(format!("rows of {unlogged} unlogged tables, which a standby does not have"));
     }
     // The names are Supabase's: its documentation on Storage and on Vault, November 2026.
-    if count(&|entry| entry.desc == "TABLE DATA" && entry.namespace == "storage" && entry.tag == "objects") > 0
+    if count(&|entry| entry.desc == "TABLE DATA" && entry.namespace == "storage" && entry.tag == "objects")
+        > 0
     {
         missing.push("files of Supabase Storage: the database holds only their names".to_owned());
     }

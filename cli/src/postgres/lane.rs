@@ -154,6 +154,35 @@ impl Lane {
         answer.copied.ok_or_else(|| broken(action, "the server copied nothing").into())
     }
 
+    /// Wait until the server ends the session, and yield why. It may be given up at
+    /// any time, and the lane be used.
+    pub async fn lost(&mut self, action: &str) -> Error {
+        loop {
+            while let Some((kind, body)) = self.whole_message() {
+                // What else comes unasked, a setting or a notice, is no end.
+                if kind == b'E' {
+                    return Refusal::read(&body).error(action);
+                }
+            }
+            if self.end == self.buffer.len() && self.start == 0 {
+                return broken(action, "the server said too much");
+            }
+            if let Err(source) = self.fill().await {
+                return Error::Lost { action: action.to_owned(), source };
+            }
+        }
+    }
+
+    /// Take a message out of the buffer, once all of it is there.
+    fn whole_message(&mut self) -> Option<(u8, Vec<u8>)> {
+        let (head, rest) = self.buffer[self.start..self.end].split_at_checked(5)?;
+        let length = u32::from_be_bytes([head[1], head[2], head[3], head[4]]);
+        let body = rest.get(..usize::try_from(length).ok()?.saturating_sub(4))?;
+        let message = (head[0], body.to_vec());
+        self.start += 5 + message.1.len();
+        Some(message)
+    }
+
     /// Say goodbye to the server.
     pub async fn close(mut self) {
         let goodbye = [b'X', 0, 0, 0, 4];

@@ -1,16 +1,15 @@
 //! A `pg_dump` whose table of contents is complete: by then it has locked every
 //! table, and stands at the rows of the first.
 
-use std::io::{self, BufReader};
+use std::io::BufReader;
 use std::process::ChildStdout;
-use std::thread::JoinHandle;
 
 use nix::sys::signal::Signal;
 
 use super::super::Error;
 use super::super::input::Input;
 use super::super::toc::{Toc, read_kept};
-use super::program::{Program, Running, warnings};
+use super::program::{GRACE, Messages, Program, Running, warnings};
 
 /// Bytes read from the pipe at once.
 const BUFFER: usize = 256 * 1024;
@@ -27,14 +26,14 @@ pub(super) struct Announced {
 pub(super) struct Ending {
     program: Program,
     path: String,
-    messages: Option<JoinHandle<String>>,
+    messages: Messages,
 }
 
 impl Announced {
     /// Blocks until the table of contents is there.
     pub(super) fn read(running: Running) -> Result<Self, Error> {
         let Running { program, path, stdout, messages } = running;
-        let mut ending = Ending { program, path, messages: Some(messages) };
+        let mut ending = Ending { program, path, messages };
         let mut rest = Input::new(BufReader::with_capacity(BUFFER, stdout));
         match read_kept(&mut rest) {
             Ok(toc) => Ok(Self { toc, head: rest.kept(), rest, ending }),
@@ -46,16 +45,19 @@ impl Announced {
         }
     }
 
-    /// Its table of contents is all that is wanted: stop it. Blocks. Yields its
-    /// warnings.
-    pub(super) fn stop(self) -> Result<Vec<String>, Error> {
-        let Self { rest, mut ending, .. } = self;
-        ending.program.signal(Signal::SIGTERM);
-        let mut rest = rest.into_inner();
-        // It cancels its statement first; what it still writes must not hold it up.
-        io::copy(&mut rest, &mut io::sink()).map_err(Error::Read)?;
-        ending.program.wait()?;
-        Ok(warnings(&ending.messages()))
+    /// Its table of contents is all that is wanted: stop it. Yields that, its
+    /// bytes, and the program's warnings.
+    pub(super) async fn stop(self) -> Result<(Toc, Vec<u8>, Vec<String>), Error> {
+        let Self { toc, head, rest, ending } = self;
+        let stopping = tokio::task::spawn_blocking(move || {
+            // Even in the middle of a write it cancels its statement, and ends.
+            ending.program.end(GRACE)?;
+            // Whoever else writes there, behind a script in its place, ends with that.
+            drop(rest);
+            Ok::<_, Error>(warnings(&ending.messages.all()))
+        });
+        let warnings = stopping.await.map_err(|_| Error::ThreadDied)??;
+        Ok((toc, head, warnings))
     }
 }
 
@@ -69,16 +71,12 @@ impl Ending {
             return Ok(Vec::new());
         }
         let status = self.program.wait()?;
-        let messages = self.messages();
+        let messages = self.messages.all();
         if status.success() { Ok(warnings(&messages)) } else { Err(Error::Dump { status, messages }) }
     }
 
     pub(super) fn not_whole(&self, error: Error) -> Error {
         Error::NotWhole { program: self.path.clone(), source: Box::new(error) }
-    }
-
-    fn messages(&mut self) -> String {
-        self.messages.take().and_then(|thread| thread.join().ok()).unwrap_or_default()
     }
 }
 

@@ -144,6 +144,11 @@ impl Line {
         self.give_up(&mut state);
     }
 
+    /// Why it was given up after its last job.
+    pub(super) fn failure(&self) -> Option<Error> {
+        self.lock().failed.take()
+    }
+
     /// Nobody takes from it any more.
     pub(super) fn close(&self) {
         self.give_up(&mut self.lock());

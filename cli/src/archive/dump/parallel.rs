@@ -8,7 +8,6 @@
 use std::collections::BTreeSet;
 use std::io;
 use std::sync::Arc;
-use std::time::Duration;
 
 use tokio::runtime::Handle;
 use tokio::sync::mpsc::{self, UnboundedReceiver};
@@ -27,7 +26,7 @@ use super::super::{Error, blocks, relation};
 use super::announced::Announced;
 use super::line::{Done, Next};
 use super::plan::{self, Block, Kind, Plan};
-use super::worker::{self, Halt, Hand, Locking, Work};
+use super::worker::{self, Alarm, Halt, Hand, Locking, Work};
 use super::{Connections, Dumped};
 use crate::postgres;
 use crate::postgres::lane::Lane;
@@ -35,8 +34,8 @@ use crate::stream::Stopped;
 
 /// Bytes that are worth a connection of their own.
 const WORTH: u64 = 8 * 1024 * 1024;
-/// How long the goodbyes to the server may take.
-const GOODBYE: Duration = Duration::from_secs(2);
+/// What the keeper does all the time.
+const KEEPING: &str = "keep the tables locked";
 
 /// Everything that is settled while `pg_dump` still holds its locks.
 pub(super) struct Prepared {
@@ -56,16 +55,28 @@ pub(super) struct Parallel {
     open: Option<Open>,
     coder: Coder,
     work: Arc<Work>,
+    _closing: Closing,
     /// Everybody who copies; they end with it.
     crew: JoinSet<()>,
     /// The keeper may go.
     finished: CancellationToken,
+    stop: CancellationToken,
     runtime: Handle,
     _watch: AbortOnDropHandle<()>,
     tables: Vec<TableRows>,
     large_objects: u64,
     large_object_bytes: u64,
     warnings: Vec<String>,
+}
+
+/// Gives the line up when its reader goes: who waits for room wakes up, and a
+/// connection in the middle of a copy is cancelled as it goes.
+struct Closing(Arc<Work>);
+
+impl Drop for Closing {
+    fn drop(&mut self) {
+        self.0.line.close();
+    }
 }
 
 /// A block that was begun.
@@ -105,15 +116,10 @@ impl Parallel {
     ) -> Result<(Self, usize), Error> {
         let Prepared { keeper, plan } = prepared;
         let key = source.digests.then(RowKey::random);
-        let toc = announced.toc.clone();
-        let mut out = Vec::with_capacity(announced.head.len());
-        Head { coding, minor: toc.header.version.1, key: key.as_ref() }.write(
-            &toc,
-            &announced.head,
-            &mut out,
-        )?;
-        let warnings =
-            tokio::task::spawn_blocking(move || announced.stop()).await.map_err(|_| Error::ThreadDied)??;
+        let (toc, head, warnings) = announced.stop().await?;
+        let mut out = Vec::with_capacity(head.len());
+        Head { coding, minor: toc.header.version.1, key: key.as_ref() }.write(&toc, &head, &mut out)?;
+        drop(head);
 
         let wanted = usize::try_from(plan.bytes.div_ceil(WORTH)).unwrap_or(usize::MAX);
         let wanted = wanted.min(plan.jobs.len()).clamp(1, source.jobs);
@@ -131,9 +137,9 @@ impl Parallel {
         drop(refuse);
         let finished = CancellationToken::new();
         crew.spawn(keep(Arc::clone(&work), keeper, refused, none, finished.clone()));
-        let (stop, stopped) = (stop.clone(), Arc::clone(&work));
+        let (stopping, stopped) = (stop.clone(), Arc::clone(&work));
         let watch = AbortOnDropHandle::new(tokio::spawn(async move {
-            stop.cancelled().await;
+            stopping.cancelled().await;
             stopped.line.fail(Error::Read(io::Error::other(Stopped)));
         }));
         let parallel = Self {
@@ -145,9 +151,11 @@ impl Parallel {
             blocks: plan.blocks.into_iter(),
             open: None,
             coder: Coder::new(coding)?,
+            _closing: Closing(Arc::clone(&work)),
             work,
             crew,
             finished,
+            stop: stop.clone(),
             runtime: Handle::current(),
             _watch: watch,
             tables: Vec::new(),
@@ -235,30 +243,40 @@ impl Parallel {
     /// After the last byte was read.
     pub(super) fn finish(mut self) -> Result<Dumped, Error> {
         self.finished.cancel();
-        let crew = &mut self.crew;
+        let (crew, stop) = (&mut self.crew, &self.stop);
         let goodbyes = async { while crew.join_next().await.is_some() {} };
-        let _ = self.runtime.block_on(async { tokio::time::timeout(GOODBYE, goodbyes).await });
+        // The keeper's last word is part of the dump: its locks were there all the time.
+        self.runtime.block_on(async {
+            tokio::select! {
+                biased;
+                () = stop.cancelled() => Err(Error::Read(io::Error::other(Stopped))),
+                () = goodbyes => self.work.line.failure().map_or(Ok(()), Err),
+            }
+        })?;
         if let Some(listed) = listed_large_objects(&self.toc)
             && listed != self.large_objects
         {
             return Err(Error::LargeObjects { listed, found: self.large_objects });
         }
         let contents = Contents {
-            tables: std::mem::take(&mut self.tables),
+            tables: self.tables,
             large_objects: self.large_objects,
             large_object_bytes: self.large_object_bytes,
             plain_bytes: self.plain,
             bytes: self.written,
             toc_repeated: false,
-            toc: self.toc.clone(),
+            toc: self.toc,
         };
-        Ok(Dumped { contents, warnings: std::mem::take(&mut self.warnings) })
+        Ok(Dumped { contents, warnings: self.warnings })
     }
 }
 
 /// Hold every lock until the end, and do what could not be locked a second time:
 /// each when its turn has come, so that nothing waits for the keeper which the
 /// keeper waits for. With nobody else to copy, it does everything.
+///
+/// Its connection is watched all the time: without the locks, whoever truncates a
+/// table empties it for every snapshot, and nothing would tell.
 async fn keep(
     work: Arc<Work>,
     mut lane: Lane,
@@ -275,14 +293,18 @@ async fn keep(
         let mut waiting = BTreeSet::new();
         loop {
             let Some(first) = waiting.first().copied() else {
-                match refused.recv().await {
-                    Some(job) => waiting.insert(job),
-                    None => return Ok(()),
+                tokio::select! {
+                    lost = lane.lost(KEEPING) => return Err(Error::Unlocked(lost).into()),
+                    job = refused.recv() => match job {
+                        Some(job) => waiting.insert(job),
+                        None => break,
+                    },
                 };
                 continue;
             };
             let more = !(refused.is_closed() && refused.is_empty());
             tokio::select! {
+                lost = lane.lost(KEEPING) => return Err(Error::Unlocked(lost).into()),
                 job = refused.recv(), if more => waiting.extend(job),
                 turn = work.line.turn(first) => {
                     turn?;
@@ -291,21 +313,17 @@ async fn keep(
                 }
             }
         }
-    };
-    match worked.await {
-        Ok(()) => {
-            finished.cancelled().await;
-            lane.close().await;
+        tokio::select! {
+            lost = lane.lost(KEEPING) => return Err(Error::Unlocked(lost).into()),
+            () = finished.cancelled() => {}
         }
+        lane.execute(KEEPING, "COMMIT").await.map_err(|lost| Halt::Failed(Error::Unlocked(lost)))
+    };
+    let alarm = Alarm::new(&work);
+    match worked.await {
+        Ok(()) => lane.close().await,
         Err(Halt::Failed(error)) => work.line.fail(error),
         Err(_) => {}
     }
-}
-
-impl Drop for Parallel {
-    fn drop(&mut self) {
-        // Who waits for room wakes up; a connection in the middle of a copy is
-        // cancelled as it goes.
-        self.work.line.close();
-    }
+    alarm.off();
 }

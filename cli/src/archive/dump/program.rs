@@ -4,7 +4,7 @@ use std::io::{self, Read};
 use std::process::{Child, ChildStderr, ChildStdout, Command, ExitStatus, Stdio};
 use std::sync::{Arc, Mutex, PoisonError};
 use std::thread::JoinHandle;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use nix::sys::signal::{Signal, kill};
 use nix::unistd::Pid;
@@ -13,7 +13,7 @@ use tokio_util::sync::CancellationToken;
 use super::super::Error;
 
 /// How long `pg_dump` may take to say goodbye to the server when it is stopped.
-const GRACE: Duration = Duration::from_secs(2);
+pub(super) const GRACE: Duration = Duration::from_secs(2);
 /// Bytes of `pg_dump`'s own messages that are kept.
 const MESSAGES: usize = 16 * 1024;
 
@@ -28,7 +28,13 @@ pub(super) struct Running {
     /// Which `pg_dump` it is.
     pub path: String,
     pub stdout: ChildStdout,
-    pub messages: JoinHandle<String>,
+    pub messages: Messages,
+}
+
+/// What it says, as it comes.
+pub(super) struct Messages {
+    text: Arc<Mutex<Vec<u8>>>,
+    reading: JoinHandle<()>,
 }
 
 pub(super) fn start(mut command: Command) -> Result<Running, Error> {
@@ -38,27 +44,43 @@ pub(super) fn start(mut command: Command) -> Result<Running, Error> {
     let (Some(stdout), Some(stderr)) = (child.stdout.take(), child.stderr.take()) else {
         return Err(start(io::Error::other("no pipe to it")));
     };
-    let messages = std::thread::spawn(move || read_messages(stderr));
+    let messages = Messages::read(stderr);
     let path = command.get_program().to_string_lossy().into_owned();
     Ok(Running { program: Program(Arc::new(Mutex::new(child))), path, stdout, messages })
 }
 
 impl Program {
-    fn ended(&self) -> io::Result<Option<ExitStatus>> {
-        self.0.lock().unwrap_or_else(PoisonError::into_inner).try_wait()
+    fn ended(&self) -> Result<Option<ExitStatus>, Error> {
+        let ended = self.0.lock().unwrap_or_else(PoisonError::into_inner).try_wait();
+        ended.map_err(|source| Error::Start { program: "pg_dump", source })
     }
 
     /// Blocks. Does not hold the lock meanwhile.
     pub(super) fn wait(&self) -> Result<ExitStatus, Error> {
         let mut pause = Duration::from_millis(1);
         loop {
-            let ended = self.ended().map_err(|source| Error::Start { program: "pg_dump", source })?;
-            if let Some(status) = ended {
+            if let Some(status) = self.ended()? {
                 return Ok(status);
             }
             std::thread::sleep(pause);
             pause = (pause * 2).min(Duration::from_millis(50));
         }
+    }
+
+    /// Ask it to end; where it does not in time, by force. Blocks.
+    pub(super) fn end(&self, grace: Duration) -> Result<(), Error> {
+        self.signal(Signal::SIGTERM);
+        let asked = Instant::now();
+        let mut pause = Duration::from_millis(1);
+        while asked.elapsed() < grace {
+            if self.ended()?.is_some() {
+                return Ok(());
+            }
+            std::thread::sleep(pause);
+            pause = (pause * 2).min(Duration::from_millis(50));
+        }
+        self.signal(Signal::SIGKILL);
+        self.wait().map(drop)
     }
 
     pub(super) fn signal(&self, signal: Signal) {
@@ -82,16 +104,32 @@ impl Program {
     }
 }
 
-fn read_messages(stderr: ChildStderr) -> String {
-    let mut text = Vec::new();
-    let mut stderr = stderr;
-    let mut buffer = [0; 4096];
-    while let Ok(length @ 1..) = stderr.read(&mut buffer) {
-        if text.len() < MESSAGES {
-            text.extend_from_slice(&buffer[..length]);
-        }
+impl Messages {
+    fn read(mut stderr: ChildStderr) -> Self {
+        let text = Arc::new(Mutex::new(Vec::new()));
+        let shared = Arc::clone(&text);
+        let reading = std::thread::spawn(move || {
+            let mut buffer = [0; 4096];
+            while let Ok(length @ 1..) = stderr.read(&mut buffer) {
+                let mut text = shared.lock().unwrap_or_else(PoisonError::into_inner);
+                if text.len() < MESSAGES {
+                    text.extend_from_slice(&buffer[..length]);
+                }
+            }
+        });
+        Self { text, reading }
     }
-    String::from_utf8_lossy(&text).trim_end().to_owned()
+
+    /// All of it, once the process has ended. A program that it started may still
+    /// hold the other end: nobody waits for that one.
+    pub(super) fn all(&self) -> String {
+        let ended = Instant::now();
+        while !self.reading.is_finished() && ended.elapsed() < GRACE {
+            std::thread::sleep(Duration::from_millis(1));
+        }
+        let text = self.text.lock().unwrap_or_else(PoisonError::into_inner);
+        String::from_utf8_lossy(&text).trim_end().to_owned()
+    }
 }
 
 /// What it warns of, a line each.

@@ -48,10 +48,9 @@ impl Stream {
     }
 
     pub(super) fn read(&mut self, buffer: &mut [u8]) -> io::Result<usize> {
-        self.bytes.read(buffer).or_else(|_| match self.outcome() {
-            Err(error) => Err(io::Error::other(error)),
-            Ok(_) => Err(io::Error::other(Error::ThreadDied)),
-        })
+        self.bytes
+            .read(buffer)
+            .map_err(|_| io::Error::other(self.outcome().err().unwrap_or(Error::ThreadDied)))
     }
 
     pub(super) fn finish(mut self) -> Result<Dumped, Error> {

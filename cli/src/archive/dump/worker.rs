@@ -74,10 +74,34 @@ pub(super) async fn run(work: Arc<Work>, mut lane: Lane, refused: UnboundedSende
         }
         Ok(())
     };
+    let alarm = Alarm::new(&work);
     match worked.await {
         Ok(()) => lane.close().await,
         Err(Halt::Failed(error)) => work.line.fail(error),
         Err(_) => {}
+    }
+    alarm.off();
+}
+
+/// Whoever dies at work leaves a job that never ends: then the line must not wait
+/// for it.
+pub(super) struct Alarm<'w>(Option<&'w Work>);
+
+impl<'w> Alarm<'w> {
+    pub(super) fn new(work: &'w Work) -> Self {
+        Self(Some(work))
+    }
+
+    pub(super) fn off(mut self) {
+        self.0 = None;
+    }
+}
+
+impl Drop for Alarm<'_> {
+    fn drop(&mut self) {
+        if let Some(work) = self.0 {
+            work.line.fail(Error::ThreadDied);
+        }
     }
 }
 
@@ -130,18 +154,19 @@ async fn rows(
     copy: &str,
     locking: Locking,
 ) -> Result<Done, Halt> {
-    // A lock of its own goes with its savepoint: the server has room for some
-    // thousand, and whoever holds all of them holds this one too.
-    let statement = match locking {
-        Locking::Held => copy.to_owned(),
-        Locking::NoWait => format!(
-            "SAVEPOINT job; LOCK TABLE ONLY {table} IN ACCESS SHARE MODE NOWAIT; {copy}; \
-             ROLLBACK TO job; RELEASE job"
-        ),
+    // The locks of a job go with its savepoint: the server has room for some thousand,
+    // and one on an index, which is kept, might stand in the way of who waits for it
+    // and has others of us wait behind.
+    let lock = match locking {
+        Locking::Held => String::new(),
+        Locking::NoWait => format!("LOCK TABLE ONLY {table} IN ACCESS SHARE MODE NOWAIT; "),
     };
+    let statement = format!("SAVEPOINT job; {lock}{copy}; ROLLBACK TO job; RELEASE job");
     let copied = match lane.copy("copy its rows", &statement, &mut framing).await {
         Ok(copied) => copied,
-        Err(Refused::Server(error)) if locking == Locking::NoWait && error.is_out_of_reach() => {
+        Err(Refused::Server(error))
+            if locking == Locking::NoWait && error.is_out_of_reach() && framing.is_untouched() =>
+        {
             lane.execute("go on", "ROLLBACK TO job; RELEASE job")
                 .await
                 .map_err(|source| Error::Rows { table: name.to_owned(), source })?;
@@ -183,6 +208,11 @@ struct Framing<'w> {
 }
 
 impl Framing<'_> {
+    /// Whether nothing came yet, so that somebody else may begin again.
+    fn is_untouched(&self) -> bool {
+        self.bytes == 0 && self.plain.is_empty()
+    }
+
     async fn cut(&mut self, length: usize) -> Result<(), Halt> {
         let mut chunk = Vec::new();
         self.coder.piece(&self.plain[..length], &mut chunk)?;
