@@ -18,7 +18,7 @@ from servers import MINIMAL, TOOLS, Postgres, Seaweed
 
 BACKSTOP = Path("target/release/backstop").resolve()
 LIMIT = 128.0
-PARTS = ("startup", "speed", "memory")
+PARTS = ("startup", "speed", "restore", "memory")
 # What the scripts that people copy do, with its intermediate files removed as gzip does.
 PIPELINE = """set -eu
 "$1/pg_dump" -Fc -f dump
@@ -90,6 +90,28 @@ class Bench:
         return once
 
 
+    def restores(self, server, name, archive, ours, theirs):
+        """Restore in turn into a new database, which is dropped again."""
+        def fresh():
+            server.sql("DROP DATABASE IF EXISTS again", database="postgres")
+            server.sql("CHECKPOINT", database="postgres")
+
+        def by_backstop():
+            fresh()
+            done, _, _ = self.backstop(server, "restore", "--new-db", "again", *ours)
+            return done, archive.stat().st_size
+
+        def by_pg_restore():
+            fresh()
+            server.sql("CREATE DATABASE again TEMPLATE template0", database="postgres")
+            command = [*theirs, "--exit-on-error", "--dbname=again", archive]
+            return run(command, {**MINIMAL, **server.env}, cwd=self.folder), archive.stat().st_size
+
+        pair = self.paired(server, name, by_backstop, by_pg_restore)
+        fresh()
+        return pair
+
+
 def make_keys(folder):
     """An age and an OpenPGP key: recipients and identities."""
     age = folder / "age.key"
@@ -156,6 +178,30 @@ def speed(bench, server, other, zstd):
                        bench.ours(other, *age, "--no-digests"))
 
 
+def restore(bench, server, zstd):
+    """Pairs against pg_restore from a file: an archive that pg_dump made, on both
+    sides, and the same database from an encrypted backup in a store."""
+    folder = bench.fresh("archives")
+    client = (zstd or server.home / "bin")
+    parallel = [client / "pg_restore", "-j2"]
+    kinds = [("none", "0"), ("gzip", "6"), *([("zstd", "zstd:3")] if zstd else [])]
+    files = {}
+    for kind, option in kinds:
+        files[kind] = folder / f"{kind}.dump"
+        run([client / "pg_dump", "-Fc", "-Z", option, "-f", files[kind]], {**MINIMAL, **server.env})
+    store = bench.fresh("store")
+    recipient, identity = bench.keys["age"]
+    bench.backstop(server, "backup", *recipient, store=store)
+    stored = next(store.rglob("*.dump.age"))
+    from_store = ["--jobs", "2", "--store", f"file://{store}", *identity]
+    yield bench.restores(server, "store, age --jobs 2 | pg_restore -j2, none", files["none"], from_store, parallel)
+    report.progress(f"stored: {stored.stat().st_size / 1e6:.0f} MB")
+    for kind, file in files.items():
+        yield bench.restores(server, f"file, {kind} --jobs 2 | pg_restore -j2", file, [file, "--jobs", "2"], parallel)
+    yield bench.restores(server, "file, gzip | pg_restore", files["gzip"], [files["gzip"]], parallel[:1])
+    shutil.rmtree(folder)
+
+
 def levels(bench, server):
     for level in range(1, 7):
         before = server.cpu()
@@ -209,8 +255,8 @@ def main():
         folder.chmod(0o755)
         if "startup" in parts:
             out.startup(startup.measure(BACKSTOP))
-        if "speed" in parts or "memory" in parts or asked.levels:
-            bench = Bench(folder, asked.pairs)
+        bench = Bench(folder, asked.pairs)
+        if {"speed", "memory"} & set(parts) or asked.levels:
             report.progress(f"making a database of {asked.size} MB")
             server = start(stack, TOOLS / "postgres-15", folder / "pg15")
             out.database(server.version(), server.fill(asked.size))
@@ -222,11 +268,17 @@ def main():
                     other = start(stack, TOOLS / "postgres-18", folder / "pg18")
                     other.fill(asked.size)
                 out.speed(list(speed(bench, server, other, zstd)))
-            if "memory" in parts:
-                server.fill_many()
-                seaweed = Seaweed(folder / "seaweed")
-                stack.callback(seaweed.stop)
-                out.memory(list(memory(bench, server, seaweed)))
+        if "restore" in parts:
+            report.progress(f"making a database of {asked.size} MB")
+            # As servers are set up: what a load writes to the log counts.
+            target = start(stack, TOOLS / "postgres-18", folder / "target", wal_level="replica")
+            out.database(target.version(), target.fill(asked.size))
+            out.restores(list(restore(bench, target, zstd)))
+        if "memory" in parts:
+            server.fill_many()
+            seaweed = Seaweed(folder / "seaweed")
+            stack.callback(seaweed.stop)
+            out.memory(list(memory(bench, server, seaweed)))
     path = Path("target/bench.json")
     out.write(path)
     print(f"\nwritten to {path}")
@@ -238,8 +290,8 @@ def major(program):
     return int(run([program, "--version"], MINIMAL).output.split()[2].split(".")[0])
 
 
-def start(stack, home, folder):
-    server = Postgres(home, folder)
+def start(stack, home, folder, **settings):
+    server = Postgres(home, folder, **settings)
     stack.callback(server.stop)
     return server
 

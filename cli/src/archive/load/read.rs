@@ -145,3 +145,128 @@ impl Visitor for Reader<'_> {
         self.stages.tables.contains_key(&entry.dump_id) || self.stages.large_objects.contains(&entry.dump_id)
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use std::collections::BTreeMap;
+
+    use super::*;
+    use crate::archive::fixtures::{self, compressed};
+    use crate::archive::load::{Cut, Cutter, stages};
+    use crate::archive::select::Plan;
+    use crate::archive::toc::read_toc;
+    use crate::archive::{Coding, Compression, Recoding, recode};
+
+    /// Rows by table and bytes by large object, as they come out of an archive.
+    #[derive(Debug, Default, PartialEq, Eq)]
+    struct Loaded {
+        tables: BTreeMap<String, Vec<u8>>,
+        large_objects: BTreeMap<u32, Vec<u8>>,
+    }
+
+    async fn loaded(archive: &[u8], all: bool) -> Result<Loaded, Error> {
+        let mut rest = std::io::Cursor::new(archive.to_vec());
+        let (toc, head) = read_toc(&mut rest)?;
+        let wanted = |entry: &&Entry| all || entry.tag == "orders";
+        let entries = toc.entries.iter().filter(wanted).map(|entry| entry.dump_id).collect();
+        let stages = Arc::new(stages(&toc, &Plan { entries, ..Plan::default() }).unwrap());
+        let reading = Reading { toc: Arc::new(toc), stages, position: head.len() as u64, decoders: 2 };
+        let (sender, mut pieces) = mpsc::channel(4);
+        let reader = tokio::task::spawn_blocking(move || read(rest, &reading, sender));
+        let mut loaded = Loaded::default();
+        let (mut table, mut object) = (None, None);
+        let mut ended = false;
+        while let Some(piece) = pieces.recv().await {
+            match piece {
+                Piece::Table(begun) => table = Some((begun.name.clone(), Cutter::default(), Vec::new())),
+                Piece::LargeObject(oid) => {
+                    loaded.large_objects.insert(oid, Vec::new());
+                    object = Some(oid);
+                }
+                Piece::Data(bytes) => match (&mut table, object) {
+                    (Some((_, cutter, cuts)), _) => cutter.feed(bytes.bytes().await?, cuts).unwrap(),
+                    (None, Some(oid)) => {
+                        loaded.large_objects.entry(oid).or_default().extend(bytes.bytes().await?);
+                    }
+                    (None, None) => panic!("bytes of nothing"),
+                },
+                Piece::TableEnd => {
+                    let (name, cutter, cuts) = table.take().unwrap();
+                    cutter.finish().unwrap();
+                    let bytes = |cut: Cut| match cut {
+                        Cut::Rows(bytes) | Cut::Open(bytes) | Cut::More(bytes) | Cut::Close(bytes) => {
+                            bytes.to_vec()
+                        }
+                    };
+                    loaded.tables.insert(name, cuts.into_iter().flat_map(bytes).collect());
+                }
+                Piece::LargeObjectEnd => object = None,
+                Piece::End => ended = true,
+            }
+        }
+        reader.await.unwrap()?;
+        assert!(ended, "the end was not said");
+        Ok(loaded)
+    }
+
+    #[tokio::test]
+    async fn the_same_rows_come_out_of_every_compression() {
+        let expected = loaded(fixtures::ZOO_18_NONE, true).await.unwrap();
+        assert!(expected.tables.len() > 10 && expected.large_objects.len() > 1, "{expected:?}");
+        let contents = crate::archive::inspect(fixtures::ZOO_18_NONE, |_| {}).unwrap();
+        for table in &contents.tables {
+            let bytes = expected.tables[&format!("{}.{}", table.schema, table.name)].len();
+            assert_eq!(bytes as u64, table.bytes, "{}", table.name);
+        }
+        let of_frames = |coding| {
+            let mut out = Vec::new();
+            recode(fixtures::ZOO_18_NONE, &mut out, Recoding { coding, readable_by: None }).unwrap();
+            out
+        };
+        for archive in [
+            fixtures::ZOO_18_GZIP.to_vec(),
+            of_frames(Coding::Zstd(3)),
+            of_frames(Coding::Gzip(1)),
+            compressed(fixtures::ZOO_18_NONE, Compression::Zstd, fixtures::one_zstd_frame),
+            compressed(fixtures::ZOO_18_NONE, Compression::Lz4, fixtures::one_lz4_frame),
+            // Frames that end anywhere in a row.
+            compressed(fixtures::ZOO_18_NONE, Compression::Zstd, |plain| {
+                plain.chunks(5).map(|chunk| zstd::bulk::compress(chunk, 1).unwrap()).collect()
+            }),
+        ] {
+            let found = loaded(&archive, true).await.unwrap();
+            assert_eq!(found.tables, expected.tables);
+            assert!(found.large_objects == expected.large_objects);
+        }
+    }
+
+    #[tokio::test]
+    async fn what_is_not_wanted_is_passed_over() {
+        let all = loaded(fixtures::ZOO_18_GZIP, true).await.unwrap();
+        let one = loaded(fixtures::ZOO_18_GZIP, false).await.unwrap();
+        let name = one.tables.keys().next().unwrap();
+        assert_eq!((one.tables.len(), one.large_objects.len()), (1, 0));
+        assert_eq!(one.tables[name], all.tables[name]);
+    }
+
+    #[tokio::test]
+    async fn a_frame_that_does_not_decompress_names_its_table() {
+        let mut archive = compressed(fixtures::ZOO_18_NONE, Compression::Zstd, |plain| {
+            let mut compressor = zstd::bulk::Compressor::new(1).unwrap();
+            compressor.include_checksum(true).unwrap();
+            vec![compressor.compress(plain).unwrap()]
+        });
+        let frame = memchr::memmem::rfind(&archive, &[0x28, 0xb5, 0x2f, 0xfd]).unwrap();
+        archive[frame + 12] ^= 1;
+        let error = loaded(&archive, true).await.unwrap_err().to_string();
+        assert!(error.contains("is damaged before byte") && error.contains("zstd frame"), "{error}");
+    }
+
+    #[tokio::test]
+    async fn a_cut_archive_says_no_end() {
+        let archive = fixtures::ZOO_18_GZIP;
+        for cut in [archive.len() - 1, archive.len() - 40] {
+            loaded(&archive[..cut], true).await.unwrap_err();
+        }
+    }
+}

@@ -144,6 +144,8 @@ fn asks_around(index: &HashMap<i32, &Entry>, table: &Entry) -> bool {
             };
             match other.desc.as_str() {
                 "DOMAIN" | "TYPE" | "OPERATOR" | "CAST" => waiting.push(other),
+                // Its checks are those of its parents.
+                "TABLE" if entry.definition.contains("INHERITS") => waiting.push(other),
                 "FUNCTION" => {
                     asks |= !other.definition.contains("IMMUTABLE");
                     waiting.push(other);
@@ -219,15 +221,17 @@ mod tests {
         };
         let function = |how: &str| table("FUNCTION", 1, &format!("CREATE FUNCTION f() {how}"), &[]);
         let domain = table("DOMAIN", 2, "CREATE DOMAIN d AS int CHECK (f(VALUE))", &[1]);
+        let parent = table("TABLE", 4, "CREATE TABLE p (a int, CHECK (f(a)))", &[1]);
         for (how, definition, dependencies, expected) in [
             ("STABLE", "CREATE TABLE t (a int, CHECK (f(a)))", &[1][..], true),
             ("", "CREATE TABLE t (a d)", &[2], true),
+            ("", "CREATE TABLE t () INHERITS (p)", &[4], true),
             ("IMMUTABLE", "CREATE TABLE t (a int, CHECK (f(a)))", &[1], false),
             ("STABLE", "CREATE TABLE t (a int DEFAULT f(1))", &[1], false),
         ] {
             let table = table("TABLE", 3, definition, dependencies);
             let function = function(how);
-            let index = HashMap::from([(1, &function), (2, &domain), (3, &table)]);
+            let index = HashMap::from([(1, &function), (2, &domain), (3, &table), (4, &parent)]);
             assert_eq!(asks_around(&index, &table), expected, "{how} {definition}");
         }
     }
