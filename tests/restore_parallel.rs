@@ -283,6 +283,31 @@ async fn an_interrupt_while_rows_go_in_leaves_nothing() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
+async fn an_interrupt_while_indexes_are_made_leaves_nothing() {
+    let server = shared().await;
+    let folder = tempfile::tempdir().unwrap();
+    // It is slow wherever nobody asked it to be quick.
+    let slow = "CREATE FUNCTION slow(int) RETURNS int LANGUAGE plpgsql IMMUTABLE AS $$ BEGIN
+            IF current_setting('story.quick', true) IS NULL THEN PERFORM pg_sleep(60); END IF; RETURN $1; END $$;
+        SET story.quick = 'on';
+        CREATE TABLE t AS SELECT 1 AS id; CREATE INDEX ON t (slow(id));
+        CREATE TABLE u AS SELECT 1 AS id; CREATE INDEX ON u (slow(id))";
+    let scene = Scene::bare(server, "with_slow_indexes", slow).await;
+    let file = folder.path().join("slow.dump");
+    std::fs::write(&file, dump(server, 15, &scene.database, &[])).unwrap();
+    let run = restore(server, &file, "halfway", &["--jobs", "2"]).env("TMPDIR", folder.path()).start();
+    let home = run.home.path().to_owned();
+    until_doing(server, "halfway", "CREATE INDEX").await;
+    let begun = Instant::now();
+    run.signal(Signal::SIGTERM);
+    let outcome = ended(run).await;
+    assert!(outcome.stderr.contains("interrupted"), "{}", outcome.stderr);
+    assert!(begun.elapsed() < Duration::from_secs(20), "it waited for an index");
+    gone(server, &home, "halfway").await;
+    assert_eq!(std::fs::read_dir(folder.path()).unwrap().count(), 1, "a temporary file is left over");
+}
+
+#[tokio::test(flavor = "multi_thread")]
 async fn a_wrong_row_names_its_table() {
     let server = shared().await;
     let folder = tempfile::tempdir().unwrap();
