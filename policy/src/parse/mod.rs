@@ -1,3 +1,8 @@
-//! Text in, trees with byte spans out; one file a language.
+//! Text in, trees with byte spans out; one file or folder a language.
+//!
+//! Every parser reads a [`source::Source`], never panics, takes linear time and
+//! bounds its depth. What it cannot read it passes over.
 
+pub mod shell;
+pub mod source;
 pub mod yaml;
