@@ -12,7 +12,9 @@ impl Node {
     /// The text of a scalar, and where it lies; `document` is the text that was
     /// parsed. Empty for everything else.
     pub fn source<'t>(&self, document: &'t str) -> Source<'t> {
-        let Some(scalar) = self.as_scalar() else { return Source::at("", self.span.start) };
+        let Some(scalar) = self.as_scalar().filter(|_| self.span.start < self.span.end) else {
+            return Source::at("", self.span.start);
+        };
         let slice = document.get(self.span.start..self.span.end).unwrap_or_default();
         let quote = slice.bytes().next().filter(|byte| !scalar.plain && matches!(byte, b'"' | b'\''));
         let start = self.span.start + usize::from(quote.is_some());
@@ -26,8 +28,10 @@ impl Node {
         lines.unwrap_or_else(|| aligned(slice, self.span.start, quote, &scalar.text))
     }
 
+    /// The text of a scalar. Of `key:` without a value that is nothing.
     pub fn text(&self) -> Option<&str> {
-        Some(self.as_scalar()?.text.as_str())
+        let scalar = self.as_scalar()?;
+        Some(if self.span.start == self.span.end { "" } else { scalar.text.as_str() })
     }
 
     /// The entries of a mapping; of anything else, none.
@@ -197,10 +201,10 @@ mod tests {
         fn spans_lie_in_the_document(document in "a: [|>\"'+-]?[\"'\\\\ \nbx\u{e9}'\"]{0,40}") {
             if let Ok(documents) = yaml::parse(&document) {
                 for node in &documents {
-                    node.scalars(&mut |node, scalar| {
+                    node.scalars(&mut |node, _| {
                         let source = node.source(&document);
-                        assert_eq!(source.text(), scalar.text);
-                        for (at, found) in scalar.text.char_indices() {
+                        assert_eq!(Some(source.text()), node.text());
+                        for (at, found) in source.text().char_indices() {
                             let span = source.span(at, at + found.len_utf8());
                             assert!(span.start <= span.end && span.end <= document.len() + 1, "{span:?}");
                         }
