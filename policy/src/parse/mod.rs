@@ -12,6 +12,7 @@ pub mod markdown;
 pub mod scalar;
 pub mod shell;
 pub mod source;
+pub mod sql;
 pub mod systemd;
 pub mod workflow;
 pub mod yaml;
