@@ -10,6 +10,7 @@ pub mod env;
 pub mod lifecycle;
 pub mod markdown;
 pub mod scalar;
+pub mod script_calls;
 pub mod shell;
 pub mod source;
 pub mod sql;
