@@ -13,7 +13,7 @@ impl Reader<'_> {
                 at += 1;
                 continue;
             }
-            match self.value(at, 0) {
+            match self.value(at, &[]) {
                 Some((value, next))
                     if next > at && (self.is_mark(next, b',') || self.is_mark(next, b']')) =>
                 {
@@ -64,7 +64,8 @@ impl Reader<'_> {
     }
 
     /// Texts, templates and names, joined by `+`; and the token behind them.
-    pub(super) fn value(&self, mut at: usize, depth: usize) -> Option<(Value, usize)> {
+    /// `within` is where the constants begin that this value is a part of.
+    pub(super) fn value(&self, mut at: usize, within: &[usize]) -> Option<(Value, usize)> {
         let mut value = Value::default();
         let limit = at + REACH;
         loop {
@@ -80,7 +81,7 @@ impl Reader<'_> {
                 }
                 TokenKind::Word => {
                     let next = self.operand(at, limit);
-                    self.name(at, next, depth, &mut value);
+                    self.name(at, next, within, &mut value);
                     at = next;
                 }
                 _ => return None,
@@ -124,12 +125,13 @@ impl Reader<'_> {
     }
 
     /// A name alone may be a constant of the text.
-    pub(super) fn name(&self, from: usize, to: usize, depth: usize, value: &mut Value) {
+    pub(super) fn name(&self, from: usize, to: usize, within: &[usize], value: &mut Value) {
         if to == from + 1
-            && depth < DEPTH
+            && within.len() < DEPTH
             && let Some(start) = self.word(from).and_then(|name| self.constants.get(name))
             && *start < from
-            && let Some((inner, _)) = self.value(*start, depth + 1)
+            && !within.contains(start)
+            && let Some((inner, _)) = self.value(*start, &[within, &[*start]].concat())
             && inner.pieces.len() <= PIECES
         {
             value.pieces.extend(inner.pieces);

@@ -160,7 +160,7 @@ impl<'s> Reader<'s> {
 
     /// A command line that a shell reads.
     fn line(&self, token: &Token, function: &str, argument: usize) -> Option<Call> {
-        let (value, next) = self.value(argument, 0)?;
+        let (value, next) = self.value(argument, &[])?;
         if value.pieces.iter().all(|piece| matches!(piece, ValuePiece::Hole(..))) {
             return None;
         }
@@ -174,7 +174,7 @@ impl<'s> Reader<'s> {
         let mut next = argument;
         // Bun.spawn takes one list.
         if !self.is_mark(argument, b'[') {
-            let (program, behind) = self.value(argument, 0)?;
+            let (program, behind) = self.value(argument, &[])?;
             values.push(program);
             next = behind;
         }
