@@ -66,9 +66,13 @@ impl Value {
         let mut builder = Builder::default();
         for piece in &self.pieces {
             match piece {
-                ValuePiece::Text(text, at) => builder.push(text, source.offset(*at)),
-                ValuePiece::Hole(name, start, _) => {
-                    builder.push(&format!("${{{name}}}"), source.offset(*start));
+                ValuePiece::Text(text, at) if source.text().get(*at..at + text.len()) == Some(text) => {
+                    builder.push_range(source, *at, at + text.len());
+                }
+                // An escape, of two characters.
+                ValuePiece::Text(text, at) => builder.push_for(text, source.span(*at, at + 2)),
+                ValuePiece::Hole(name, start, end) => {
+                    builder.push_for(&format!("${{{name}}}"), source.span(*start, *end));
                 }
             }
         }
