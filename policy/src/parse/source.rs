@@ -68,7 +68,10 @@ impl<'t> Source<'t> {
             let at = self.offset(start);
             return Span::new(at, at);
         }
-        Span::new(self.offset(start), self.place(end - 1).1)
+        // Pieces may come from anywhere: a span never runs backwards.
+        let (from, first_end) = self.place(start);
+        let to = self.place(end - 1).1;
+        Span::new(from, if to < from { first_end } else { to })
     }
 
     /// The same with its own copy of the text.

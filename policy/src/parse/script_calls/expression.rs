@@ -134,7 +134,10 @@ impl Reader<'_> {
             && let Some((inner, _)) = self.value(*start, &[within, &[*start]].concat())
             && inner.pieces.len() <= PIECES
         {
-            value.pieces.extend(inner.pieces);
+            // Alone, it is found where it is written.
+            let alone = value.pieces.is_empty() && !self.is_mark(to, b'+');
+            let (start, end) = self.range(from, to);
+            value.pieces.extend(if alone { inner } else { inner.used_at(start, end) }.pieces);
             return;
         }
         let (start, end) = self.range(from, to);
@@ -156,7 +159,7 @@ impl Reader<'_> {
                 let expression = text.get(hole.start + 2..hole.end.saturating_sub(1)).unwrap_or_default();
                 let whole = ValuePiece::Hole(hole_name(expression), hole.start, hole.end);
                 match self.constant_hole(index, behind) {
-                    Some(inner) => value.pieces.extend(inner.pieces),
+                    Some(inner) => value.pieces.extend(inner.used_at(hole.start, hole.end).pieces),
                     None => value.pieces.push(whole),
                 }
                 from = hole.end;

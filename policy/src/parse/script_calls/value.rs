@@ -14,9 +14,9 @@ pub(super) struct Value {
 }
 
 pub(super) enum ValuePiece {
-    /// After escapes; where it begins.
-    Text(String, usize),
-    /// The name that stands for it, and where it is.
+    /// After escapes; where it lies.
+    Text(String, usize, usize),
+    /// The name that stands for an expression, and where that lies.
     Hole(String, usize, usize),
 }
 
@@ -27,30 +27,39 @@ impl Value {
         let mut at = 0;
         while let Some(found) = raw.get(at..).and_then(|rest| rest.find('\\')) {
             let escape = at + found;
-            self.push(raw.get(at..escape).unwrap_or_default(), from + at);
+            self.push(raw.get(at..escape).unwrap_or_default(), from + at, from + escape);
             let Some(escaped) = raw.get(escape + 1..).and_then(|rest| rest.chars().next()) else { return };
             at = escape + 1 + escaped.len_utf8();
             match escaped {
-                'n' => self.push("\n", from + escape),
-                't' => self.push("\t", from + escape),
+                'n' => self.push("\n", from + escape, from + at),
+                't' => self.push("\t", from + escape, from + at),
                 '\n' | '\r' => {}
-                _ => self.push(raw.get(escape + 1..at).unwrap_or_default(), from + escape + 1),
+                _ => self.push(raw.get(escape + 1..at).unwrap_or_default(), from + escape + 1, from + at),
             }
         }
-        self.push(raw.get(at..).unwrap_or_default(), from + at);
+        self.push(raw.get(at..).unwrap_or_default(), from + at, to);
     }
 
-    pub(super) fn push(&mut self, text: &str, at: usize) {
+    fn push(&mut self, text: &str, start: usize, end: usize) {
         if !text.is_empty() {
-            self.pieces.push(ValuePiece::Text(text.to_owned(), at));
+            self.pieces.push(ValuePiece::Text(text.to_owned(), start, end));
         }
+    }
+
+    /// The same, found where it is used: pieces of one command lie in order.
+    pub(super) fn used_at(mut self, from: usize, to: usize) -> Self {
+        for piece in &mut self.pieces {
+            let (ValuePiece::Text(_, start, end) | ValuePiece::Hole(_, start, end)) = piece;
+            (*start, *end) = (from, to);
+        }
+        self
     }
 
     pub(super) fn literal(&self) -> Option<String> {
         self.pieces
             .iter()
             .map(|piece| match piece {
-                ValuePiece::Text(text, _) => Some(text.as_str()),
+                ValuePiece::Text(text, ..) => Some(text.as_str()),
                 ValuePiece::Hole(..) => None,
             })
             .collect()
@@ -59,18 +68,17 @@ impl Value {
     pub(super) fn has_blank(&self) -> bool {
         self.pieces
             .iter()
-            .any(|piece| matches!(piece, ValuePiece::Text(text, _) if text.trim().contains(' ')))
+            .any(|piece| matches!(piece, ValuePiece::Text(text, ..) if text.trim().contains(' ')))
     }
 
     pub(super) fn source(&self, source: &Source<'_>) -> Source<'static> {
         let mut builder = Builder::default();
         for piece in &self.pieces {
             match piece {
-                ValuePiece::Text(text, at) if source.text().get(*at..at + text.len()) == Some(text) => {
-                    builder.push_range(source, *at, at + text.len());
+                ValuePiece::Text(text, start, end) if source.text().get(*start..*end) == Some(text) => {
+                    builder.push_range(source, *start, *end);
                 }
-                // An escape, of two characters.
-                ValuePiece::Text(text, at) => builder.push_for(text, source.span(*at, at + 2)),
+                ValuePiece::Text(text, start, end) => builder.push_for(text, source.span(*start, *end)),
                 ValuePiece::Hole(name, start, end) => {
                     builder.push_for(&format!("${{{name}}}"), source.span(*start, *end));
                 }
@@ -86,9 +94,8 @@ impl Value {
             .pieces
             .iter()
             .map(|piece| match piece {
-                ValuePiece::Text(text, at) => {
-                    let span = source.span(*at, at + text.len());
-                    Part { span, quote, kind: PartKind::Literal(text.clone()) }
+                ValuePiece::Text(text, start, end) => {
+                    Part { span: source.span(*start, *end), quote, kind: PartKind::Literal(text.clone()) }
                 }
                 ValuePiece::Hole(name, start, end) => {
                     let expansion = Expansion {
