@@ -47,6 +47,9 @@ const PROGRAMS: [&str; 8] =
 const OBJECTS: [&str; 9] =
     ["child_process", "childProcess", "cp", "shell", "shelljs", "sh", "Bun", "proc", "process"];
 
+/// Bytes that are read: what is longer is a bundle, and no source.
+pub const LENGTH: usize = 1 << 20;
+
 /// Tokens that are passed over for one argument.
 const REACH: usize = 512;
 
@@ -61,7 +64,8 @@ pub fn parse(text: &str) -> Vec<Call> {
 }
 
 pub fn parse_in(source: &Source<'_>) -> Vec<Call> {
-    let tokens = lexer::tokens(source.text());
+    let text = source.text();
+    let tokens = lexer::tokens(text.get(..text.floor_char_boundary(LENGTH)).unwrap_or_default());
     let mut reader = Reader { source, tokens: &tokens, constants: HashMap::new(), aliases: HashMap::new() };
     let mut calls = Vec::new();
     for index in 0..tokens.len() {

@@ -73,6 +73,15 @@ fn what_is_not_too_deep_is_read() {
     );
 }
 
+#[test]
+fn a_text_that_nobody_wrote_is_cut_at_a_line() {
+    let line = "pg_dump db\n";
+    let script = parse(&line.repeat(LENGTH / line.len() + 10));
+    assert_eq!(script.body.len(), LENGTH / line.len());
+    assert_eq!(script.problems[0].message, "too long to be read");
+    assert!(parse(&"a&&".repeat(LENGTH)).problems.len() == 1);
+}
+
 /// The same script, indented in a document.
 fn read_indented(text: &str) {
     let mut document = "- run: |\n".to_owned();
