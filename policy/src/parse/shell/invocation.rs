@@ -1,0 +1,221 @@
+//! A simple command as a program with arguments: `sudo`, `docker exec` and the
+//! like are taken off, options are told from operands.
+
+use super::programs::{COMPOSE, Long, SPECS, STARTERS, Starter};
+use super::resolve::{Resolved, Variables};
+use super::{Simple, Word};
+use crate::finding::Span;
+
+#[derive(Debug, Clone)]
+pub struct Invocation<'s> {
+    /// Without its folder.
+    pub program: String,
+    /// Of the program's name.
+    pub span: Span,
+    pub arguments: Vec<Argument<'s>>,
+    /// `sudo`, `docker exec`, `timeout`, from the outside.
+    pub wrappers: Vec<Wrapper<'s>>,
+}
+
+#[derive(Debug, Clone)]
+pub struct Argument<'s> {
+    pub word: &'s Word,
+    pub text: Resolved,
+}
+
+/// A program that starts another one.
+#[derive(Debug, Clone)]
+pub struct Wrapper<'s> {
+    /// `docker exec`
+    pub name: &'static str,
+    /// Between its name and the program that it starts.
+    pub arguments: Vec<Argument<'s>>,
+}
+
+/// An option of a program.
+#[derive(Debug, Clone)]
+pub struct Setting<'a> {
+    /// `-f` or `--file`.
+    pub name: String,
+    pub value: Option<Resolved>,
+    /// The argument that it begins in.
+    pub argument: &'a Argument<'a>,
+}
+
+/// Options and operands of an invocation.
+#[derive(Debug, Clone, Default)]
+pub struct Options<'a> {
+    pub settings: Vec<Setting<'a>>,
+    pub operands: Vec<&'a Argument<'a>>,
+}
+
+impl<'a> Options<'a> {
+    /// The last setting under one of these names.
+    pub fn get(&self, names: &[&str]) -> Option<&Setting<'a>> {
+        self.settings.iter().rfind(|setting| names.contains(&setting.name.as_str()))
+    }
+
+    pub fn has(&self, names: &[&str]) -> bool {
+        self.get(names).is_some()
+    }
+
+    pub fn value(&self, names: &[&str]) -> Option<&Resolved> {
+        self.get(names)?.value.as_ref()
+    }
+}
+
+impl<'s> Invocation<'s> {
+    /// None where no program is named: assignments alone, or a name that nobody
+    /// knows.
+    pub fn of(simple: &'s Simple, variables: &Variables<'_>) -> Option<Self> {
+        let resolve = |word: &'s Word| Argument { word, text: variables.resolve(word) };
+        let words: Vec<Argument<'s>> = simple.words.iter().map(resolve).collect();
+        let mut wrappers = Vec::new();
+        let mut rest = words.as_slice();
+        while let Some((starter, taken, end)) = STARTERS.iter().find_map(|starter| {
+            let taken = starter.matches(rest)?;
+            let end = starter.end(rest, taken);
+            // `docker exec db` alone starts nothing that is named.
+            (end < rest.len()).then_some((starter, taken, end))
+        }) {
+            let arguments = rest.get(taken..end)?.to_vec();
+            wrappers.push(Wrapper { name: starter.name, arguments });
+            rest = rest.get(end..)?;
+        }
+        let (first, arguments) = rest.split_first()?;
+        let program = first.text.literal()?;
+        let program = program.rsplit('/').next().unwrap_or_default();
+        (!program.is_empty()).then(|| Self {
+            program: program.to_owned(),
+            span: first.word.span,
+            arguments: arguments.to_vec(),
+            wrappers,
+        })
+    }
+
+    pub fn wrapper(&self, name: &str) -> Option<&Wrapper<'s>> {
+        self.wrappers.iter().find(|wrapper| wrapper.name == name)
+    }
+
+    /// Whether the first arguments that are no options are these: `aws s3 cp`.
+    pub fn is(&self, program: &str, subcommands: &[&str]) -> bool {
+        self.program == program && {
+            let options = self.options();
+            subcommands.len() <= options.operands.len()
+                && options
+                    .operands
+                    .iter()
+                    .zip(subcommands)
+                    .all(|(operand, subcommand)| operand.text.literal() == Some(subcommand))
+        }
+    }
+
+    /// Options and operands, by what is known about the program. Of one that is
+    /// not known, only `--name=value` has a value.
+    pub fn options(&self) -> Options<'_> {
+        let spec = SPECS.iter().find(|spec| spec.programs.contains(&self.program.as_str()));
+        let mut options = Options::default();
+        let mut arguments = self.arguments.iter();
+        while let Some(argument) = arguments.next() {
+            let prefix = argument.text.prefix();
+            if prefix == "--" && argument.text.literal().is_some() {
+                options.operands.extend(arguments);
+                break;
+            }
+            if let Some(long) = prefix.strip_prefix("--") {
+                let (name, mut value) = match long.split_once('=') {
+                    Some((name, _)) => (name, Some(behind(&argument.text, 2 + name.len() + 1))),
+                    None => (long, None),
+                };
+                let takes = spec.is_some_and(|spec| match &spec.long {
+                    Long::Values(names) => names.contains(&name),
+                    Long::AllBut(names) => !names.contains(&name) && !name.starts_with("no-"),
+                });
+                if value.is_none() && takes {
+                    value = arguments.next().map(|value| value.text.clone());
+                }
+                options.settings.push(Setting { name: format!("--{name}"), value, argument });
+            } else if prefix.len() > 1 && prefix.starts_with('-') {
+                let mut at = 1;
+                for letter in prefix.chars().skip(1) {
+                    at += letter.len_utf8();
+                    let name = format!("-{letter}");
+                    if spec.is_some_and(|spec| spec.short.contains(letter)) {
+                        let glued = behind(&argument.text, at);
+                        let value = if glued.pieces.is_empty() {
+                            arguments.next().map(|value| value.text.clone())
+                        } else {
+                            Some(glued)
+                        };
+                        options.settings.push(Setting { name, value, argument });
+                        break;
+                    }
+                    options.settings.push(Setting { name, value: None, argument });
+                }
+            } else {
+                options.operands.push(argument);
+            }
+        }
+        options
+    }
+}
+
+/// A resolved text without its first bytes, which are literal.
+fn behind(text: &Resolved, skip: usize) -> Resolved {
+    let mut rest = text.clone();
+    if let Some(super::Piece::Text(first)) = rest.pieces.first_mut() {
+        *first = first.get(skip..).unwrap_or_default().to_owned();
+        if first.is_empty() {
+            rest.pieces.remove(0);
+        }
+    }
+    rest
+}
+
+impl Starter {
+    /// How many words its name takes, if it is this one. Options of compose may
+    /// stand between them.
+    fn matches(&self, words: &[Argument<'_>]) -> Option<usize> {
+        let mut index = 0;
+        for (count, name) in self.words.iter().enumerate() {
+            let mut text = words.get(index)?.text.literal()?;
+            while count > 0 && text.starts_with('-') {
+                index += if COMPOSE.contains(&text) { 2 } else { 1 };
+                text = words.get(index)?.text.literal()?;
+            }
+            let base = if count == 0 && !name.contains('/') { text.rsplit('/').next()? } else { text };
+            if base != *name {
+                return None;
+            }
+            index += 1;
+        }
+        Some(index)
+    }
+
+    /// Where the program that it starts stands.
+    fn end(&self, words: &[Argument<'_>], taken: usize) -> usize {
+        let mut index = taken;
+        let mut operands = self.operands;
+        while let Some(word) = words.get(index) {
+            let text = word.text.prefix();
+            if text == "--" {
+                return index + 1;
+            }
+            if text.starts_with('-') && text.len() > 1 {
+                index += if self.values.contains(&text) { 2 } else { 1 };
+            } else if self.name == "env" && text.split_once('=').is_some_and(|(name, _)| is_name(name)) {
+                index += 1;
+            } else if operands > 0 {
+                operands -= 1;
+                index += 1;
+            } else {
+                break;
+            }
+        }
+        index
+    }
+}
+
+fn is_name(text: &str) -> bool {
+    !text.is_empty() && text.bytes().all(|byte| byte.is_ascii_alphanumeric() || byte == b'_')
+}
