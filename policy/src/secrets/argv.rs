@@ -53,19 +53,25 @@ pub(super) fn detect(scan: &mut Scan<'_>, hit: &Range<usize>) {
         return;
     }
     let name = scan.part(hit.clone()).trim_end();
-    let Some((_, forms, kind)) = COMMANDS.iter().find(|(command, ..)| name.eq_ignore_ascii_case(command)) else {
+    let Some((_, forms, kind)) = COMMANDS.iter().find(|(command, ..)| name.eq_ignore_ascii_case(command))
+    else {
         return;
     };
-    let words = words(scan, end);
+    // The literal or the piece of Markdown that the command stands in.
+    let words = words(scan, end, Some(before).filter(|byte| is_quote(*byte)));
     for (at, word) in words.iter().enumerate() {
         let text = scan.part(word.clone());
         for form in *forms {
             let value = match form {
                 Form::Glued(flag) => text
                     .strip_prefix(flag)
-                    .filter(|rest| !rest.is_empty() && !text.starts_with("-pass") && !text.starts_with("-port"))
+                    .filter(|rest| {
+                        !rest.is_empty() && !text.starts_with("-pass") && !text.starts_with("-port")
+                    })
                     .map(|_| unquoted(scan, word.start + flag.len()..word.end)),
-                Form::Next(flag) if text == *flag => words.get(at + 1).map(|next| unquoted(scan, next.clone())),
+                Form::Next(flag) if text == *flag => {
+                    words.get(at + 1).map(|next| unquoted(scan, next.clone()))
+                }
                 Form::Pair(flag) if text == *flag => words.get(at + 1).and_then(|next| {
                     let next = unquoted(scan, next.clone());
                     let colon = scan.part(next.clone()).find(':')?;
@@ -96,7 +102,7 @@ fn report(scan: &mut Scan<'_>, start: usize, value: Range<usize>, kind: Kind) {
 }
 
 /// The words of a command as they stand, quotes included; a continued line goes on.
-fn words(scan: &Scan<'_>, start: usize) -> Vec<Range<usize>> {
+fn words(scan: &Scan<'_>, start: usize, around: Option<u8>) -> Vec<Range<usize>> {
     let bytes = scan.ahead(start, REACH);
     let mut words = Vec::new();
     let mut at = 0;
@@ -105,6 +111,7 @@ fn words(scan: &Scan<'_>, start: usize) -> Vec<Range<usize>> {
             b' ' | b'\t' => at += 1,
             b'\\' if matches!(bytes.get(at + 1), Some(b'\n' | b'\r')) => at += 2,
             b'\n' | b';' | b'|' | b'&' | b')' => break,
+            byte if Some(byte) == around => break,
             _ => {
                 let first = at;
                 let mut quote = None;
@@ -113,6 +120,7 @@ fn words(scan: &Scan<'_>, start: usize) -> Vec<Range<usize>> {
                         Some(mark) if byte == mark => quote = None,
                         Some(_) if byte == b'\n' => break,
                         Some(_) => {}
+                        None if Some(byte) == around => break,
                         // One that nothing closes belongs to a literal around the command.
                         None if is_quote(byte) && !closes(&bytes[at + 1..], byte) => break,
                         None if is_quote(byte) => quote = Some(byte),
@@ -151,11 +159,13 @@ pub(super) fn piped(scan: &mut Scan<'_>, option: usize) {
     let before = scan.line_before(option);
     let start = option - before.len();
     let Some(pipe) = before.rfind('|') else { return };
-    let Some(echo) = before.get(..pipe).and_then(|text| text.rfind("echo ").or_else(|| text.rfind("printf "))) else {
+    let Some(echo) =
+        before.get(..pipe).and_then(|text| text.rfind("echo ").or_else(|| text.rfind("printf ")))
+    else {
         return;
     };
     let line = start + echo;
-    let literals = words(scan, line + if scan.part(line..line + 5) == "echo " { 5 } else { 7 });
+    let literals = words(scan, line + if scan.part(line..line + 5) == "echo " { 5 } else { 7 }, None);
     if let Some(last) = literals.last().filter(|word| word.end <= start + pipe) {
         let value = unquoted(scan, last.clone());
         report(scan, line, value, Kind::Passphrase);
@@ -168,7 +178,11 @@ mod tests {
 
     fn values(text: &str) -> Vec<String> {
         let found = find(text, Place::of("x.sh"));
-        found.iter().flat_map(|secret| &secret.values).map(|value| text[value.start..value.end].to_owned()).collect()
+        found
+            .iter()
+            .flat_map(|secret| &secret.values)
+            .map(|value| text[value.start..value.end].to_owned())
+            .collect()
     }
 
     #[test]
@@ -209,6 +223,7 @@ mod tests {
             "echo \"$PW\" | gpg --passphrase-fd 0",
             "gzip -P x; curl -u \"$U:$P\" https://x",
             "zip -r x.zip -P $PW",
+            "`mysqldump -pX`, `.pgpass` and `so on` are shown",
             "curl -u \"$TOKEN:\" https://x",
         ] {
             assert_eq!(values(text), Vec::<String>::new(), "{text}");

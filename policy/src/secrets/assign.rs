@@ -67,9 +67,25 @@ fn chosen(scan: &mut Scan<'_>, name: &Name, value: &Value) -> Option<(Verdict, K
     let of_kubernetes = decoded.is_some();
     let text = decoded.as_deref().unwrap_or(text);
     let near = surroundings::login(scan, name.range.start, value.range.end);
+    // A shell's working directory has the name that ADO.NET gives to a password.
+    if scan.part(name.range.clone()) == "PWD" && !near.one_string {
+        return None;
+    }
     let letters_only = text.chars().all(char::is_alphabetic);
-    let weak_evidence = scan.place.syntax == Syntax::Code || letters_only || text.contains(' ');
-    if weak_evidence && !name.certain && !near.is_login && !of_kubernetes && class == Class::Literal && !is_statement_word(value) {
+    let in_code = scan.place.syntax == Syntax::Code;
+    let weak_evidence = in_code || letters_only || text.contains(' ') || name.is_pass;
+    // Capitals are a constant in code, and a variable of the environment elsewhere.
+    let certain = name.owned
+        || (name.capitals
+            && !name.is_pass
+            && (!in_code || matches!(value.how, How::Assigned | How::Default | How::Argument)));
+    if weak_evidence
+        && !certain
+        && !near.is_login
+        && !of_kubernetes
+        && class == Class::Literal
+        && !is_statement_word(value)
+    {
         return None;
     }
     let creates = name.creates;
@@ -103,16 +119,28 @@ fn hash(name: &Name, text: &str) -> Option<(Verdict, Kind)> {
 fn reads_as_literal(scan: &mut Scan<'_>, name: &Name, value: &Value) -> bool {
     let text = scan.part(value.range.clone());
     let has_blank = text.contains(char::is_whitespace);
-    if value.quoted {
-        // A label of a form is a sentence; a password with a blank has more than words.
-        let sentence = has_blank && text.chars().all(|c| c.is_alphabetic() || c.is_whitespace() || ".,:'!?…-".contains(c));
-        return !sentence || name.kind == Kind::Passphrase || surroundings::login(scan, name.range.start, value.range.end).one_string;
-    }
-    if has_blank || text.contains(['(', '{']) && text.contains([')', '}']) || text.starts_with(['!', '&', '*', '|', '>', '-', '=']) {
+    if is_version(text) {
         return false;
     }
-    // A path, and most of all the working directory.
-    if text.starts_with('/') && (text.get(1..).is_some_and(|rest| rest.contains('/')) || name.range.len() <= 6) {
+    if value.quoted {
+        // A label of a form is a sentence; a password with a blank has more than words.
+        if is_path(text) || (scan.place.syntax == Syntax::Code && is_name_of_one(text)) {
+            return false;
+        }
+        let is_sentence = |c: char| c.is_alphabetic() || c.is_whitespace() || ".,:;'!?…-".contains(c);
+        if !has_blank || !text.chars().all(is_sentence) {
+            return true;
+        }
+        let phrase = name.kind == Kind::Passphrase && !text.contains(['.', ';', ':', '?']);
+        return phrase || surroundings::login(scan, name.range.start, value.range.end).one_string;
+    }
+    if has_blank
+        || text.contains(['(', '{']) && text.contains([')', '}'])
+        || text.starts_with(['!', '&', '*', '|', '>', '-', '=', '{', '['])
+    {
+        return false;
+    }
+    if is_path(text) || (text.starts_with('/') && name.range.len() <= 6) {
         return false;
     }
     let mixed = text.bytes().any(|byte| !byte.is_ascii_alphabetic());
@@ -120,10 +148,29 @@ fn reads_as_literal(scan: &mut Scan<'_>, name: &Name, value: &Value) -> bool {
         (_, How::Word) => mixed,
         (Syntax::Code, How::Assigned | How::Default) => is_in_string(scan, name.range.start),
         (Syntax::Code, _) => false,
-        (Syntax::Prose, How::Spaced) => mixed && name.certain,
-        (Syntax::Prose, How::Colon) => mixed || name.certain,
+        (Syntax::Prose, How::Spaced) => mixed && (name.owned || name.capitals),
+        (Syntax::Prose, How::Colon) => mixed || name.owned || name.capitals,
         _ => true,
     }
+}
+
+/// Where a password lies, or the working directory (`PWD`).
+fn is_path(text: &str) -> bool {
+    text.starts_with('/')
+        && text.get(1..).is_some_and(|rest| rest.contains('/'))
+        && !text.contains(['@', '!', '#', ' '])
+}
+
+/// `CHALLENGE_PASSWORD = "challengePassword"`
+fn is_name_of_one(text: &str) -> bool {
+    let lower = text.to_ascii_lowercase();
+    ["password", "passwd", "passphrase"].iter().any(|ending| lower.ends_with(ending))
+        && text.bytes().all(|byte| byte.is_ascii_alphabetic() || b"_-. ".contains(&byte))
+}
+
+/// `rpassword = "7.5"`
+fn is_version(text: &str) -> bool {
+    text.contains('.') && text.bytes().all(|byte| byte.is_ascii_digit() || b".^~*=<> ".contains(&byte))
 }
 
 /// Whether a literal is open at `at`: an odd number of quotes stands before it.
@@ -140,11 +187,17 @@ fn made(scan: &mut Scan<'_>, name: &Name, value: &Value) -> Option<(Verdict, Kin
     }
     match classify(text) {
         Class::Template | Class::Instruction | Class::Placeholder => return None,
-        Class::Default if name.kind == Kind::StorageKey || text.len() > 16 => return Some((Verdict::Development, name.kind)),
+        Class::Default if name.kind == Kind::StorageKey || text.len() > 16 => {
+            return Some((Verdict::Development, name.kind));
+        }
         Class::Default => return None,
         Class::Literal => {}
     }
-    let least = if matches!(name.kind, Kind::StorageKey | Kind::Passphrase | Kind::AzureStorageKey) { 12 } else { 16 };
+    let least = if matches!(name.kind, Kind::StorageKey | Kind::Passphrase | Kind::AzureStorageKey) {
+        12
+    } else {
+        16
+    };
     let made = text.len() >= least
         && text.bytes().all(|byte| byte.is_ascii_alphanumeric() || b"_-.+/=~:|".contains(&byte))
         && text.bytes().any(|byte| byte.is_ascii_alphabetic())
@@ -193,7 +246,7 @@ pub(super) fn identified_by(scan: &mut Scan<'_>, end: usize) {
     let at = scan.skip_blanks(end);
     let at = if scan.part(at..at + 9).eq_ignore_ascii_case("password ") { at + 9 } else { at };
     let mark = scan.byte(at);
-    if !is_quote(mark) {
+    if mark != b'\'' && mark != b'"' {
         return;
     }
     let close = scan.run_end(at + 1, 256, |byte| byte != mark && byte != b'\n');
@@ -205,4 +258,3 @@ pub(super) fn identified_by(scan: &mut Scan<'_>, end: usize) {
         scan.add(end - "identified by".len()..close, value, Kind::SqlPassword, verdict);
     }
 }
-

@@ -13,9 +13,12 @@ const LEAST: usize = 56;
 /// `-----BEGIN ` stands at `start`.
 pub(super) fn pem(scan: &mut Scan<'_>, start: usize) {
     let label_start = start + 11;
-    let label_end = scan.run_end(label_start, 60, |byte| byte.is_ascii_uppercase() || byte == b' ' || byte.is_ascii_digit());
+    let label_end = scan
+        .run_end(label_start, 60, |byte| byte.is_ascii_uppercase() || byte == b' ' || byte.is_ascii_digit());
     let label = scan.part(label_start..label_end);
-    if !label.ends_with("PRIVATE KEY") && !label.ends_with("PRIVATE KEY BLOCK") || scan.ahead(label_end, 5) != b"-----" {
+    if !label.ends_with("PRIVATE KEY") && !label.ends_with("PRIVATE KEY BLOCK")
+        || scan.ahead(label_end, 5) != b"-----"
+    {
         return;
     }
     let body = label_end + 5;
@@ -45,13 +48,24 @@ fn kind_of(scan: &Scan<'_>, label: &str, start: usize) -> Kind {
     if google { Kind::GoogleServiceAccount } else { Kind::PrivateKey }
 }
 
-/// How many base64 digits stand in lines; words of prose and headers do not count.
-fn base64_in(text: &str) -> usize {
-    text.split(|c: char| !c.is_ascii_alphanumeric() && c != '+' && c != '/' && c != '=')
-        // JSON's `\n` leaves its letter at the head of every line.
-        .filter(|run| run.len() >= 16 && !is_masked(run))
-        .map(str::len)
-        .sum()
+/// How many base64 digits the body has: whole lines of them, after headers. JSON and
+/// programs write `\n` for the break, and comments have their mark before each line.
+fn base64_in(body: &str) -> usize {
+    let is_digit = |byte: u8| byte.is_ascii_alphanumeric() || matches!(byte, b'+' | b'/' | b'=');
+    let mut digits = 0;
+    for line in body.split('\n').flat_map(|line| line.split("\\n")) {
+        let line = line.trim_matches(|c: char| c.is_whitespace() || "\"'`\\,;*#>|".contains(c));
+        let line = line.strip_prefix("//").map_or(line, |rest| rest.trim_start_matches(['/', '!', ' ']));
+        let line = line.trim_end_matches(['+', ' ', '"', '\'']);
+        let is_body = line.bytes().all(is_digit) && !is_masked(line);
+        if is_body {
+            digits += line.len();
+        } else if !line.contains(": ") {
+            // Neither a header nor the body: an excerpt, or a sentence.
+            break;
+        }
+    }
+    digits
 }
 
 fn is_encrypted(label: &str, body: &str) -> bool {
@@ -90,7 +104,10 @@ mod tests {
         let body = "MIIEowIBAAKCAQEA7Kq2mzRv\n".repeat(4);
         assert_eq!(found(&block("RSA PRIVATE KEY", &body)), [(Kind::PrivateKey, Verdict::Leaked)]);
         assert_eq!(found(&block("ENCRYPTED PRIVATE KEY", &body)), [(Kind::PrivateKey, Verdict::Doubtful)]);
-        assert_eq!(found(&block("PGP PRIVATE KEY BLOCK", &format!("Version: x\n\n{body}"))), [(Kind::OpenPgpKey, Verdict::Leaked)]);
+        assert_eq!(
+            found(&block("PGP PRIVATE KEY BLOCK", &format!("Version: x\n\n{body}"))),
+            [(Kind::OpenPgpKey, Verdict::Leaked)]
+        );
         assert_eq!(found(&block("OPENSSH PRIVATE KEY", &body)), [(Kind::SshKey, Verdict::Doubtful)]);
         let json = format!(
             "{{\"type\": \"service_account\", \"private_key\": \"{}\"}}",

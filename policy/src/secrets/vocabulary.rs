@@ -59,7 +59,8 @@ pub(super) fn lookup(word: &str) -> Option<u8> {
     LISTS.iter().find(|(words, _)| words.binary_search(&word).is_ok()).map(|(_, flags)| *flags)
 }
 
-const LISTS: &[(&[&str], u8)] = &[(PLAIN, 0), (SECRETS, NAMES), (INSTRUCTIONS, INSTRUCTS), (STAND_INS, STANDS_IN)];
+const LISTS: &[(&[&str], u8)] =
+    &[(PLAIN, 0), (SECRETS, NAMES), (INSTRUCTIONS, INSTRUCTS), (STAND_INS, STANDS_IN)];
 
 /// Products, roles and small words: alone, they are a default.
 #[rustfmt::skip]
@@ -68,15 +69,16 @@ const PLAIN: &[&str] = &[
     "backup", "base", "bucket", "characters", "ci", "client", "cluster", "code", "connection",
     "correct", "customer", "dados", "data", "database", "db", "de", "default", "del", "demo", "dev",
     "develop", "development", "different", "do", "docker", "en", "encryption", "env", "for", "from",
-    "good", "guest", "if", "in", "is", "it", "jwt", "la", "le", "least", "letmein", "local",
-    "localdev", "long", "main", "manager", "mariadb", "master", "maybe", "me", "meu", "mi", "minio",
-    "minioadmin", "minioadmin123", "mongo", "mongodb", "must", "my", "myapp", "mysql", "neon",
-    "never", "new", "no", "nobody", "node", "not", "nova", "of", "old", "or", "our", "own", "owner",
-    "pg", "postgres", "postgresql", "private", "prod", "production", "qwerty", "rabbitmq", "read",
-    "readonly", "redis", "replica", "restore", "role", "root", "run", "sa", "secure", "securely",
-    "service", "sicher", "source", "staging", "storage", "strong", "supabase", "super", "superuser",
-    "system", "target", "test", "testing", "tests", "testuser", "that", "the", "to", "tomcat",
-    "too", "toor", "top", "vagrant", "valid", "very", "welcome", "with", "write",
+    "good", "guest", "hello", "helloworld", "if", "in", "is", "it", "jwt", "la", "le", "least",
+    "letmein", "local", "localdev", "long", "main", "manager", "mariadb", "master", "maybe", "me",
+    "meu", "mi", "minio", "minioadmin", "minioadmin123", "mongo", "mongodb", "must", "my", "myapp",
+    "mysql", "neon", "never", "new", "no", "nobody", "node", "not", "nova", "of", "old", "or",
+    "our", "own", "owner", "pg", "postgres", "postgresql", "private", "prod", "production",
+    "qwerty", "rabbitmq", "read", "readonly", "redis", "replica", "restore", "role", "root", "run",
+    "sa", "secure", "securely", "service", "sicher", "source", "staging", "storage", "strong",
+    "supabase", "super", "superuser", "system", "target", "test", "testing", "tests", "testuser",
+    "that", "the", "to", "tomcat", "too", "toor", "top", "vagrant", "valid", "very", "welcome",
+    "with", "world", "write",
 ];
 
 /// "Password" and its like.
@@ -93,16 +95,18 @@ const SECRETS: &[&str] = &[
 /// What the reader is to do, or what was done to the value.
 #[rustfmt::skip]
 const INSTRUCTIONS: &[&str] = &[
-    "actual", "add", "aqui", "bar", "baz", "blank", "cambiame", "cambiar", "change", "changed",
-    "changeit", "changeme", "choose", "dummy", "edit", "elided", "empty", "enter", "example",
-    "exemple", "exemplo", "fake", "false", "fill", "fixme", "foo", "foobar", "generate",
-    "generated", "get", "here", "hidden", "hier", "hunter2", "ici", "ihr", "insert", "literal",
-    "masked", "missing", "mock", "nil", "none", "null", "omitted", "optional", "paste",
-    "placeholder", "please", "prompt", "provide", "qux", "random", "randomly", "real", "redacted",
-    "removed", "replace", "replaced", "replaceme", "required", "sample", "see", "set", "seu",
-    "some", "somepassword", "something", "stdin", "string", "stripped", "sua", "tbd", "text", "this", "todo",
-    "true", "tu", "tua", "tuo", "type", "undefined", "unknown", "unset", "update", "use", "value",
-    "votre", "yes", "you", "your", "yourpassword", "yours",
+    "actual", "add", "anon", "anoncvs", "anonymous", "aqui", "ask", "bar", "baz", "blank",
+    "cambiame", "cambiar", "cert", "change", "changed", "changeit", "changeme", "choose", "compat",
+    "dummy", "edit", "elided", "empty", "enter", "example", "exemple", "exemplo", "fake", "false",
+    "file", "files", "fill", "fixme", "foo", "foobar", "generate", "generated", "get", "here",
+    "hidden", "hier", "hunter2", "ici", "ident", "ihr", "insert", "keyring", "ldap", "literal",
+    "masked", "md5", "missing", "mock", "nil", "none", "null", "omitted", "optional", "pam",
+    "paste", "peer", "placeholder", "please", "prompt", "provide", "qux", "random", "randomly",
+    "real", "redacted", "removed", "replace", "replaced", "replaceme", "required", "sample",
+    "scram", "see", "set", "seu", "some", "somepassword", "something", "stdin", "string",
+    "stripped", "sua", "tbd", "text", "this", "todo", "true", "trust", "tu", "tua", "tuo", "type",
+    "undefined", "unknown", "unset", "update", "use", "value", "votre", "yes", "you", "your",
+    "yourpassword", "yours",
 ];
 
 /// Users, hosts and projects that stand for one.
