@@ -114,21 +114,7 @@ fn words(scan: &Scan<'_>, start: usize, around: Option<u8>) -> Vec<Range<usize>>
             byte if Some(byte) == around => break,
             _ => {
                 let first = at;
-                let mut quote = None;
-                while let Some(&byte) = bytes.get(at) {
-                    match quote {
-                        Some(mark) if byte == mark => quote = None,
-                        Some(_) if byte == b'\n' => break,
-                        Some(_) => {}
-                        None if Some(byte) == around => break,
-                        // One that nothing closes belongs to a literal around the command.
-                        None if is_quote(byte) && !closes(&bytes[at + 1..], byte) => break,
-                        None if is_quote(byte) => quote = Some(byte),
-                        None if byte <= b' ' || b";|)".contains(&byte) => break,
-                        None => {}
-                    }
-                    at += 1;
-                }
+                at = word_end(bytes, at, around);
                 words.push(start + first..start + at);
                 if at == first {
                     break;
@@ -137,6 +123,29 @@ fn words(scan: &Scan<'_>, start: usize, around: Option<u8>) -> Vec<Range<usize>>
         }
     }
     words
+}
+
+/// The end of the word from `at`: quotes keep blanks in it.
+fn word_end(bytes: &[u8], mut at: usize, around: Option<u8>) -> usize {
+    let mut quote = None;
+    while let Some(&byte) = bytes.get(at) {
+        if let Some(mark) = quote {
+            if byte == b'\n' {
+                break;
+            }
+            quote = Some(mark).filter(|mark| byte != *mark);
+        } else if is_quote(byte) {
+            // One that nothing closes belongs to a literal around the command.
+            if Some(byte) == around || !closes(bytes.get(at + 1..).unwrap_or_default(), byte) {
+                break;
+            }
+            quote = Some(byte);
+        } else if byte <= b' ' || b";|)".contains(&byte) {
+            break;
+        }
+        at += 1;
+    }
+    at
 }
 
 fn closes(rest: &[u8], mark: u8) -> bool {

@@ -7,7 +7,7 @@
 use std::ops::Range;
 
 use super::judge::Login;
-use super::name::{self, Name, Shape};
+use super::name::{self, Evidence, Name, Shape};
 use super::place::Syntax;
 use super::scan::{Scan, is_quote};
 use super::separator::{self, How, Value};
@@ -73,15 +73,16 @@ fn chosen(scan: &mut Scan<'_>, name: &Name, value: &Value) -> Option<(Verdict, K
     }
     let letters_only = text.chars().all(char::is_alphabetic);
     let in_code = scan.place.syntax == Syntax::Code;
-    let weak_evidence = in_code || letters_only || text.contains(' ') || name.is_pass;
-    // Capitals are a constant in code, and a variable of the environment elsewhere.
-    let certain = name.owned
-        || (name.capitals
-            && !name.is_pass
-            && (!in_code || matches!(value.how, How::Assigned | How::Default | How::Argument)));
-    if weak_evidence
-        && !certain
-        && !near.is_login
+    let weak = in_code || letters_only || text.contains(' ') || name.evidence == Evidence::Pass;
+    let proven = match name.evidence {
+        Evidence::Owned => true,
+        // In code, capitals are a constant and not the environment's variable.
+        Evidence::Capitals => !in_code || matches!(value.how, How::Assigned | How::Default | How::Argument),
+        Evidence::Plain | Evidence::Pass => false,
+    };
+    if weak
+        && !proven
+        && !near.speaks_of_one
         && !of_kubernetes
         && class == Class::Literal
         && !is_statement_word(value)
@@ -144,12 +145,13 @@ fn reads_as_literal(scan: &mut Scan<'_>, name: &Name, value: &Value) -> bool {
         return false;
     }
     let mixed = text.bytes().any(|byte| !byte.is_ascii_alphabetic());
+    let named = matches!(name.evidence, Evidence::Owned | Evidence::Capitals);
     match (scan.place.syntax, value.how) {
         (_, How::Word) => mixed,
         (Syntax::Code, How::Assigned | How::Default) => is_in_string(scan, name.range.start),
         (Syntax::Code, _) => false,
-        (Syntax::Prose, How::Spaced) => mixed && (name.owned || name.capitals),
-        (Syntax::Prose, How::Colon) => mixed || name.owned || name.capitals,
+        (Syntax::Prose, How::Spaced) => mixed && named,
+        (Syntax::Prose, How::Colon) => mixed || named,
         _ => true,
     }
 }
@@ -177,7 +179,7 @@ fn is_version(text: &str) -> bool {
 fn is_in_string(scan: &mut Scan<'_>, at: usize) -> bool {
     let before = scan.line_before(at).as_bytes();
     let tail = before.get(before.len().saturating_sub(512)..).unwrap_or_default();
-    [b'"', b'\'', b'`'].iter().any(|quote| tail.iter().filter(|byte| *byte == quote).count() % 2 == 1)
+    [b'"', b'\'', b'`'].iter().any(|quote| memchr::memchr_iter(*quote, tail).count() % 2 == 1)
 }
 
 fn made(scan: &mut Scan<'_>, name: &Name, value: &Value) -> Option<(Verdict, Kind)> {
@@ -186,12 +188,11 @@ fn made(scan: &mut Scan<'_>, name: &Name, value: &Value) -> Option<(Verdict, Kin
         return None;
     }
     match classify(text) {
-        Class::Template | Class::Instruction | Class::Placeholder => return None,
+        Class::Literal => {}
         Class::Default if name.kind == Kind::StorageKey || text.len() > 16 => {
             return Some((Verdict::Development, name.kind));
         }
-        Class::Default => return None,
-        Class::Literal => {}
+        Class::Template | Class::Instruction | Class::Placeholder | Class::Default => return None,
     }
     let least = if matches!(name.kind, Kind::StorageKey | Kind::Passphrase | Kind::AzureStorageKey) {
         12

@@ -10,7 +10,8 @@ use super::scan::{Scan, is_quote, is_word};
 
 /// `user:password@tcp(host:port)/db`; `hit` is the `@tcp(`.
 pub(super) fn go(scan: &mut Scan<'_>, hit: &Range<usize>) {
-    let start = scan.run_start(hit.start, 256, |byte| byte > b' ' && !b"\"'`<>".contains(&byte));
+    let reach = scan.since_last_dsn(hit).min(256);
+    let start = scan.run_start(hit.start, reach, |byte| byte > b' ' && !b"\"'`<>".contains(&byte));
     let text = scan.part(start..hit.start);
     // `DSN=user:password@tcp(…)`
     let skipped = text.find('=').filter(|at| text.bytes().take(*at).all(is_word)).map_or(0, |at| at + 1);

@@ -59,7 +59,7 @@ pub(super) fn base64(scan: &mut Scan<'_>, start: usize) {
 /// The value behind base64, where a name stands below `data:` of a Kubernetes secret.
 pub(super) fn of_kubernetes(scan: &mut Scan<'_>, name: usize, value: &Value) -> Option<String> {
     let text = scan.part(value.range.clone());
-    if value.how != How::Colon || text.len() < 4 || text.len() % 4 != 0 || !scan.may_look() {
+    if value.how != How::Colon || text.len() < 4 || !text.len().is_multiple_of(4) || !scan.may_look() {
         return None;
     }
     let (start, around) = scan.around(name, 4000);

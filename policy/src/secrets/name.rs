@@ -14,13 +14,21 @@ pub(super) struct Name {
     pub shape: Shape,
     /// The server itself is set up with it.
     pub creates: bool,
-    /// It says whose: `PGPASSWORD`, `db.password`, `RESTIC_PASSWORD`.
-    pub owned: bool,
-    pub capitals: bool,
-    /// `pass`, which test runners print too.
-    pub is_pass: bool,
+    pub evidence: Evidence,
     /// Written as an option: `--password`.
     pub option: bool,
+}
+
+/// How far a name proves by itself that a secret follows.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Evidence {
+    /// It says whose: `PGPASSWORD`, `db.password`, `RESTIC_PASSWORD`.
+    Owned,
+    /// A variable of the environment; in code, any constant.
+    Capitals,
+    Plain,
+    /// `pass`, which test runners print too.
+    Pass,
 }
 
 /// What a value must look like to be one.
@@ -54,9 +62,7 @@ pub(super) fn read(scan: &Scan<'_>, hit: &Range<usize>) -> Option<Name> {
         kind,
         shape,
         creates: CREATING.contains(&folded.as_str()),
-        owned: shape == Shape::Made || is_owned(&folded),
-        capitals: text.bytes().all(|byte| !byte.is_ascii_lowercase()),
-        is_pass: folded == "pass",
+        evidence: evidence_of(text, shape, &folded),
         option: dashes > 0,
     })
 }
@@ -91,7 +97,7 @@ fn meaning(name: &str) -> Option<(Kind, Shape)> {
     };
     let has = |wanted: &[&str]| before.iter().any(|word| wanted.contains(word));
     if is_password(last) || (last == "auth" && has(&["redis"])) || last == "masterauth" {
-        if has(ABOUT) || last.starts_with("no") {
+        if has(ABOUT) || last.starts_with("nopass") {
             return None;
         }
         let of_mail =
@@ -125,77 +131,23 @@ fn meaning(name: &str) -> Option<(Kind, Shape)> {
 
 fn is_password(word: &str) -> bool {
     const ENDINGS: &[&str] = &["password", "passwd", "passphrase", "passwort", "senha", "passcode"];
+    #[rustfmt::skip]
     const WHOLE: &[&str] = &[
-        "pass",
-        "pwd",
-        "dbpass",
-        "dbpwd",
-        "mysqlpass",
-        "userpass",
-        "smtppass",
-        "mailpass",
-        "requirepass",
-        "rootpass",
-        "adminpass",
-        "authpass",
-        "ftppass",
-        "sqlpass",
-        "sshpass",
-        "bindpw",
-        "keypass",
-        "storepass",
-        "userpwd",
-        "mysqlpwd",
+        "pass", "pwd", "dbpass", "dbpwd", "mysqlpass", "userpass", "smtppass", "mailpass",
+        "requirepass", "rootpass", "adminpass", "authpass", "ftppass", "sqlpass", "sshpass", "bindpw",
+        "keypass", "storepass", "userpwd", "mysqlpwd",
     ];
     ENDINGS.iter().any(|ending| word.ends_with(ending)) || WHOLE.contains(&word)
 }
 
 /// Words that make a name speak about a password instead of holding it.
+#[rustfmt::skip]
 const ABOUT: &[&str] = &[
-    "no",
-    "not",
-    "forgot",
-    "forgotten",
-    "reset",
-    "change",
-    "changed",
-    "confirm",
-    "repeat",
-    "retype",
-    "verify",
-    "invalid",
-    "wrong",
-    "bad",
-    "incorrect",
-    "min",
-    "max",
-    "has",
-    "is",
-    "show",
-    "hide",
-    "hash",
-    "hashed",
-    "encrypted",
-    "missing",
-    "enter",
-    "ask",
-    "require",
-    "requires",
-    "without",
-    "example",
-    "dummy",
-    "sample",
-    "mock",
-    "fake",
-    "allow",
-    "old",
-    "current",
-    "lost",
-    "set",
-    "get",
-    "check",
-    "validate",
-    "label",
+    "no", "not", "forgot", "forgotten", "reset", "change", "changed", "confirm", "repeat", "retype",
+    "verify", "invalid", "wrong", "bad", "incorrect", "min", "max", "has", "is", "show", "hide", "hash",
+    "hashed", "encrypted", "missing", "enter", "ask", "require", "requires", "without", "example",
+    "dummy", "sample", "mock", "fake", "allow", "old", "current", "lost", "set", "get", "check",
+    "validate", "label",
 ];
 
 /// Secrets that a machine makes. Whose they are stands before.
@@ -265,51 +217,21 @@ fn made(last: &str, before: &[&str], words: &str) -> Option<Kind> {
 
 /// The service that a token is for, where the name says it.
 fn service(before: &[&str], words: &str) -> Option<Kind> {
+    #[rustfmt::skip]
     const KNOWN: &[(&str, Kind)] = &[
-        ("vercel", Kind::VercelToken),
-        ("blob", Kind::VercelToken),
-        ("railway", Kind::RailwayToken),
-        ("render", Kind::RenderToken),
-        ("neon", Kind::NeonToken),
-        ("supabase", Kind::SupabaseToken),
-        ("github", Kind::GithubToken),
-        ("gh", Kind::GithubToken),
-        ("slack", Kind::SlackToken),
-        ("telegram", Kind::TelegramToken),
-        ("azure", Kind::AzureStorageKey),
-        ("sendgrid", Kind::Smtp),
-        ("mailgun", Kind::Smtp),
-        ("resend", Kind::Smtp),
-        ("postmark", Kind::Smtp),
-        ("discord", Kind::Token),
-        ("cloudflare", Kind::Token),
-        ("cf", Kind::Token),
-        ("digitalocean", Kind::Token),
-        ("do", Kind::Token),
-        ("heroku", Kind::Token),
-        ("fly", Kind::Token),
-        ("hcloud", Kind::Token),
-        ("hetzner", Kind::Token),
-        ("linode", Kind::Token),
-        ("vultr", Kind::Token),
-        ("doppler", Kind::Token),
-        ("vault", Kind::Token),
-        ("pagerduty", Kind::Token),
-        ("planetscale", Kind::Token),
-        ("turso", Kind::Token),
-        ("upstash", Kind::Token),
-        ("aiven", Kind::Token),
-        ("gitlab", Kind::Token),
-        ("npm", Kind::Token),
-        ("netlify", Kind::Token),
-        ("backblaze", Kind::StorageKey),
-        ("b2", Kind::StorageKey),
-        ("dropbox", Kind::Token),
-        ("bot", Kind::Token),
-        ("pushover", Kind::Token),
-        ("jwt", Kind::Token),
-        ("databasus", Kind::Token),
-        ("influx", Kind::Token),
+        ("vercel", Kind::VercelToken), ("blob", Kind::VercelToken), ("railway", Kind::RailwayToken),
+        ("render", Kind::RenderToken), ("neon", Kind::NeonToken), ("supabase", Kind::SupabaseToken),
+        ("github", Kind::GithubToken), ("gh", Kind::GithubToken), ("slack", Kind::SlackToken),
+        ("telegram", Kind::TelegramToken), ("azure", Kind::AzureStorageKey), ("sendgrid", Kind::Smtp),
+        ("mailgun", Kind::Smtp), ("resend", Kind::Smtp), ("postmark", Kind::Smtp), ("discord",
+        Kind::Token), ("cloudflare", Kind::Token), ("cf", Kind::Token), ("digitalocean", Kind::Token),
+        ("do", Kind::Token), ("heroku", Kind::Token), ("fly", Kind::Token), ("hcloud", Kind::Token),
+        ("hetzner", Kind::Token), ("linode", Kind::Token), ("vultr", Kind::Token), ("doppler",
+        Kind::Token), ("vault", Kind::Token), ("pagerduty", Kind::Token), ("planetscale", Kind::Token),
+        ("turso", Kind::Token), ("upstash", Kind::Token), ("aiven", Kind::Token), ("gitlab",
+        Kind::Token), ("npm", Kind::Token), ("netlify", Kind::Token), ("backblaze", Kind::StorageKey),
+        ("b2", Kind::StorageKey), ("dropbox", Kind::Token), ("bot", Kind::Token), ("pushover",
+        Kind::Token), ("jwt", Kind::Token), ("databasus", Kind::Token), ("influx", Kind::Token),
     ];
     KNOWN
         .iter()
@@ -318,55 +240,31 @@ fn service(before: &[&str], words: &str) -> Option<Kind> {
 }
 
 /// A server starts with what stands there: in compose files and CI services.
+#[rustfmt::skip]
 const CREATING: &[&str] = &[
-    "postgres_password",
-    "postgresql_password",
-    "postgresql_postgres_password",
-    "mysql_password",
-    "mysql_root_password",
-    "mariadb_password",
-    "mariadb_root_password",
-    "mongo_initdb_root_password",
-    "rabbitmq_default_pass",
-    "minio_root_password",
-    "redis_password",
-    "requirepass",
-    "pgadmin_default_password",
-    "minio_secret_key",
-    "mssql_sa_password",
-    "sa_password",
+    "postgres_password", "postgresql_password", "postgresql_postgres_password", "mysql_password",
+    "mysql_root_password", "mariadb_password", "mariadb_root_password", "mongo_initdb_root_password",
+    "rabbitmq_default_pass", "minio_root_password", "redis_password", "requirepass",
+    "pgadmin_default_password", "minio_secret_key", "mssql_sa_password", "sa_password",
     "couchdb_password",
 ];
 
-fn is_owned(words: &str) -> bool {
+fn evidence_of(name: &str, shape: Shape, words: &str) -> Evidence {
+    #[rustfmt::skip]
     const OWNERS: &[&str] = &[
-        "pg",
-        "pgpassword",
-        "postgres",
-        "postgresql",
-        "db",
-        "database",
-        "datasource",
-        "mysql",
-        "mariadb",
-        "redis",
-        "mongo",
-        "restic",
-        "borg",
-        "smtp",
-        "mail",
-        "repo1",
-        "rclone",
-        "kopia",
-        "gpg",
-        "sql",
-        "rds",
-        "supabase",
-        "pgbouncer",
-        "replication",
-        "backup",
+        "pg", "pgpassword", "postgres", "postgresql", "db", "database", "datasource", "mysql",
+        "mariadb", "redis", "mongo", "restic", "borg", "smtp", "mail", "repo1", "rclone", "kopia",
+        "gpg", "sql", "rds", "supabase", "pgbouncer", "replication", "backup",
     ];
-    words.split('_').any(|word| OWNERS.contains(&word))
+    if shape == Shape::Made || words.split('_').any(|word| OWNERS.contains(&word)) {
+        Evidence::Owned
+    } else if words == "pass" {
+        Evidence::Pass
+    } else if name.bytes().all(|byte| !byte.is_ascii_lowercase()) {
+        Evidence::Capitals
+    } else {
+        Evidence::Plain
+    }
 }
 
 #[cfg(test)]

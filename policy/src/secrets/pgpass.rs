@@ -22,12 +22,17 @@ pub(super) fn file(scan: &mut Scan<'_>) {
 
 /// Something like `:5432:` was found: the entry around it, in a quote or a word.
 pub(super) fn line_around(scan: &mut Scan<'_>, at: usize) {
+    if at < scan.entries_past {
+        return;
+    }
     let start = scan.run_start(at, 256, |byte| byte > b' ' && !is_quote(byte) && byte != b'>');
     let quote = Some(scan.before(start)).filter(|byte| is_quote(*byte));
     let end = scan.run_end(at, 512, |byte| match quote {
         Some(quote) => byte != quote && byte != b'\n',
         None => byte > b' ' && !is_quote(byte),
     });
+    // One look at a word is enough, however many ports stand in it.
+    scan.entries_past = end;
     let text = scan.part(start..end);
     // What printf and JSON write for the end of a line.
     let end = start + text.find("\\n").unwrap_or(text.len());
@@ -73,20 +78,21 @@ pub(super) fn near(scan: &mut Scan<'_>, at: usize) {
 fn entry(scan: &mut Scan<'_>, range: Range<usize>) -> bool {
     let Some([host, port, _, user, password]) = fields(scan.part(range.clone())) else { return false };
     let text = scan.text;
-    let part = |field: &Range<usize>| {
+    let field_of = |field: &Range<usize>| {
         text.get(range.start + field.start..range.start + field.end).unwrap_or_default()
     };
-    let is_port = part(&port) == "*" || part(&port).bytes().all(|byte| byte.is_ascii_digit());
-    let is_host = part(&host).bytes().all(|byte| byte.is_ascii_alphanumeric() || b".-_*/${}".contains(&byte));
+    let is_port = field_of(&port) == "*" || field_of(&port).bytes().all(|byte| byte.is_ascii_digit());
+    let is_host =
+        field_of(&host).bytes().all(|byte| byte.is_ascii_alphanumeric() || b".-_*/${}".contains(&byte));
     if !is_port
         || !is_host
-        || part(&password).contains(char::is_whitespace)
-        || part(&password).starts_with("*:")
+        || field_of(&password).contains(char::is_whitespace)
+        || field_of(&password).starts_with("*:")
     {
         return false;
     }
-    let host = if part(&host) == "*" { None } else { Some(Host::of(part(&host))) };
-    let login = Login { user: part(&user), password: part(&password), host, creates: false };
+    let host = if field_of(&host) == "*" { None } else { Some(Host::of(field_of(&host))) };
+    let login = Login { user: field_of(&user), password: field_of(&password), host, creates: false };
     if let Some(verdict) = login.verdict() {
         let value = range.start + password.start..range.start + password.end;
         scan.add(range, value, Kind::Pgpass, verdict);

@@ -289,8 +289,9 @@ fn bare(scan: &Scan<'_>, start: usize, how: How) -> Option<Value> {
     };
     let mut end = scan.run_end(start, LONGEST, |byte| byte > b' ' && !stops.contains(&byte));
     if matches!(how, How::Colon | How::Pair | How::Spaced) {
-        let line = scan.run_end(start, LONGEST, |byte| byte != b'\n' && byte != b'\r');
-        let text = scan.part(start..line);
+        let ahead = scan.ahead(start, LONGEST);
+        let line = start + memchr::memchr2(b'\n', b'\r', ahead).unwrap_or(ahead.len());
+        let text = scan.part(start..scan.text.floor_char_boundary(line));
         let comment = text.find(" #").unwrap_or(text.len());
         end = start + text.get(..comment)?.trim_end().len();
     }

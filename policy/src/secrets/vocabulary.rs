@@ -10,8 +10,6 @@ pub(super) const STANDS_IN: u8 = 4;
 
 /// A value that is longer is never read as words.
 pub(super) const LIMIT: usize = 48;
-const LONGEST: usize = 14;
-
 /// The flags of the words that make up the whole of `folded`, or `None` where
 /// something in it is no word that we know.
 pub(super) fn all_words(folded: &str) -> Option<u8> {
@@ -45,14 +43,33 @@ fn segments(part: &str) -> Option<u8> {
         if !reached[start] {
             continue;
         }
-        for end in start + 2..=bytes.len().min(start + LONGEST) {
-            if let Some(found) = part.get(start..end).and_then(lookup) {
-                reached[end] = true;
-                flags[end] |= flags[start] | found;
+        let before = flags[start];
+        words_at(&bytes[start..], |length, found| {
+            reached[start + length] = true;
+            flags[start + length] |= before | found;
+        });
+    }
+    reached[bytes.len()].then_some(flags[bytes.len()])
+}
+
+/// Every word of two letters or more that `text` starts with, shortest first. A list
+/// in order is a tree: each letter leaves a narrower part of it, soon none.
+fn words_at(text: &[u8], mut found: impl FnMut(usize, u8)) {
+    for (words, flags) in LISTS {
+        let mut left = *words;
+        for (at, letter) in text.iter().enumerate() {
+            let letter_of = |word: &&str| word.as_bytes().get(at).copied();
+            let start = left.partition_point(|word| letter_of(word) < Some(*letter));
+            left = left.get(start..).unwrap_or_default();
+            let end = left.partition_point(|word| letter_of(word) <= Some(*letter));
+            left = left.get(..end).unwrap_or_default();
+            match left.first() {
+                None => break,
+                Some(word) if word.len() == at + 1 && at > 0 => found(at + 1, *flags),
+                Some(_) => {}
             }
         }
     }
-    reached[bytes.len()].then_some(flags[bytes.len()])
 }
 
 pub(super) fn lookup(word: &str) -> Option<u8> {
@@ -133,7 +150,6 @@ mod tests {
             }
             all.extend(words.iter().copied());
         }
-        assert_eq!(all.iter().map(|word| word.len()).max(), Some(LONGEST));
         all.sort_unstable();
         for pair in all.windows(2) {
             assert_ne!(pair[0], pair[1]);

@@ -2,5 +2,6 @@
 //! from shapes, and input that wants to slow it down.
 
 mod cases;
+mod generator;
 mod hostile;
 mod synthetic;
