@@ -46,19 +46,23 @@ pub(super) fn detect(scan: &mut Scan<'_>, hit: &Range<usize>) {
         Shape::Chosen => chosen(scan, &name, &value),
         Shape::Made => made(scan, &name, &value),
     };
-    if let Some((verdict, kind)) = verdict {
+    if let Some((verdict, kind)) = verdict.filter(|_| !is_sealed(scan, &name, &value)) {
         scan.add(name.range.start..value.range.end, value.range.clone(), kind, verdict);
     }
-    if value.how != How::Default {
+    // Code that is no literal may hold another name: `get("DB_PASSWORD", "default")`.
+    if value.how != How::Default && (value.quoted || verdict.is_some()) {
         scan.skip_to(value.range.end);
     }
 }
 
 fn chosen(scan: &mut Scan<'_>, name: &Name, value: &Value) -> Option<(Verdict, Kind)> {
     let text = scan.part(value.range.clone());
+    if name.kind == Kind::Password && is_hash(text) {
+        return Some((Verdict::Doubtful, Kind::SqlPassword));
+    }
     let class = classify(text);
     if class == Class::Template {
-        return hash(name, text);
+        return None;
     }
     if !reads_as_literal(scan, name, value) {
         return None;
@@ -78,7 +82,8 @@ fn chosen(scan: &mut Scan<'_>, name: &Name, value: &Value) -> Option<(Verdict, K
         Evidence::Owned => true,
         // In code, capitals are a constant and not the environment's variable.
         Evidence::Capitals => !in_code || matches!(value.how, How::Assigned | How::Default | How::Argument),
-        Evidence::Plain | Evidence::Pass => false,
+        // `setProperty("password", …)` says it with both.
+        Evidence::Plain | Evidence::Pass => value.how == How::Argument,
     };
     if weak
         && !proven
@@ -105,15 +110,27 @@ fn chosen(scan: &mut Scan<'_>, name: &Name, value: &Value) -> Option<(Verdict, K
     Some((verdict, kind))
 }
 
+/// Bitnami's sealed secrets hold what only their cluster can open.
+fn is_sealed(scan: &mut Scan<'_>, name: &Name, value: &Value) -> bool {
+    if value.how != How::Colon || !scan.may_look() {
+        return false;
+    }
+    let start = scan.text.ceil_char_boundary(name.range.start.saturating_sub(1500));
+    let before = scan.part(start..name.range.start);
+    let sealed = before.rfind("encryptedData");
+    sealed.is_some_and(|at| before.get(at..).is_some_and(|rest| !rest.contains("\n---")))
+}
+
 /// `PASSWORD '…'` after the words of a statement needs no other evidence.
 fn is_statement_word(value: &Value) -> bool {
     value.how == How::Word && value.quoted
 }
 
 /// What PostgreSQL keeps of a password, as `pg_dumpall --globals-only` writes it.
-fn hash(name: &Name, text: &str) -> Option<(Verdict, Kind)> {
-    let scram = text.starts_with("SCRAM-SHA-256$") && text.len() > 60;
-    (scram && name.kind == Kind::Password).then_some((Verdict::Doubtful, Kind::SqlPassword))
+pub(super) fn is_hash(text: &str) -> bool {
+    let md5 = text.strip_prefix("md5").filter(|sum| sum.len() == 32);
+    (text.starts_with("SCRAM-SHA-256$") && text.len() > 60)
+        || md5.is_some_and(|sum| sum.bytes().all(|byte| byte.is_ascii_hexdigit()))
 }
 
 /// Whether the value is written out here, or is code, prose or the name of something.

@@ -55,7 +55,7 @@ pub(super) fn read(scan: &Scan<'_>, hit: &Range<usize>) -> Option<Name> {
     let text = text.trim_end_matches('-');
     let range = start + dashes..start + text.len();
     let text = text.get(dashes..)?;
-    let (kind, shape) = meaning(text)?;
+    let (kind, shape) = meaning(text).or_else(|| of_command(scan, start, text))?;
     let folded = words_of(text);
     Some(Name {
         range,
@@ -127,6 +127,16 @@ fn meaning(name: &str) -> Option<(Kind, Shape)> {
         return Some((kind, Shape::Chosen));
     }
     made(last, before, &words).map(|kind| (kind, Shape::Made))
+}
+
+/// `vercel deploy --token …`: the command says whose.
+fn of_command(scan: &Scan<'_>, start: usize, text: &str) -> Option<(Kind, Shape)> {
+    if !matches!(text, "token" | "api-key" | "access-token") {
+        return None;
+    }
+    let line = scan.part(scan.run_start(start, 160, |byte| byte != b'\n')..start);
+    let words: Vec<&str> = line.split(|c: char| !c.is_ascii_alphanumeric()).collect();
+    service(&words, "").map(|kind| (kind, Shape::Made))
 }
 
 fn is_password(word: &str) -> bool {

@@ -3,10 +3,10 @@
 
 use std::ops::Range;
 
-use super::Kind;
 use super::host::Host;
 use super::judge::Login;
 use super::scan::{Scan, is_quote};
+use super::{Kind, Verdict, assign};
 
 /// The text is such a file: every line.
 pub(super) fn file(scan: &mut Scan<'_>) {
@@ -15,6 +15,29 @@ pub(super) fn file(scan: &mut Scan<'_>) {
         let text = line.trim_end_matches(['\n', '\r']);
         if !text.starts_with('#') {
             entry(scan, at..at + text.len());
+        }
+        at += line.len();
+    }
+}
+
+/// PgBouncer's file: every line has a name and a password, or a hash of it.
+pub(super) fn userlist(scan: &mut Scan<'_>) {
+    let mut at = 0;
+    for line in scan.text.split_inclusive('\n') {
+        let parts: Vec<&str> = line.split('"').collect();
+        if let ["", user, " ", password, _] = parts.as_slice() {
+            let start = at + user.len() + 4;
+            let hash = assign::is_hash(password);
+            let login = Login { user, password, host: None, creates: false };
+            let verdict = if hash { Some(Verdict::Doubtful) } else { login.verdict() };
+            if let Some(verdict) = verdict {
+                scan.add(
+                    at..start + password.len() + 1,
+                    start..start + password.len(),
+                    Kind::Password,
+                    verdict,
+                );
+            }
         }
         at += line.len();
     }
@@ -123,6 +146,7 @@ fn fields(line: &str) -> Option<[Range<usize>; 5]> {
 #[cfg(test)]
 mod tests {
     use super::super::{Place, find};
+    use crate::finding::Severity;
 
     fn values(text: &str, path: &str) -> Vec<String> {
         let found = find(text, Place::of(path));
@@ -150,6 +174,17 @@ mod tests {
         ] {
             assert_eq!(values(text, "x.sh").concat(), wanted, "{text}");
         }
+    }
+
+    #[test]
+    fn users_of_a_pooler() {
+        let text =
+            "; users\n\"app\" \"v7Kq2mzR\"\n\"old\" \"md50123456789abcdef0123456789abcdef\"\n\"x\" \"\"\n";
+        assert_eq!(
+            values(text, "etc/pgbouncer/userlist.txt"),
+            ["v7Kq2mzR", "md50123456789abcdef0123456789abcdef"]
+        );
+        assert_eq!(find(text, Place::of("userlist.txt"))[1].severity(), Severity::Warning);
     }
 
     #[test]

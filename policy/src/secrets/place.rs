@@ -22,6 +22,8 @@ pub enum Syntax {
     Prose,
     /// libpq's password file: every line is one.
     Pgpass,
+    /// PgBouncer's users: `"name" "password"`, line by line.
+    Userlist,
 }
 
 const CODE: &[&str] = &[
@@ -40,6 +42,8 @@ impl Place {
         let extension = name.rsplit_once('.').map_or("", |(_, extension)| extension);
         let syntax = if matches!(name, ".pgpass" | "pgpass.conf") || extension == "pgpass" {
             Syntax::Pgpass
+        } else if name == "userlist.txt" {
+            Syntax::Userlist
         } else if CODE.contains(&extension) || name == "jenkinsfile" {
             Syntax::Code
         } else if PROSE.contains(&extension) {

@@ -65,9 +65,10 @@ impl<'t> Scan<'t> {
     }
 
     fn detect(&mut self) {
-        if self.place.syntax == Syntax::Pgpass {
-            pgpass::file(self);
-            return;
+        match self.place.syntax {
+            Syntax::Pgpass => return pgpass::file(self),
+            Syntax::Userlist => return pgpass::userlist(self),
+            Syntax::Config | Syntax::Code | Syntax::Prose => {}
         }
         for (hit, detector) in anchors::hits(self.text) {
             if hit.start < self.past {

@@ -42,12 +42,7 @@ pub(super) fn value_of(scan: &mut Scan<'_>, name: &Name) -> Option<Value> {
     let end = name.range.end;
     let before = scan.before(name.range.start);
     if before == b'<' && scan.byte(end) == b'>' {
-        let close = scan.run_end(end + 1, LONGEST, |byte| byte != b'<' && byte != b'\n');
-        return (scan.ahead(close, 2) == b"</").then(|| Value {
-            range: end + 1..close,
-            quoted: true,
-            how: How::Element,
-        });
+        return element(scan, end + 1);
     }
     if before == b'{'
         && let Some(value) = default_in_braces(scan, end)
@@ -66,6 +61,9 @@ pub(super) fn value_of(scan: &mut Scan<'_>, name: &Name) -> Option<Value> {
             let spaced = at > after || matches!(scan.byte(at + 1), b' ' | b'\t');
             literal(scan, at + 1, if spaced { How::Spaced } else { How::Assigned })
         }
+        // Markdown: `**Password:** value`.
+        (b':', b'*') if scan.byte(at + 2) == b'*' => literal(scan, at + 3, How::Colon),
+        (b'>', _) if key_quoted => element(scan, at + 1),
         (b':', _) => typed(scan, at + 1).or_else(|| literal(scan, at + 1, How::Colon)),
         (b']', _)
             if scan.part(scan.run_start(name.range.start, 9, |byte| byte != b'[')..name.range.start)
@@ -100,6 +98,7 @@ fn is_lookup(scan: &Scan<'_>, name: usize) -> bool {
         "property",
         "environ",
         "putenv",
+        "define",
         "put",
         "config",
     ];
@@ -165,13 +164,26 @@ fn paired(scan: &Scan<'_>, name: &Name) -> Option<Value> {
     }
     let between =
         |byte: u8| byte.is_ascii_whitespace() || is_quote(byte) || matches!(byte, b',' | b'\\' | b';');
-    let at = scan.run_end(name.range.end, 200, between);
+    let at = after_comment(scan, name.range.end);
+    let at = scan.run_end(at, 200, between);
     let word_end = scan.run_end(at, 8, is_word);
     if at == name.range.end || !scan.part(at..word_end).eq_ignore_ascii_case("value") {
         return None;
     }
     let at = scan.run_end(word_end, 8, |byte| is_quote(byte) || matches!(byte, b' ' | b'\t' | b'\\'));
     matches!(scan.byte(at), b':' | b'=').then(|| literal_at(scan, at + 1, How::Pair)).flatten()
+}
+
+/// YAML's comment after the name, on the same line.
+fn after_comment(scan: &Scan<'_>, end: usize) -> usize {
+    let at = scan.skip_blanks(scan.run_end(end, 1, is_quote));
+    if at > end && scan.byte(at) == b'#' { scan.run_end(at, 160, |byte| byte != b'\n') } else { end }
+}
+
+/// The text of an XML element, from its start.
+fn element(scan: &Scan<'_>, start: usize) -> Option<Value> {
+    let close = scan.run_end(start, LONGEST, |byte| byte != b'<' && byte != b'\n');
+    (scan.ahead(close, 2) == b"</").then_some(Value { range: start..close, quoted: true, how: How::Element })
 }
 
 /// `password: &str = "value"`, `password: string = 'value'`
@@ -212,6 +224,10 @@ fn takes_word(scan: &mut Scan<'_>, name: &Name, value: &Value) -> bool {
     }
     // netrc: `machine h login u password p`.
     if this == "password" && before.contains("machine ") && !value.quoted {
+        return true;
+    }
+    // `aws configure set name value`
+    if before.ends_with(" set ") {
         return true;
     }
     let words = before.split_ascii_whitespace().skip(1).all(|word| word.starts_with('-') || word == "ENV");
@@ -298,7 +314,7 @@ fn bare(scan: &Scan<'_>, start: usize, how: How) -> Option<Value> {
     let text = scan.part(start..end);
     // In a flow (`{a: b, c: d}`), a list or a statement, its marks end the word.
     let cut = match how {
-        How::Colon | How::Pair | How::Spaced => text.find([',', '}', ';']).filter(|at| {
+        How::Colon | How::Pair | How::Spaced => marks(text).filter(|at| {
             let rest = text.get(at + 1..).unwrap_or_default();
             rest.is_empty() || rest.starts_with(|c: char| c.is_whitespace() || c == '}' || c == ')')
         }),
@@ -311,6 +327,12 @@ fn bare(scan: &Scan<'_>, start: usize, how: How) -> Option<Value> {
     let text =
         if how == How::Assigned { text.trim_end_matches([')', ',', ';', '&', '|', '\\']) } else { text };
     (!text.is_empty()).then(|| Value { range: start..start + text.len(), quoted: false, how })
+}
+
+/// The first mark that may end a bare word; a variable's brace is a part of it.
+fn marks(text: &str) -> Option<usize> {
+    let variable = if text.starts_with("${") { text.find('}').map_or(0, |at| at + 1) } else { 0 };
+    text.get(variable..)?.find([',', '}', ';']).map(|at| variable + at)
 }
 
 #[cfg(test)]

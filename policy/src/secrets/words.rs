@@ -22,7 +22,7 @@ pub(super) fn classify(value: &str) -> Class {
     if is_template(value) {
         return Class::Template;
     }
-    if is_masked(value) || is_native(value) {
+    if is_masked(value) || is_native(value) || DOCUMENTED.contains(&value) {
         return Class::Instruction;
     }
     if value.len() > LIMIT {
@@ -180,6 +180,9 @@ const SEQUENCES: &[&str] = &[
     "test1234",
     "s3cr3t",
 ];
+
+/// Stand-ins of documentation that look like the real thing: Neon's, AWS's.
+const DOCUMENTED: &[&str] = &["AbC123dEf", "wJalrXUtnFEMI/K7MDENG/bPxRfiCYEXAMPLEKEY"];
 
 /// Azurite's and Supabase's own development secrets, and the example keys of AWS.
 const PUBLISHED: &[&str] = &[

@@ -4,4 +4,5 @@
 mod cases;
 mod generator;
 mod hostile;
+mod lines;
 mod synthetic;
