@@ -8,9 +8,10 @@ use std::ops::Range;
 
 use super::judge::Login;
 use super::name::{self, Evidence, Name, Shape};
+use super::operand::{How, Value};
 use super::place::Syntax;
 use super::scan::{Scan, is_quote};
-use super::separator::{self, How, Value};
+use super::separator;
 use super::template::is_template;
 use super::url::default_of;
 use super::words::{Class, classify};

@@ -1,9 +1,9 @@
 //! Secrets under an encoding: JSON Web Tokens of Supabase, base64 in Kubernetes
 //! secrets and elsewhere. What is decoded is judged as if it stood there.
 
+use super::operand::{How, Value};
 use super::place::Place;
 use super::scan::Scan;
-use super::separator::{How, Value};
 use super::{Kind, Verdict, one_a_line};
 
 /// A key of 16384 bits in base64, twice encoded.
