@@ -1,0 +1,58 @@
+//! A piece of text of one kind: a whole document, or a fenced block of Markdown.
+
+use crate::document::Kind;
+use crate::finding::{Place, Span};
+use crate::parse::source::Source;
+
+#[derive(Debug)]
+pub struct Unit<'d> {
+    /// Index into [`super::Set::documents`].
+    pub document: usize,
+    pub kind: Kind,
+    pub source: Source<'d>,
+    pub span: Span,
+    /// The file that it is: the document's path, or what a text says about its block.
+    pub path: Option<String>,
+    /// Whether it is a block inside a document.
+    pub embedded: bool,
+}
+
+impl Unit<'_> {
+    pub fn at(&self) -> Place {
+        Place { document: self.document, span: self.span }
+    }
+
+    pub fn text(&self) -> &str {
+        self.source.text()
+    }
+}
+
+/// Whether a call of `called` means the file at `path`: the same name, and folders
+/// that do not contradict each other.
+pub fn is_called(path: &str, called: &str) -> bool {
+    let clean = |text: &str| -> Vec<String> {
+        text.split('/')
+            .filter(|part| !matches!(*part, "" | "." | "..") && !part.contains('$'))
+            .map(str::to_owned)
+            .collect()
+    };
+    let (path, called) = (clean(path), clean(called));
+    match (path.last(), called.last()) {
+        // Where it is installed says nothing about where it lies in the repository.
+        (Some(name), Some(wanted)) => name == wanted,
+        _ => false,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_script_is_called_by_its_name() {
+        assert!(is_called("scripts/backup.sh", "./scripts/backup.sh"));
+        assert!(is_called("scripts/backup.sh", "/opt/app/backup.sh"));
+        assert!(is_called("backup.sh", "$DIR/backup.sh"));
+        assert!(!is_called("scripts/backup.sh", "scripts/restore.sh"));
+    }
+}

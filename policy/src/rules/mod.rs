@@ -1,0 +1,24 @@
+//! Every rule there is: one file a rule, one folder a group, one list.
+//!
+//! To add one: write `<group>/<id in snake case>.rs` (doc comment and `rule!`,
+//! `fn check`, tests), then `mod <id>;` and `&<id>::RULE` in the group's `mod.rs`.
+
+use crate::rule::Rule;
+
+mod dump;
+#[cfg(test)]
+pub mod testing;
+#[cfg(test)]
+mod tests;
+
+/// By group, each group by id.
+pub static RULES: &[&[&Rule]] = &[dump::RULES];
+
+/// Every rule.
+pub fn all() -> impl Iterator<Item = &'static Rule> {
+    RULES.iter().flat_map(|group| group.iter().copied())
+}
+
+pub fn find(id: &str) -> Option<&'static Rule> {
+    all().find(|rule| rule.id == id)
+}
