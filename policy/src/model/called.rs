@@ -88,7 +88,11 @@ pub fn called(command: &Command, written: &str) -> Option<Called> {
         {
             return None;
         }
-        return operand().cloned().map(Called::Script);
+        // A file of settings holds no code.
+        let settings = |arg: &&Arg| {
+            matches!(name, "." | "source") && (arg.text.contains("env") || arg.text.contains("conf"))
+        };
+        return operand().filter(|arg| !settings(arg)).cloned().map(Called::Script);
     }
     if INTERPRETERS.contains(&name) {
         if command.args.iter().any(|arg| matches!(arg.text.as_str(), "-c" | "-e")) {

@@ -5,10 +5,12 @@
 //! [`Set::pipelines`] for what belongs together, [`Set::units`] for a language's
 //! own tree.
 
+mod action;
 mod amount;
 mod called;
 mod command;
 mod flow;
+mod join;
 pub mod lifecycle;
 mod location;
 mod options;
@@ -22,6 +24,7 @@ use crate::document::{Document, Kind};
 use crate::finding::{Place, Span};
 use crate::parse::source::Source;
 
+pub use action::{ActionRole, ActionUse};
 pub use amount::{Amount, Tier, amounts};
 pub use called::Called;
 pub use command::{Arg, Command, Fate, Pipe, Redirect, Setting, Wrapper};
@@ -45,6 +48,8 @@ pub struct Set<'d> {
     pub scripts: Vec<Script>,
     /// Of all scripts, each script's in the order of its text.
     pub commands: Vec<Command>,
+    /// Every `uses:`, in the order of the documents.
+    pub actions: Vec<ActionUse>,
     pub pipelines: Vec<Pipeline>,
 }
 
@@ -55,14 +60,21 @@ impl<'d> Set<'d> {
             units: Vec::new(),
             scripts: Vec::new(),
             commands: Vec::new(),
+            actions: Vec::new(),
             pipelines: Vec::new(),
         };
         for (index, document) in documents.iter().enumerate() {
             set.document(index, document);
         }
         for unit in 0..set.units.len() {
+            let first = set.scripts.len();
             set.scripts_of(unit);
+            let scripts = first..set.scripts.len();
+            if let Some(unit) = set.units.get_mut(unit) {
+                unit.scripts = scripts;
+            }
         }
+        set.pipelines = join::pipelines(&set);
         set
     }
 
@@ -74,6 +86,7 @@ impl<'d> Set<'d> {
             span: Span::new(0, document.text.len()),
             path: Some(document.path.clone()),
             embedded: false,
+            scripts: 0..0,
         });
     }
 
@@ -97,6 +110,11 @@ impl<'d> Set<'d> {
         let (script, commands) = script::read(start, self.documents, self.scripts.len(), self.commands.len());
         self.scripts.push(script);
         self.commands.extend(commands);
+    }
+
+    /// The actions that one workflow uses.
+    pub fn actions_of(&self, unit: usize) -> impl Iterator<Item = &ActionUse> {
+        self.actions.iter().filter(move |action| action.unit == unit)
     }
 
     pub fn script_of(&self, command: &Command) -> Option<&Script> {

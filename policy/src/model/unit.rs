@@ -15,6 +15,8 @@ pub struct Unit<'d> {
     pub path: Option<String>,
     /// Whether it is a block inside a document.
     pub embedded: bool,
+    /// Range in [`super::Set::scripts`].
+    pub scripts: std::ops::Range<usize>,
 }
 
 impl Unit<'_> {

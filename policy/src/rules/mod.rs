@@ -6,13 +6,15 @@
 use crate::rule::Rule;
 
 mod dump;
+mod restore;
+mod retention;
 #[cfg(test)]
 pub mod testing;
 #[cfg(test)]
 mod tests;
 
 /// By group, each group by id.
-pub static RULES: &[&[&Rule]] = &[dump::RULES];
+pub static RULES: &[&[&Rule]] = &[retention::RULES, dump::RULES, restore::RULES];
 
 /// Every rule.
 pub fn all() -> impl Iterator<Item = &'static Rule> {
