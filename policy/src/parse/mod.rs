@@ -3,6 +3,7 @@
 //! Every parser reads a [`source::Source`], never panics, takes linear time and
 //! bounds its depth. What it cannot read it passes over.
 
+pub mod markdown;
 pub mod shell;
 pub mod source;
 pub mod yaml;
