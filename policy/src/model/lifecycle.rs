@@ -2,6 +2,7 @@
 //! after how many days, to which class or to nothing.
 
 use crate::finding::Span;
+use crate::parse::source::Source;
 use crate::parse::yaml::{self, Entry, Node, Value};
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -96,8 +97,11 @@ impl Lifecycle {
         Some(Self { dialect: Dialect::Gcs, span: root.span, rules })
     }
 
-    pub fn parse(text: &str) -> Option<Self> {
-        yaml::parse(text).ok()?.iter().find_map(Self::read)
+    pub fn parse_in(source: &Source<'_>) -> Option<Self> {
+        // Spans of a text without its indentation have to be taken back.
+        let mut trees = yaml::parse(source.text()).ok()?;
+        trees.iter_mut().for_each(|tree| tree.relocate(&|span| source.span(span.start, span.end)));
+        trees.iter().find_map(Self::read)
     }
 }
 
@@ -211,9 +215,13 @@ fn gcs_rule(node: &Node) -> Rule {
 mod tests {
     use super::*;
 
+    fn parse(text: &str) -> Option<Lifecycle> {
+        Lifecycle::parse_in(&Source::whole(text))
+    }
+
     #[test]
     fn rules_of_s3_are_read() {
-        let it = Lifecycle::parse(
+        let it = parse(
             r#"{"Rules": [
             {"ID": "a", "Status": "Enabled", "Filter": {"Prefix": "daily/"}, "Expiration": {"Days": 7}},
             {"Id": "b", "Status": "Disabled", "Prefix": "", "Transitions": [{"Days": 30, "StorageClass": "GLACIER"}]},
@@ -234,7 +242,7 @@ mod tests {
 
     #[test]
     fn rules_of_google_are_read() {
-        let it = Lifecycle::parse(
+        let it = parse(
             r#"{"lifecycle": {"rule": [
             {"action": {"type": "Delete"}, "condition": {"age": 30, "matchesPrefix": ["daily/", "hourly/"]}},
             {"action": {"type": "SetStorageClass", "storageClass": "COLDLINE"}, "condition": {"age": 90}}]}}"#,
@@ -249,7 +257,7 @@ mod tests {
 
     #[test]
     fn other_json_is_none() {
-        assert_eq!(Lifecycle::parse("{\"a\": [1]}"), None);
-        assert_eq!(Lifecycle::parse("{"), None);
+        assert_eq!(parse("{\"a\": [1]}"), None);
+        assert_eq!(parse("{"), None);
     }
 }

@@ -7,8 +7,10 @@
 
 mod action;
 mod amount;
+mod buckets;
 mod called;
 mod command;
+mod embedded;
 mod flow;
 mod join;
 pub mod lifecycle;
@@ -16,12 +18,14 @@ mod location;
 mod options;
 mod pipe;
 mod pipeline;
+mod prose;
 mod role;
 mod script;
 mod unit;
 
 use crate::document::{Document, Kind};
 use crate::finding::{Place, Span};
+use crate::parse::markdown;
 use crate::parse::source::Source;
 
 pub use action::{ActionRole, ActionUse};
@@ -32,6 +36,7 @@ pub use flow::{Artifact, Flow, Wrap, glob, written};
 pub use location::{Location, Scheme};
 pub use options::{Options, Spec, Value};
 pub use pipeline::Pipeline;
+pub use prose::{Column, Passage, Promise, Subject};
 pub use role::{
     Cipher, CipherTool, Contents, Delete, DeleteTool, Dump, DumpTool, Format, KeyFrom, Layer, Means, Notify,
     Probe, ProbeKind, Restore, RestoreTool, Role, Said, Target, Transfer, TransferTool, Transform,
@@ -51,6 +56,28 @@ pub struct Set<'d> {
     /// Every `uses:`, in the order of the documents.
     pub actions: Vec<ActionUse>,
     pub pipelines: Vec<Pipeline>,
+    /// What the documents say to people, line by line.
+    pub passages: Vec<Passage>,
+    /// What they say will hold.
+    pub promises: Vec<Promise>,
+    pub lifecycles: Vec<BucketRules>,
+}
+
+/// The lifecycle rules of one bucket.
+#[derive(Debug)]
+pub struct BucketRules {
+    /// Index into [`Set::units`].
+    pub unit: usize,
+    pub document: usize,
+    /// The bucket, where the documents tell which.
+    pub bucket: Option<String>,
+    pub lifecycle: lifecycle::Lifecycle,
+}
+
+impl BucketRules {
+    pub fn place(&self, span: Span) -> Place {
+        Place { document: self.document, span }
+    }
 }
 
 impl<'d> Set<'d> {
@@ -62,19 +89,23 @@ impl<'d> Set<'d> {
             commands: Vec::new(),
             actions: Vec::new(),
             pipelines: Vec::new(),
+            passages: Vec::new(),
+            promises: Vec::new(),
+            lifecycles: Vec::new(),
         };
         for (index, document) in documents.iter().enumerate() {
             set.document(index, document);
         }
         for unit in 0..set.units.len() {
             let first = set.scripts.len();
-            set.scripts_of(unit);
+            set.read(unit);
             let scripts = first..set.scripts.len();
             if let Some(unit) = set.units.get_mut(unit) {
                 unit.scripts = scripts;
             }
         }
         set.pipelines = join::pipelines(&set);
+        buckets::name(&mut set);
         set
     }
 
@@ -88,21 +119,39 @@ impl<'d> Set<'d> {
             embedded: false,
             scripts: 0..0,
         });
+        if document.kind == Kind::Markdown {
+            let markdown = markdown::parse(&document.text);
+            self.units.extend(embedded::units(index, document, &markdown));
+            let passages = prose::passages(index, &document.text, &markdown);
+            self.promises.extend(prose::promises(&passages, self.passages.len(), &document.text));
+            self.passages.extend(passages);
+        }
     }
 
-    fn scripts_of(&mut self, unit: usize) {
-        let Some(of) = self.units.get(unit) else { return };
-        if of.kind == Kind::Shell {
-            let source = of.source.clone();
-            let document = of.document;
-            self.script(script::Start {
-                unit,
-                document,
-                host: Host::File,
-                flags: None,
-                env: Vec::new(),
-                source: &source,
-            });
+    /// Reads one unit: the scripts in it, and what else it holds.
+    fn read(&mut self, index: usize) {
+        let Some(unit) = self.units.get(index) else { return };
+        let document = unit.document;
+        let source = unit.source.clone();
+        match unit.kind {
+            Kind::Shell => {
+                let host = Host::File;
+                let start = script::Start {
+                    unit: index,
+                    document,
+                    host,
+                    flags: None,
+                    env: Vec::new(),
+                    source: &source,
+                };
+                self.script(start);
+            }
+            Kind::Lifecycle => {
+                if let Some(lifecycle) = lifecycle::Lifecycle::parse_in(&source) {
+                    self.lifecycles.push(BucketRules { unit: index, document, bucket: None, lifecycle });
+                }
+            }
+            _ => {}
         }
     }
 
