@@ -84,9 +84,20 @@ impl Builder {
 
     /// All of another one, in the same document.
     pub fn push_source(&mut self, source: &Source<'_>) {
-        for (index, piece) in source.pieces.iter().enumerate() {
-            let end = source.pieces.get(index + 1).map_or(source.text.len(), |next| next.inner);
-            self.push(source.text.get(piece.inner..end).unwrap_or_default(), piece.outer);
+        self.push_range(source, 0, source.text.len());
+    }
+
+    /// A part of another one.
+    pub fn push_range(&mut self, source: &Source<'_>, start: usize, end: usize) {
+        let first = source.pieces.partition_point(|piece| piece.inner <= start).saturating_sub(1);
+        for (index, piece) in source.pieces.iter().enumerate().skip(first) {
+            if piece.inner >= end {
+                return;
+            }
+            let next = source.pieces.get(index + 1).map_or(source.text.len(), |next| next.inner);
+            let from = piece.inner.max(start);
+            let text = source.text.get(from..next.min(end)).unwrap_or_default();
+            self.push(text, piece.outer + (from - piece.inner));
         }
     }
 
@@ -143,6 +154,20 @@ mod tests {
         assert_eq!(source.pieces.len(), 2);
         assert_eq!(source.span(4, 6), Span::new(30, 32));
         assert_eq!(Builder::default().finish().span(0, 0), Span::new(0, 0));
+    }
+
+    #[test]
+    fn a_part_of_a_part_keeps_its_place() {
+        let mut builder = Builder::default();
+        builder.push("abc", 10);
+        builder.push("def", 20);
+        let source = builder.finish();
+        let mut builder = Builder::default();
+        builder.push_range(&source, 1, 5);
+        let part = builder.finish();
+        assert_eq!(part.text(), "bcde");
+        assert_eq!(part.span(0, 2), Span::new(11, 13));
+        assert_eq!(part.span(2, 4), Span::new(20, 22));
     }
 
     #[test]

@@ -5,7 +5,7 @@ fn outline(text: &str) -> String {
     let markdown = parse(text);
     let slice = |span: Span| &text[span.start..span.end];
     let line = |item: &Item| {
-        let under = item.heading.map(|index| markdown.headings[index].text.as_str()).unwrap_or("-");
+        let under = item.heading.map_or("-", |index| markdown.headings[index].text.as_str());
         let what = match &item.kind {
             Kind::Heading(index) => {
                 let heading = &markdown.headings[*index];

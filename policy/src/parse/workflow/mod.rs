@@ -1,0 +1,286 @@
+//! A GitHub workflow, or a composite action, as a typed view over its YAML tree.
+//!
+//! Everything is optional and nothing is judged: a view shows what was written,
+//! in whichever of the forms that GitHub takes (`on: push`, `on: [push]`,
+//! `on: {push: ..}`), with the nodes that hold the spans.
+
+#[cfg(test)]
+mod tests;
+
+use super::shell::Flags;
+use super::yaml::{Entry, Node};
+
+#[derive(Debug, Clone)]
+pub struct Workflow<'n> {
+    pub root: &'n Node,
+    pub name: Option<&'n Node>,
+    /// The entry `on`, key and value.
+    pub on: Option<&'n Entry>,
+    pub triggers: Vec<Trigger<'n>>,
+    /// The scalars of `on.schedule[*].cron`.
+    pub crons: Vec<&'n Node>,
+    pub permissions: Option<&'n Entry>,
+    pub concurrency: Option<&'n Entry>,
+    pub environment: Vec<Variable<'n>>,
+    /// `defaults.run.shell`
+    pub shell: Option<&'n Node>,
+    pub jobs: Vec<Job<'n>>,
+}
+
+/// An event that starts the workflow.
+#[derive(Debug, Clone, Copy)]
+pub struct Trigger<'n> {
+    pub name: &'n str,
+    /// Where it is named.
+    pub node: &'n Node,
+    /// What is said about it.
+    pub settings: Option<&'n Node>,
+}
+
+/// One variable of an `env`.
+#[derive(Debug, Clone, Copy)]
+pub struct Variable<'n> {
+    pub name: &'n str,
+    pub entry: &'n Entry,
+}
+
+impl<'n> Variable<'n> {
+    pub fn value(self) -> Option<&'n str> {
+        self.entry.value.text()
+    }
+}
+
+#[derive(Debug, Clone)]
+pub struct Job<'n> {
+    pub id: &'n str,
+    pub key: &'n Node,
+    pub node: &'n Node,
+    pub name: Option<&'n Node>,
+    pub needs: Vec<&'n Node>,
+    /// `if`
+    pub condition: Option<&'n Node>,
+    pub runs_on: Option<&'n Node>,
+    /// `timeout-minutes`
+    pub timeout: Option<&'n Node>,
+    pub permissions: Option<&'n Entry>,
+    pub concurrency: Option<&'n Entry>,
+    pub environment: Vec<Variable<'n>>,
+    pub shell: Option<&'n Node>,
+    pub strategy: Option<&'n Node>,
+    pub container: Option<&'n Node>,
+    pub services: Vec<Service<'n>>,
+    pub continue_on_error: Option<&'n Node>,
+    /// A reusable workflow that is the job.
+    pub uses: Option<Uses<'n>>,
+    pub with: &'n [Entry],
+    pub secrets: Option<&'n Node>,
+    pub outputs: &'n [Entry],
+    pub steps: Vec<Step<'n>>,
+}
+
+#[derive(Debug, Clone)]
+pub struct Service<'n> {
+    pub name: &'n str,
+    pub image: Option<&'n Node>,
+    pub environment: Vec<Variable<'n>>,
+    pub node: &'n Node,
+}
+
+#[derive(Debug, Clone)]
+pub struct Step<'n> {
+    pub node: &'n Node,
+    pub id: Option<&'n Node>,
+    pub name: Option<&'n Node>,
+    pub condition: Option<&'n Node>,
+    pub uses: Option<Uses<'n>>,
+    pub with: &'n [Entry],
+    pub run: Option<&'n Node>,
+    pub shell: Option<&'n Node>,
+    pub environment: Vec<Variable<'n>>,
+    pub continue_on_error: Option<&'n Node>,
+    pub timeout: Option<&'n Node>,
+    pub working_directory: Option<&'n Node>,
+}
+
+/// `owner/name/path@reference`, `./path`, or `docker://image`.
+#[derive(Debug, Clone, Copy)]
+pub struct Uses<'n> {
+    pub node: &'n Node,
+    /// Before the `@`.
+    pub name: &'n str,
+    pub reference: Option<&'n str>,
+}
+
+impl Uses<'_> {
+    pub fn is_local(&self) -> bool {
+        self.name.starts_with("./") || self.name.starts_with("../")
+    }
+
+    pub fn is_docker(&self) -> bool {
+        self.name.starts_with("docker://")
+    }
+
+    /// The action, whatever the case that GitHub does not care about.
+    pub fn is(&self, name: &str) -> bool {
+        self.name.eq_ignore_ascii_case(name)
+    }
+
+    /// A full commit digest, which nobody can move.
+    pub fn is_pinned(&self) -> bool {
+        self.reference.is_some_and(|reference| {
+            let digest = reference.strip_prefix("sha256:").unwrap_or(reference);
+            matches!(digest.len(), 40 | 64) && digest.bytes().all(|byte| byte.is_ascii_hexdigit())
+        })
+    }
+
+    /// `3` of `v3.1.0`.
+    pub fn major(&self) -> Option<u32> {
+        let version = self.reference?.strip_prefix('v')?;
+        version.split('.').next()?.parse().ok()
+    }
+}
+
+/// None where the tree is no workflow: without `jobs`, or with jobs that are no
+/// mapping.
+pub fn view(root: &Node) -> Option<Workflow<'_>> {
+    let jobs = root.get("jobs").filter(|jobs| !jobs.entries().is_empty())?;
+    let on = root.entry("on");
+    let triggers = on.map(|on| triggers(&on.value)).unwrap_or_default();
+    let schedules = triggers.iter().filter(|trigger| trigger.name == "schedule");
+    let crons = schedules.filter_map(|trigger| trigger.settings).flat_map(Node::items);
+    let crons = crons.filter_map(|item| item.get("cron")).collect();
+    Some(Workflow {
+        root,
+        name: root.get("name"),
+        on,
+        crons,
+        triggers,
+        permissions: root.entry("permissions"),
+        concurrency: root.entry("concurrency"),
+        environment: variables(root.get("env")),
+        shell: root.path(&["defaults", "run", "shell"]),
+        jobs: jobs.entries().iter().filter_map(|entry| job(&entry.key, &entry.value)).collect(),
+    })
+}
+
+/// The steps of a composite action; empty where the tree is none.
+pub fn composite_steps(root: &Node) -> Vec<Step<'_>> {
+    match root.get("runs") {
+        Some(runs) if runs.get("using").and_then(Node::text) == Some("composite") => steps(runs.get("steps")),
+        _ => Vec::new(),
+    }
+}
+
+impl<'n> Workflow<'n> {
+    pub fn trigger(&self, name: &str) -> Option<&Trigger<'n>> {
+        self.triggers.iter().find(|trigger| trigger.name == name)
+    }
+
+    pub fn job(&self, id: &str) -> Option<&Job<'n>> {
+        self.jobs.iter().find(|job| job.id == id)
+    }
+
+    /// The `shell` that holds for a step.
+    pub fn shell_of(&self, job: &Job<'n>, step: &Step<'n>) -> Option<&'n Node> {
+        step.shell.or(job.shell).or(self.shell)
+    }
+
+    /// What a step's script starts with. None where no POSIX shell runs it.
+    pub fn flags_of(&self, job: &Job<'n>, step: &Step<'n>) -> Option<Flags> {
+        let shell = self.shell_of(job, step).and_then(Node::text);
+        let runs_on_windows = job.runs_on.is_some_and(|node| {
+            node.one_or_many().filter_map(Node::text).any(|label| label.starts_with("windows"))
+        });
+        match shell {
+            None if runs_on_windows => None,
+            Some(command) => {
+                let program = command.split_whitespace().next().unwrap_or_default();
+                let name = program.rsplit('/').next().unwrap_or_default();
+                matches!(name, "bash" | "sh" | "dash" | "zsh" | "ksh").then(|| Flags::github(shell))
+            }
+            None => Some(Flags::github(None)),
+        }
+    }
+
+    /// The variables that a step sees, the innermost last.
+    pub fn environment_of(&self, job: &Job<'n>, step: &Step<'n>) -> Vec<Variable<'n>> {
+        [&self.environment, &job.environment, &step.environment].into_iter().flatten().copied().collect()
+    }
+}
+
+fn triggers(on: &Node) -> Vec<Trigger<'_>> {
+    let named =
+        on.one_or_many().filter_map(|node| Some(Trigger { name: node.text()?, node, settings: None }));
+    let settings = on.entries().iter().filter_map(|entry| {
+        Some(Trigger { name: entry.key.text()?, node: &entry.key, settings: Some(&entry.value) })
+    });
+    named.chain(settings).collect()
+}
+
+fn variables(node: Option<&Node>) -> Vec<Variable<'_>> {
+    let entries = node.map(Node::entries).unwrap_or_default();
+    entries.iter().filter_map(|entry| Some(Variable { name: entry.key.text()?, entry })).collect()
+}
+
+fn job<'n>(key: &'n Node, node: &'n Node) -> Option<Job<'n>> {
+    let services = node.get("services").map(Node::entries).unwrap_or_default();
+    Some(Job {
+        id: key.text()?,
+        key,
+        node,
+        name: node.get("name"),
+        needs: node.get("needs").map(|needs| needs.one_or_many().collect()).unwrap_or_default(),
+        condition: node.get("if"),
+        runs_on: node.get("runs-on"),
+        timeout: node.get("timeout-minutes"),
+        permissions: node.entry("permissions"),
+        concurrency: node.entry("concurrency"),
+        environment: variables(node.get("env")),
+        shell: node.path(&["defaults", "run", "shell"]),
+        strategy: node.get("strategy"),
+        container: node.get("container"),
+        services: services.iter().filter_map(service).collect(),
+        continue_on_error: node.get("continue-on-error"),
+        uses: node.get("uses").and_then(uses),
+        with: node.get("with").map(Node::entries).unwrap_or_default(),
+        secrets: node.get("secrets"),
+        outputs: node.get("outputs").map(Node::entries).unwrap_or_default(),
+        steps: steps(node.get("steps")),
+    })
+}
+
+fn service(entry: &Entry) -> Option<Service<'_>> {
+    let node = &entry.value;
+    let image = node.get("image").or_else(|| node.as_scalar().map(|_| node));
+    Some(Service { name: entry.key.text()?, image, environment: variables(node.get("env")), node })
+}
+
+fn steps(node: Option<&Node>) -> Vec<Step<'_>> {
+    let items = node.map(Node::items).unwrap_or_default();
+    items
+        .iter()
+        .map(|node| Step {
+            node,
+            id: node.get("id"),
+            name: node.get("name"),
+            condition: node.get("if"),
+            uses: node.get("uses").and_then(uses),
+            with: node.get("with").map(Node::entries).unwrap_or_default(),
+            run: node.get("run"),
+            shell: node.get("shell"),
+            environment: variables(node.get("env")),
+            continue_on_error: node.get("continue-on-error"),
+            timeout: node.get("timeout-minutes"),
+            working_directory: node.get("working-directory"),
+        })
+        .collect()
+}
+
+fn uses(node: &Node) -> Option<Uses<'_>> {
+    let text = node.text()?.trim();
+    let (name, reference) = match text.split_once('@') {
+        Some((name, reference)) => (name, Some(reference)),
+        None => (text, None),
+    };
+    Some(Uses { node, name, reference })
+}
