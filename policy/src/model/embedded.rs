@@ -26,7 +26,16 @@ pub fn units<'d>(document: usize, of: &'d Document, markdown: &Markdown) -> Vec<
             },
             _ => by_language,
         };
-        found.push(Unit { document, kind, source, span: fence.content, path, embedded: true, scripts: 0..0 });
+        found.push(Unit {
+            document,
+            kind,
+            source,
+            span: fence.content,
+            path,
+            embedded: true,
+            scripts: 0..0,
+            tree: None,
+        });
     }
     found
 }

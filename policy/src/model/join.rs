@@ -5,10 +5,11 @@ use std::collections::{HashMap, HashSet};
 use crate::document::Kind;
 
 use super::Set;
+use super::action::ActionRole;
 use super::called::Called;
 use super::flow::Flow;
 use super::pipeline::Pipeline;
-use super::role::Role;
+use super::role::{RestoreTool, Role};
 use super::unit::is_called;
 
 /// Every pipeline of a set, in the order of its documents.
@@ -38,7 +39,7 @@ pub fn pipelines(set: &Set<'_>) -> Vec<Pipeline> {
         let blocks = set.units.iter().enumerate().skip(root + 1).take_while(|(_, other)| other.embedded);
         blocks.for_each(|(block, _)| walk.unit(block));
         let Walk { scripts, commands, mut unseen, .. } = walk;
-        if scripts.is_empty() {
+        if !concerns_backups(set, root, &commands, &unseen) {
             continue;
         }
         unseen.extend(set.actions_of(root).filter_map(|action| action.unseen.clone()));
@@ -53,6 +54,27 @@ pub fn pipelines(set: &Set<'_>) -> Vec<Pipeline> {
         pipelines.push(Pipeline { root, scripts, commands, flow, unseen, helper: alone });
     }
     pipelines
+}
+
+/// Whether anything in it dumps or restores, by what it does or by its name.
+fn concerns_backups(set: &Set<'_>, root: usize, commands: &[usize], unseen: &[Called]) -> bool {
+    const NAMES: [&str; 5] = ["backup", "back-up", "pg_dump", "pgdump", "restore"];
+    let named = |text: &str| {
+        let lower = text.to_ascii_lowercase();
+        NAMES.iter().any(|name| lower.contains(name))
+    };
+    let does =
+        commands.iter().filter_map(|index| set.commands.get(*index)).any(|command| match &command.role {
+            Role::Dump(_) => true,
+            Role::Restore(restore) => restore.tool != RestoreTool::Psql,
+            _ => false,
+        });
+    let unit = set.units.get(root);
+    let title = unit.and_then(|unit| unit.workflow()?.name?.text().map(named)).unwrap_or_default();
+    let path = unit.and_then(|unit| unit.path.as_deref()).is_some_and(named);
+    let uses = set.actions_of(root).any(|action| action.role == ActionRole::Dump);
+    let runs = unit.is_some_and(|unit| !unit.scripts.is_empty()) || !commands.is_empty();
+    does || uses || unseen.iter().any(|called| named(&called.arg().text)) || (runs && (title || path))
 }
 
 /// Scripts by the last part of their path.

@@ -2,8 +2,7 @@
 //! after how many days, to which class or to nothing.
 
 use crate::finding::Span;
-use crate::parse::source::Source;
-use crate::parse::yaml::{self, Entry, Node, Value};
+use crate::parse::yaml::{Node, Value};
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Dialect {
@@ -96,23 +95,10 @@ impl Lifecycle {
         let rules = items(rules).iter().map(gcs_rule).collect();
         Some(Self { dialect: Dialect::Gcs, span: root.span, rules })
     }
-
-    pub fn parse_in(source: &Source<'_>) -> Option<Self> {
-        // Spans of a text without its indentation have to be taken back.
-        let mut trees = yaml::parse(source.text()).ok()?;
-        trees.iter_mut().for_each(|tree| tree.relocate(&|span| source.span(span.start, span.end)));
-        trees.iter().find_map(Self::read)
-    }
 }
 
-/// The entry of a key, as it is spelt.
-pub fn entry<'n>(node: &'n Node, key: &str) -> Option<&'n Entry> {
-    let Value::Mapping(entries) = &node.value else { return None };
-    entries.iter().find(|entry| entry.key.as_scalar().is_some_and(|scalar| scalar.text == key))
-}
-
-pub fn get<'n>(node: &'n Node, key: &str) -> Option<&'n Node> {
-    entry(node, key).map(|entry| &entry.value)
+fn get<'n>(node: &'n Node, key: &str) -> Option<&'n Node> {
+    node.get(key)
 }
 
 fn items(node: &Node) -> &[Node] {
@@ -216,7 +202,7 @@ mod tests {
     use super::*;
 
     fn parse(text: &str) -> Option<Lifecycle> {
-        Lifecycle::parse_in(&Source::whole(text))
+        Lifecycle::read(crate::parse::yaml::parse(text).ok()?.first()?)
     }
 
     #[test]

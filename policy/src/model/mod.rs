@@ -8,6 +8,7 @@
 mod action;
 mod amount;
 mod buckets;
+mod build;
 mod called;
 mod command;
 mod embedded;
@@ -20,13 +21,13 @@ mod pipe;
 mod pipeline;
 mod prose;
 mod role;
+mod schedule;
 mod script;
 mod unit;
 
-use crate::document::{Document, Kind};
+use crate::document::Document;
 use crate::finding::{Place, Span};
-use crate::parse::markdown;
-use crate::parse::source::Source;
+use crate::parse::workflow::Workflow;
 
 pub use action::{ActionRole, ActionUse};
 pub use amount::{Amount, Tier, amounts};
@@ -41,6 +42,7 @@ pub use role::{
     Cipher, CipherTool, Contents, Delete, DeleteTool, Dump, DumpTool, Format, KeyFrom, Layer, Means, Notify,
     Probe, ProbeKind, Restore, RestoreTool, Role, Said, Target, Transfer, TransferTool, Transform,
 };
+pub use schedule::{Clock, Schedule};
 pub use script::{Host, Script};
 pub use unit::Unit;
 
@@ -61,6 +63,8 @@ pub struct Set<'d> {
     /// What they say will hold.
     pub promises: Vec<Promise>,
     pub lifecycles: Vec<BucketRules>,
+    /// When something runs by itself.
+    pub schedules: Vec<Schedule>,
 }
 
 /// The lifecycle rules of one bucket.
@@ -81,84 +85,18 @@ impl BucketRules {
 }
 
 impl<'d> Set<'d> {
-    pub fn of(documents: &'d [Document]) -> Self {
-        let mut set = Self {
-            documents,
-            units: Vec::new(),
-            scripts: Vec::new(),
-            commands: Vec::new(),
-            actions: Vec::new(),
-            pipelines: Vec::new(),
-            passages: Vec::new(),
-            promises: Vec::new(),
-            lifecycles: Vec::new(),
-        };
-        for (index, document) in documents.iter().enumerate() {
-            set.document(index, document);
-        }
-        for unit in 0..set.units.len() {
-            let first = set.scripts.len();
-            set.read(unit);
-            let scripts = first..set.scripts.len();
-            if let Some(unit) = set.units.get_mut(unit) {
-                unit.scripts = scripts;
-            }
-        }
-        set.pipelines = join::pipelines(&set);
-        buckets::name(&mut set);
-        set
+    /// Every workflow that concerns backups, with its unit and pipeline.
+    pub fn workflows(&self) -> impl Iterator<Item = (&Pipeline, &Unit<'d>, Workflow<'_>)> {
+        self.pipelines.iter().flat_map(|pipeline| {
+            let root = pipeline.root;
+            let units = self.units.get(root).into_iter().chain(self.blocks_of(root));
+            units.filter_map(move |unit| Some((pipeline, unit, unit.workflow()?)))
+        })
     }
 
-    fn document(&mut self, index: usize, document: &'d Document) {
-        self.units.push(Unit {
-            document: index,
-            kind: document.kind,
-            source: Source::whole(&document.text),
-            span: Span::new(0, document.text.len()),
-            path: Some(document.path.clone()),
-            embedded: false,
-            scripts: 0..0,
-        });
-        if document.kind == Kind::Markdown {
-            let markdown = markdown::parse(&document.text);
-            self.units.extend(embedded::units(index, document, &markdown));
-            let passages = prose::passages(index, &document.text, &markdown);
-            self.promises.extend(prose::promises(&passages, self.passages.len(), &document.text));
-            self.passages.extend(passages);
-        }
-    }
-
-    /// Reads one unit: the scripts in it, and what else it holds.
-    fn read(&mut self, index: usize) {
-        let Some(unit) = self.units.get(index) else { return };
-        let document = unit.document;
-        let source = unit.source.clone();
-        match unit.kind {
-            Kind::Shell => {
-                let host = Host::File;
-                let start = script::Start {
-                    unit: index,
-                    document,
-                    host,
-                    flags: None,
-                    env: Vec::new(),
-                    source: &source,
-                };
-                self.script(start);
-            }
-            Kind::Lifecycle => {
-                if let Some(lifecycle) = lifecycle::Lifecycle::parse_in(&source) {
-                    self.lifecycles.push(BucketRules { unit: index, document, bucket: None, lifecycle });
-                }
-            }
-            _ => {}
-        }
-    }
-
-    fn script(&mut self, start: script::Start<'_>) {
-        let (script, commands) = script::read(start, self.documents, self.scripts.len(), self.commands.len());
-        self.scripts.push(script);
-        self.commands.extend(commands);
+    /// The blocks of a document's own unit.
+    pub fn blocks_of(&self, root: usize) -> impl Iterator<Item = &Unit<'d>> {
+        self.units.iter().skip(root + 1).take_while(|unit| unit.embedded)
     }
 
     /// The actions that one workflow uses.

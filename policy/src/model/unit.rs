@@ -3,6 +3,8 @@
 use crate::document::Kind;
 use crate::finding::{Place, Span};
 use crate::parse::source::Source;
+use crate::parse::workflow::{self, Workflow};
+use crate::parse::yaml::Node;
 
 #[derive(Debug)]
 pub struct Unit<'d> {
@@ -17,11 +19,23 @@ pub struct Unit<'d> {
     pub embedded: bool,
     /// Range in [`super::Set::scripts`].
     pub scripts: std::ops::Range<usize>,
+    /// YAML and JSON: the first document, in bytes of `source`; see [`Unit::place`].
+    pub tree: Option<Node>,
 }
 
 impl Unit<'_> {
     pub fn at(&self) -> Place {
         Place { document: self.document, span: self.span }
+    }
+
+    /// Where a span of the unit's own text lies: of a node of its tree.
+    pub fn place(&self, inner: Span) -> Place {
+        Place { document: self.document, span: self.source.span(inner.start, inner.end) }
+    }
+
+    /// The typed view, where it is a workflow.
+    pub fn workflow(&self) -> Option<Workflow<'_>> {
+        workflow::view(self.tree.as_ref().filter(|_| self.kind == Kind::Workflow)?)
     }
 
     pub fn text(&self) -> &str {

@@ -12,9 +12,10 @@ mod retention;
 pub mod testing;
 #[cfg(test)]
 mod tests;
+mod workflow;
 
 /// By group, each group by id.
-pub static RULES: &[&[&Rule]] = &[retention::RULES, dump::RULES, restore::RULES];
+pub static RULES: &[&[&Rule]] = &[retention::RULES, workflow::RULES, dump::RULES, restore::RULES];
 
 /// Every rule.
 pub fn all() -> impl Iterator<Item = &'static Rule> {

@@ -13,15 +13,13 @@ mod transform;
 
 pub use cipher::{Cipher, CipherTool, KeyFrom};
 pub use delete::{Delete, DeleteTool, read_find};
-pub use dump::{Contents, Dump, DumpTool, Format, PG_DUMP};
+pub use dump::{Contents, Dump, DumpTool, Format};
 pub use notify::{Means, Notify};
 pub use probe::{Probe, ProbeKind};
-pub use restore::{PSQL, Restore, RestoreTool};
+pub use restore::{Restore, RestoreTool};
 pub use target::Target;
 pub use transfer::{Transfer, TransferTool};
 pub use transform::{Layer, Transform};
-
-pub(crate) use notify::means_of;
 
 use super::command::Arg;
 use super::options::Value;

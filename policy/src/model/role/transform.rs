@@ -136,7 +136,6 @@ fn copy(name: &str, args: &[Arg]) -> Option<Transform> {
 
 #[cfg(test)]
 mod tests {
-    use super::*;
     use crate::model::role::Role;
     use crate::model::role::tests::role;
 
