@@ -8,6 +8,7 @@ use crate::rule::Rule;
 mod dump;
 mod restore;
 mod retention;
+mod storage;
 #[cfg(test)]
 pub mod testing;
 #[cfg(test)]
@@ -15,7 +16,8 @@ mod tests;
 mod workflow;
 
 /// By group, each group by id.
-pub static RULES: &[&[&Rule]] = &[retention::RULES, workflow::RULES, dump::RULES, restore::RULES];
+pub static RULES: &[&[&Rule]] =
+    &[retention::RULES, workflow::RULES, dump::RULES, restore::RULES, storage::RULES];
 
 /// Every rule.
 pub fn all() -> impl Iterator<Item = &'static Rule> {
