@@ -1,8 +1,11 @@
-//! Where a secret lies in a piece of text, by its structure alone.
+//! For those who ask about one value, and not about a file: does it hold a secret,
+//! be it a placeholder or not? The configuration and the flags refuse all of them.
 //!
 //! Text in, byte ranges out; what was found is never part of an answer.
 
 use std::ops::Range;
+
+use super::uri::{self, Reading};
 
 /// The password of the first URL in `text` that holds one, be it before the
 /// host (`postgres://user:password@host`) or in the query (`?password=…`).
@@ -16,36 +19,16 @@ pub fn password_in_url(text: &str) -> Option<Range<usize>> {
         let end = text.get(authority..)?.find([' ', '\t', '\n', '"', '\'', '`', '<', '>']);
         let end = end.map_or(text.len(), |end| authority + end);
         let url = text.get(authority..end)?;
-        let postgres = text.get(..authority - 3)?.ends_with("postgres")
-            || text.get(..authority - 3)?.ends_with("postgresql");
-        if let Some(password) = before_host(url, postgres).or_else(|| in_query(url)) {
+        let scheme = text.get(..authority - 3)?;
+        let postgres = scheme.ends_with("postgres") || scheme.ends_with("postgresql");
+        let reading = if postgres { Reading::Database } else { Reading::Lenient };
+        let password = uri::userinfo(url, reading).map(|userinfo| userinfo.password);
+        if let Some(password) = password.or_else(|| in_query(url)) {
             return Some(authority + password.start..authority + password.end);
         }
         from = end.max(authority);
     }
     None
-}
-
-fn before_host(url: &str, postgres: bool) -> Option<Range<usize>> {
-    let colon = url.find(':')?;
-    // `host/path:x@y` and `user@host:5432` hold no password.
-    if url.get(..colon)?.contains(['/', '?', '#', '@']) {
-        return None;
-    }
-    let rest = url.get(colon + 1..)?;
-    let first_end = rest.find(['/', '?', '#']).unwrap_or(rest.len());
-    // `host:8080/path@x`: a port, then a path. A database with an `@` in its name
-    // is rarer than a password like `12/ab`.
-    let port = rest.get(..first_end)?;
-    let path = rest.get(first_end..)?.split('?').next()?;
-    let is_path = !(postgres && path.starts_with('/') && path.contains('@'));
-    if is_path && first_end < rest.len() && !port.is_empty() && port.bytes().all(|byte| byte.is_ascii_digit())
-    {
-        return None;
-    }
-    // The host follows the last `@` of the authority; of all, where it has none.
-    let at = port.rfind('@').filter(|at| *at > 0).or_else(|| rest.rfind('@'))?;
-    (at > 0).then(|| colon + 1..colon + 1 + at)
 }
 
 fn in_query(url: &str) -> Option<Range<usize>> {

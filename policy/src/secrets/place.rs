@@ -1,0 +1,76 @@
+//! What kind of file a text is from: it decides whether a word without quotes can
+//! be a literal (`password = x` is one in an .env file and none in TypeScript).
+
+/// Where a text comes from, as far as it changes what is a secret.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub struct Place {
+    pub syntax: Syntax,
+    /// A CI definition: its service containers live as long as a job.
+    pub ci: bool,
+}
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub enum Syntax {
+    /// Shell, .env, YAML, SQL, ini and whatever is not known: bare words are literals.
+    #[default]
+    Config,
+    /// A programming language: literals have quotes.
+    Code,
+    /// Running text with examples in it.
+    Prose,
+    /// libpq's password file: every line is one.
+    Pgpass,
+}
+
+const CODE: &[&str] = &[
+    "astro", "c", "cc", "cjs", "clj", "cpp", "cs", "css", "cts", "cxx", "dart", "elm", "erl", "ex", "exs",
+    "fs", "go", "gradle", "groovy", "h", "hpp", "hs", "java", "jl", "js", "jsx", "kt", "kts", "lua", "m",
+    "mjs", "ml", "mm", "mts", "nim", "php", "pl", "pm", "py", "r", "rb", "rs", "scala", "scss", "svelte",
+    "swift", "ts", "tsx", "vb", "vue", "zig",
+];
+const PROSE: &[&str] = &["adoc", "htm", "html", "markdown", "md", "mdx", "org", "rst", "txt"];
+
+impl Place {
+    /// Judges by the path alone.
+    pub fn of(path: &str) -> Self {
+        let path = path.replace('\\', "/").to_ascii_lowercase();
+        let name = path.rsplit('/').next().unwrap_or_default();
+        let extension = name.rsplit_once('.').map_or("", |(_, extension)| extension);
+        let syntax = if matches!(name, ".pgpass" | "pgpass.conf") || extension == "pgpass" {
+            Syntax::Pgpass
+        } else if CODE.contains(&extension) || name == "jenkinsfile" {
+            Syntax::Code
+        } else if PROSE.contains(&extension) {
+            Syntax::Prose
+        } else {
+            Syntax::Config
+        };
+        let ci = [".github/workflows/", ".circleci/", ".buildkite/", ".woodpecker/"]
+            .iter()
+            .any(|folder| path.contains(folder))
+            || [".gitlab-ci", "azure-pipelines", "bitbucket-pipelines", "jenkinsfile", ".drone.", ".travis."]
+                .iter()
+                .any(|start| name.starts_with(start));
+        Self { syntax, ci }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_path_says_which_syntax_it_is() {
+        for (path, syntax, ci) in [
+            ("/home/ada/.pgpass", Syntax::Pgpass, false),
+            ("deploy/prod.env", Syntax::Config, false),
+            ("drizzle.config.TS", Syntax::Code, false),
+            ("docs/backup.md", Syntax::Prose, false),
+            (".github/workflows/ci.yml", Syntax::Config, true),
+            (".gitlab-ci.yml", Syntax::Config, true),
+            ("Makefile", Syntax::Config, false),
+        ] {
+            assert_eq!(Place::of(path), Place { syntax, ci }, "{path}");
+        }
+    }
+}

@@ -1,0 +1,6 @@
+//! The search for secrets from outside: cases that show up a toy, sets that are made
+//! from shapes, and input that wants to slow it down.
+
+mod cases;
+mod hostile;
+mod synthetic;
