@@ -1,5 +1,6 @@
 //! Documents in, findings out: joins what belongs together, runs the rules, sorts.
 
+use std::borrow::Cow;
 use std::collections::HashSet;
 
 use crate::document::Document;
@@ -7,6 +8,7 @@ use crate::finding::{Finding, Severity};
 use crate::model::Set;
 use crate::rule::{Check, Findings, Rule};
 use crate::rules;
+use crate::secrets;
 
 /// What is looked for.
 #[derive(Debug, Clone, Default)]
@@ -41,6 +43,18 @@ pub struct Report {
     pub findings: Vec<Finding>,
 }
 
+/// A message may quote what was written: never a secret in it.
+fn redact(finding: &mut Finding) {
+    let mask = |text: &mut String| {
+        if let Cow::Owned(masked) = secrets::redact(text) {
+            *text = masked;
+        }
+    };
+    mask(&mut finding.message);
+    finding.help.iter_mut().for_each(mask);
+    finding.related.iter_mut().for_each(|label| mask(&mut label.message));
+}
+
 /// What will go wrong with the set-up that these documents describe.
 pub fn lint(documents: &[Document], options: &Options) -> Report {
     let set = Set::of(documents);
@@ -49,11 +63,14 @@ pub fn lint(documents: &[Document], options: &Options) -> Report {
         let mut found = Findings::new(documents, rule);
         match rule.check {
             Check::Set(check) => check(&set, &mut found),
-            Check::Text(check) => documents.iter().for_each(|document| check(document, &mut found)),
+            Check::Text(check) => {
+                documents.iter().enumerate().for_each(|(index, document)| check(index, document, &mut found));
+            }
         }
         findings.extend(found.into_vec());
     }
     findings.retain(|finding| options.wants(finding));
+    findings.iter_mut().for_each(redact);
     let order = |finding: &Finding| documents.iter().position(|document| document.path == finding.path);
     findings
         .sort_by_cached_key(|finding| (order(finding), finding.span, finding.rule, finding.message.clone()));

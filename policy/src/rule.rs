@@ -34,9 +34,9 @@ pub struct Rule {
 pub enum Check {
     /// At everything that concerns backups, parsed and joined. Most rules.
     Set(fn(&Set<'_>, &mut Findings<'_>)),
-    /// At each text document of any kind, alone. It sees whole source trees: it
+    /// At each text document of any kind, alone, with its index. It sees whole source trees: it
     /// must be linear and pass over a document without hits at memory speed.
-    Text(fn(&Document, &mut Findings<'_>)),
+    Text(fn(usize, &Document, &mut Findings<'_>)),
 }
 
 /// The folder a rule lies in.

@@ -5,9 +5,16 @@
 
 use crate::rule::Rule;
 
+mod docs;
 mod dump;
+mod encryption;
+mod migration;
+mod monitoring;
+mod policy;
 mod restore;
 mod retention;
+mod schedule;
+mod secrets;
 mod storage;
 #[cfg(test)]
 pub mod testing;
@@ -15,9 +22,21 @@ pub mod testing;
 mod tests;
 mod workflow;
 
-/// By group, each group by id.
-pub static RULES: &[&[&Rule]] =
-    &[retention::RULES, workflow::RULES, dump::RULES, restore::RULES, storage::RULES];
+/// In the order of [`crate::rule::Group`], each group by id.
+pub static RULES: &[&[&Rule]] = &[
+    retention::RULES,
+    encryption::RULES,
+    secrets::RULES,
+    schedule::RULES,
+    workflow::RULES,
+    dump::RULES,
+    restore::RULES,
+    storage::RULES,
+    monitoring::RULES,
+    migration::RULES,
+    docs::RULES,
+    policy::RULES,
+];
 
 /// Every rule.
 pub fn all() -> impl Iterator<Item = &'static Rule> {

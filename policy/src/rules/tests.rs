@@ -24,14 +24,11 @@ fn ids_are_unique_and_in_kebab_case_and_lie_in_their_group() {
             rule.id
         );
     }
-    let mut groups = Vec::new();
-    for rules in RULES {
-        let of: HashSet<Group> = rules.iter().map(|rule| rule.group).collect();
-        assert_eq!(of.len(), 1, "a folder is one group: {rules:?}");
+    for (rules, group) in RULES.iter().zip(Group::ALL) {
+        assert!(rules.iter().all(|rule| rule.group == group), "a folder is one group, in the order of `Group`: {rules:?}");
         assert!(rules.is_sorted_by_key(|rule| rule.id), "by id: {rules:?}");
-        groups.extend(of);
     }
-    assert!(groups.is_sorted(), "groups in the order of `Group`");
+    assert_eq!(RULES.len(), Group::ALL.len());
 }
 
 #[test]

@@ -98,7 +98,10 @@ mod tests {
         for (at, (anchor, _)) in ANCHORS.iter().enumerate() {
             assert_eq!(*anchor, anchor.to_ascii_lowercase());
             for (earlier, _) in &ANCHORS[..at] {
-                assert!(!anchor.starts_with(earlier), "'{anchor}' is never found, since '{earlier}' comes first");
+                assert!(
+                    !anchor.starts_with(earlier),
+                    "'{anchor}' is never found, since '{earlier}' comes first"
+                );
             }
         }
     }

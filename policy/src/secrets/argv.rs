@@ -53,7 +53,8 @@ pub(super) fn detect(scan: &mut Scan<'_>, hit: &Range<usize>) {
         return;
     }
     let name = scan.part(hit.clone()).trim_end();
-    let Some((_, forms, kind)) = COMMANDS.iter().find(|(command, ..)| name.eq_ignore_ascii_case(command)) else {
+    let Some((_, forms, kind)) = COMMANDS.iter().find(|(command, ..)| name.eq_ignore_ascii_case(command))
+    else {
         return;
     };
     let words = words(scan, end);
@@ -63,9 +64,13 @@ pub(super) fn detect(scan: &mut Scan<'_>, hit: &Range<usize>) {
             let value = match form {
                 Form::Glued(flag) => text
                     .strip_prefix(flag)
-                    .filter(|rest| !rest.is_empty() && !text.starts_with("-pass") && !text.starts_with("-port"))
+                    .filter(|rest| {
+                        !rest.is_empty() && !text.starts_with("-pass") && !text.starts_with("-port")
+                    })
                     .map(|_| unquoted(scan, word.start + flag.len()..word.end)),
-                Form::Next(flag) if text == *flag => words.get(at + 1).map(|next| unquoted(scan, next.clone())),
+                Form::Next(flag) if text == *flag => {
+                    words.get(at + 1).map(|next| unquoted(scan, next.clone()))
+                }
                 Form::Pair(flag) if text == *flag => words.get(at + 1).and_then(|next| {
                     let next = unquoted(scan, next.clone());
                     let colon = scan.part(next.clone()).find(':')?;
@@ -151,7 +156,9 @@ pub(super) fn piped(scan: &mut Scan<'_>, option: usize) {
     let before = scan.line_before(option);
     let start = option - before.len();
     let Some(pipe) = before.rfind('|') else { return };
-    let Some(echo) = before.get(..pipe).and_then(|text| text.rfind("echo ").or_else(|| text.rfind("printf "))) else {
+    let Some(echo) =
+        before.get(..pipe).and_then(|text| text.rfind("echo ").or_else(|| text.rfind("printf ")))
+    else {
         return;
     };
     let line = start + echo;
@@ -168,7 +175,11 @@ mod tests {
 
     fn values(text: &str) -> Vec<String> {
         let found = find(text, Place::of("x.sh"));
-        found.iter().flat_map(|secret| &secret.values).map(|value| text[value.start..value.end].to_owned()).collect()
+        found
+            .iter()
+            .flat_map(|secret| &secret.values)
+            .map(|value| text[value.start..value.end].to_owned())
+            .collect()
     }
 
     #[test]

@@ -69,7 +69,13 @@ fn chosen(scan: &mut Scan<'_>, name: &Name, value: &Value) -> Option<(Verdict, K
     let near = surroundings::login(scan, name.range.start, value.range.end);
     let letters_only = text.chars().all(char::is_alphabetic);
     let weak_evidence = scan.place.syntax == Syntax::Code || letters_only || text.contains(' ');
-    if weak_evidence && !name.certain && !near.is_login && !of_kubernetes && class == Class::Literal && !is_statement_word(value) {
+    if weak_evidence
+        && !name.certain
+        && !near.is_login
+        && !of_kubernetes
+        && class == Class::Literal
+        && !is_statement_word(value)
+    {
         return None;
     }
     let creates = name.creates;
@@ -105,14 +111,22 @@ fn reads_as_literal(scan: &mut Scan<'_>, name: &Name, value: &Value) -> bool {
     let has_blank = text.contains(char::is_whitespace);
     if value.quoted {
         // A label of a form is a sentence; a password with a blank has more than words.
-        let sentence = has_blank && text.chars().all(|c| c.is_alphabetic() || c.is_whitespace() || ".,:'!?…-".contains(c));
-        return !sentence || name.kind == Kind::Passphrase || surroundings::login(scan, name.range.start, value.range.end).one_string;
+        let sentence = has_blank
+            && text.chars().all(|c| c.is_alphabetic() || c.is_whitespace() || ".,:'!?…-".contains(c));
+        return !sentence
+            || name.kind == Kind::Passphrase
+            || surroundings::login(scan, name.range.start, value.range.end).one_string;
     }
-    if has_blank || text.contains(['(', '{']) && text.contains([')', '}']) || text.starts_with(['!', '&', '*', '|', '>', '-', '=']) {
+    if has_blank
+        || text.contains(['(', '{']) && text.contains([')', '}'])
+        || text.starts_with(['!', '&', '*', '|', '>', '-', '='])
+    {
         return false;
     }
     // A path, and most of all the working directory.
-    if text.starts_with('/') && (text.get(1..).is_some_and(|rest| rest.contains('/')) || name.range.len() <= 6) {
+    if text.starts_with('/')
+        && (text.get(1..).is_some_and(|rest| rest.contains('/')) || name.range.len() <= 6)
+    {
         return false;
     }
     let mixed = text.bytes().any(|byte| !byte.is_ascii_alphabetic());
@@ -140,11 +154,17 @@ fn made(scan: &mut Scan<'_>, name: &Name, value: &Value) -> Option<(Verdict, Kin
     }
     match classify(text) {
         Class::Template | Class::Instruction | Class::Placeholder => return None,
-        Class::Default if name.kind == Kind::StorageKey || text.len() > 16 => return Some((Verdict::Development, name.kind)),
+        Class::Default if name.kind == Kind::StorageKey || text.len() > 16 => {
+            return Some((Verdict::Development, name.kind));
+        }
         Class::Default => return None,
         Class::Literal => {}
     }
-    let least = if matches!(name.kind, Kind::StorageKey | Kind::Passphrase | Kind::AzureStorageKey) { 12 } else { 16 };
+    let least = if matches!(name.kind, Kind::StorageKey | Kind::Passphrase | Kind::AzureStorageKey) {
+        12
+    } else {
+        16
+    };
     let made = text.len() >= least
         && text.bytes().all(|byte| byte.is_ascii_alphanumeric() || b"_-.+/=~:|".contains(&byte))
         && text.bytes().any(|byte| byte.is_ascii_alphabetic())
@@ -205,4 +225,3 @@ pub(super) fn identified_by(scan: &mut Scan<'_>, end: usize) {
         scan.add(end - "identified by".len()..close, value, Kind::SqlPassword, verdict);
     }
 }
-

@@ -81,7 +81,10 @@ mod tests {
         let pair = format!("aws_access_key_id = {id}\naws_secret_access_key = {secret}\n");
         assert_eq!(found(&pair)[1], (Kind::AwsSecretKey, Verdict::Leaked));
         assert_eq!(found(&format!("{id} {secret}")), [(Kind::AwsSecretKey, Verdict::Leaked)]);
-        assert_eq!(found(&format!("AWS_SECRET_ACCESS_KEY={secret}")), [(Kind::AwsSecretKey, Verdict::Leaked)]);
+        assert_eq!(
+            found(&format!("AWS_SECRET_ACCESS_KEY={secret}")),
+            [(Kind::AwsSecretKey, Verdict::Leaked)]
+        );
     }
 
     #[test]
@@ -95,18 +98,31 @@ mod tests {
 
     #[test]
     fn azure_keys_and_signatures() {
-        let key = concat!("v7Kq2mzR4tt81xWe9fK2mQx7Lp3nB6cD0sHj5v7Kq2mzR4tt81", "xWe9fK2mQx7Lp3nB6cD0sHj5v7Kq2mzR4tt8==");
-        let connection = format!("DefaultEndpointsProtocol=https;AccountName=shop;AccountKey={key};EndpointSuffix=core.windows.net");
+        let key = concat!(
+            "v7Kq2mzR4tt81xWe9fK2mQx7Lp3nB6cD0sHj5v7Kq2mzR4tt81",
+            "xWe9fK2mQx7Lp3nB6cD0sHj5v7Kq2mzR4tt8=="
+        );
+        let connection = format!(
+            "DefaultEndpointsProtocol=https;AccountName=shop;AccountKey={key};EndpointSuffix=core.windows.net"
+        );
         assert_eq!(found(&connection), [(Kind::AzureStorageKey, Verdict::Leaked)]);
-        let sas = format!("https://shop.blob.core.windows.net/b?sv=2024-01-01&sp=rw&se=2027-01-01&sig={}%3D", &key[..43]);
+        let sas = format!(
+            "https://shop.blob.core.windows.net/b?sv=2024-01-01&sp=rw&se=2027-01-01&sig={}%3D",
+            &key[..43]
+        );
         assert_eq!(found(&sas), [(Kind::AzureSas, Verdict::Leaked)]);
         assert_eq!(found("?sv=2024-01-01&sp=rw&sig=$SIG"), []);
     }
 
     #[test]
     fn azurite_s_account_is_no_leak() {
-        let key = concat!("Eby8vdM02xNOcqFlqUwJPLlmEtlCDXJ1", "OUzFT50uSRZ6IFsuFq2UVErCz4I6tq/K1SZFPTOtr/KBHBeksoGMGw==");
-        let text = format!("AccountName=devstoreaccount1;AccountKey={key};BlobEndpoint=http://127.0.0.1:10000/devstoreaccount1;");
+        let key = concat!(
+            "Eby8vdM02xNOcqFlqUwJPLlmEtlCDXJ1",
+            "OUzFT50uSRZ6IFsuFq2UVErCz4I6tq/K1SZFPTOtr/KBHBeksoGMGw=="
+        );
+        let text = format!(
+            "AccountName=devstoreaccount1;AccountKey={key};BlobEndpoint=http://127.0.0.1:10000/devstoreaccount1;"
+        );
         assert_eq!(found(&text), [(Kind::AzureStorageKey, Verdict::Development)]);
     }
 }

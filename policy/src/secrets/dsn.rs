@@ -3,10 +3,10 @@
 
 use std::ops::Range;
 
+use super::Kind;
 use super::host::Host;
 use super::judge::Login;
 use super::scan::{Scan, is_quote, is_word};
-use super::Kind;
 
 /// `user:password@tcp(host:port)/db`; `hit` is the `@tcp(`.
 pub(super) fn go(scan: &mut Scan<'_>, hit: &Range<usize>) {
@@ -17,7 +17,8 @@ pub(super) fn go(scan: &mut Scan<'_>, hit: &Range<usize>) {
     let start = start + skipped;
     let Some((user, password)) = scan.part(start..hit.start).split_once(':') else { return };
     let close = scan.run_end(hit.end, 128, |byte| byte != b')' && byte > b' ');
-    let host = if scan.byte(hit.start + 1) == b'u' { Host::Loopback } else { Host::of(scan.part(hit.end..close)) };
+    let host =
+        if scan.byte(hit.start + 1) == b'u' { Host::Loopback } else { Host::of(scan.part(hit.end..close)) };
     if let Some(verdict) = (Login { user, password, host: Some(host), creates: false }).verdict() {
         let value = hit.start - password.len()..hit.start;
         scan.add(start..close, value, Kind::ConnectionString, verdict);
@@ -52,7 +53,8 @@ pub(super) fn get_connection(scan: &mut Scan<'_>, at: usize) {
     }
     let address = scan.part(url.clone()).split_once("://").map(|(_, rest)| rest);
     let host = address.and_then(|rest| rest.split(['/', '?', ';']).next()).map(Host::of);
-    let login = Login { user: scan.part(user.clone()), password: scan.part(password.clone()), host, creates: false };
+    let login =
+        Login { user: scan.part(user.clone()), password: scan.part(password.clone()), host, creates: false };
     if let Some(verdict) = login.verdict() {
         scan.add(password.clone(), password.clone(), Kind::ConnectionString, verdict);
     }
@@ -89,11 +91,16 @@ mod tests {
             ("jdbc:oracle:thin:app/v7Kq2mzR@//db.shop.io:1521/x", "v7Kq2mzR"),
         ] {
             let found = find(text, Place::of("x.java"));
-            let values: Vec<_> = found.iter().flat_map(|secret| &secret.values).map(|v| &text[v.start..v.end]).collect();
+            let values: Vec<_> =
+                found.iter().flat_map(|secret| &secret.values).map(|v| &text[v.start..v.end]).collect();
             assert_eq!(values, [password], "{text}");
             assert_eq!(found[0].verdict, Verdict::Leaked);
         }
         assert_eq!(find("getConnection(url, user, password)", Place::default()), []);
-        assert_eq!(find("getConnection(\"jdbc:mysql://localhost/x\", \"root\", \"root\")", Place::default())[0].verdict, Verdict::Development);
+        assert_eq!(
+            find("getConnection(\"jdbc:mysql://localhost/x\", \"root\", \"root\")", Place::default())[0]
+                .verdict,
+            Verdict::Development
+        );
     }
 }

@@ -45,7 +45,8 @@ pub(super) fn base64(scan: &mut Scan<'_>, start: usize) {
     }
     let end = scan.run_end(start, LONGEST, is_digit);
     scan.skip_to(end);
-    let Some(text) = decode(scan.part(start..end).as_bytes()).and_then(|bytes| String::from_utf8(bytes).ok()) else {
+    let Some(text) = decode(scan.part(start..end).as_bytes()).and_then(|bytes| String::from_utf8(bytes).ok())
+    else {
         return;
     };
     let mut inner = Scan::new(&text, Place::default());
@@ -63,7 +64,11 @@ pub(super) fn of_kubernetes(scan: &mut Scan<'_>, name: usize, value: &Value) -> 
     }
     let (start, around) = scan.around(name, 4000);
     let packed: String = around.chars().filter(|c| !matches!(c, '"' | '\'' | ' ')).collect();
-    if !packed.contains("kind:Secret\n") && !packed.contains("kind:Secret,") && !packed.contains("kind:Secret\r") && !packed.ends_with("kind:Secret") {
+    if !packed.contains("kind:Secret\n")
+        && !packed.contains("kind:Secret,")
+        && !packed.contains("kind:Secret\r")
+        && !packed.ends_with("kind:Secret")
+    {
         return None;
     }
     let before = around.get(..name - start)?;
@@ -105,7 +110,8 @@ fn decode(text: &[u8]) -> Option<Vec<u8>> {
 pub(super) fn encode(text: &str, alphabet: &[u8; 64], pad: bool) -> String {
     let mut encoded = String::new();
     for chunk in text.as_bytes().chunks(3) {
-        let bits = chunk.iter().fold(0_u32, |bits, byte| bits << 8 | u32::from(*byte)) << (8 * (3 - chunk.len()));
+        let bits =
+            chunk.iter().fold(0_u32, |bits, byte| bits << 8 | u32::from(*byte)) << (8 * (3 - chunk.len()));
         for at in 0..=chunk.len() {
             encoded.push(char::from(alphabet[(bits >> (18 - 6 * at) & 63) as usize]));
         }
@@ -133,25 +139,43 @@ mod tests {
 
     fn token(claims: &str) -> String {
         let part = |text: &str| encode(text, URL_SAFE, false);
-        format!("{}.{}.{}", part("{\"alg\":\"HS256\",\"typ\":\"JWT\"}"), part(claims), "v7Kq2mzR4tt81xWe9fK2mQx7Lp3nB6cD0sHj5v7Kq2m")
+        format!(
+            "{}.{}.{}",
+            part("{\"alg\":\"HS256\",\"typ\":\"JWT\"}"),
+            part(claims),
+            "v7Kq2mzR4tt81xWe9fK2mQx7Lp3nB6cD0sHj5v7Kq2m"
+        )
     }
 
     #[test]
     fn only_service_role_passes_row_level_security() {
-        let claims = |iss: &str, role: &str| format!("{{\"iss\":\"{iss}\",\"ref\":\"abc\",\"role\":\"{role}\"}}");
-        assert_eq!(found(&format!("KEY={}", token(&claims("supabase", "service_role")))), [(Kind::SupabaseServiceRole, Verdict::Leaked)]);
+        let claims =
+            |iss: &str, role: &str| format!("{{\"iss\":\"{iss}\",\"ref\":\"abc\",\"role\":\"{role}\"}}");
+        assert_eq!(
+            found(&format!("KEY={}", token(&claims("supabase", "service_role")))),
+            [(Kind::SupabaseServiceRole, Verdict::Leaked)]
+        );
         assert_eq!(found(&format!("KEY={}", token(&claims("supabase", "anon")))), []);
         assert_eq!(found(&format!("SUPABASE_SERVICE_ROLE_KEY={}", token(&claims("supabase", "anon")))), []);
-        assert_eq!(found(&format!("KEY={}", token(&claims("supabase-demo", "service_role")))), [(Kind::SupabaseServiceRole, Verdict::Development)]);
+        assert_eq!(
+            found(&format!("KEY={}", token(&claims("supabase-demo", "service_role")))),
+            [(Kind::SupabaseServiceRole, Verdict::Development)]
+        );
         assert_eq!(found(&format!("KEY={}", token("{\"sub\":\"1\"}"))), []);
     }
 
     #[test]
     fn kubernetes_secrets_are_decoded() {
         let secret = |key: &str, value: &str| {
-            format!("apiVersion: v1\nkind: Secret\nmetadata:\n  name: db\ndata:\n  {key}: {}\n", encode(value, STANDARD, true))
+            format!(
+                "apiVersion: v1\nkind: Secret\nmetadata:\n  name: db\ndata:\n  {key}: {}\n",
+                encode(value, STANDARD, true)
+            )
         };
-        assert_eq!(found(&secret("url", "postgresql://app:v7Kq2mzR@db.shop.io/shop")), [(Kind::DatabaseUrl, Verdict::Leaked)]);
+        assert_eq!(
+            found(&secret("url", "postgresql://app:v7Kq2mzR@db.shop.io/shop")),
+            [(Kind::DatabaseUrl, Verdict::Leaked)]
+        );
         assert_eq!(found(&secret("password", "v7Kq2mzR")), [(Kind::Password, Verdict::Leaked)]);
         assert_eq!(found(&secret("password", "postgres")), [(Kind::Password, Verdict::Development)]);
         assert_eq!(found(&secret("password", "your-password")), []);

@@ -57,7 +57,8 @@ fn one(host: &str) -> Host {
     {
         return v6(address);
     }
-    if host.contains(':') && host.bytes().all(|byte| byte.is_ascii_hexdigit() || byte == b':' || byte == b'.') {
+    if host.contains(':') && host.bytes().all(|byte| byte.is_ascii_hexdigit() || byte == b':' || byte == b'.')
+    {
         return v6(host);
     }
     // `${HOST:-localhost}` says where it goes when nobody says otherwise.
@@ -77,7 +78,8 @@ fn one(host: &str) -> Host {
 }
 
 fn named(host: &str) -> Host {
-    const NEAR: &[&str] = &["localhost", "host.docker.internal", "localhost.localdomain", "ip6-localhost", "local"];
+    const NEAR: &[&str] =
+        &["localhost", "host.docker.internal", "localhost.localdomain", "ip6-localhost", "local"];
     const LOCAL: &[&str] = &[".local", ".lan", ".home", ".home.arpa", ".localdomain"];
     const EXAMPLE: &[&str] = &["example.com", "example.org", "example.net", "example.edu"];
     if NEAR.contains(&host) || host.ends_with(".localhost") {
@@ -92,7 +94,9 @@ fn named(host: &str) -> Host {
             Host::Service
         };
     };
-    if EXAMPLE.iter().any(|domain| host == *domain || host.strip_suffix(domain).is_some_and(|sub| sub.ends_with('.')))
+    if EXAMPLE
+        .iter()
+        .any(|domain| host == *domain || host.strip_suffix(domain).is_some_and(|sub| sub.ends_with('.')))
         || [".example", ".test", ".invalid"].iter().any(|ending| host.ends_with(ending))
     {
         return Host::Example;
@@ -102,7 +106,9 @@ fn named(host: &str) -> Host {
     }
     let stands_in = |label: &str| {
         let label = label.strip_suffix("-pooler").unwrap_or(label);
-        is_stand_in(label) || is_filler(label) || label.split('-').any(|part| is_filler(part) || is_masked(part))
+        is_stand_in(label)
+            || is_filler(label)
+            || label.split('-').any(|part| is_filler(part) || is_masked(part))
     };
     // `db.<ref>.supabase.co` has it second, `<name>.provider.com` first.
     let second = rest.split_once('.').map(|(second, _)| second);
@@ -135,7 +141,9 @@ fn v4(host: &str) -> Option<[u8; 4]> {
 fn address(octets: [u8; 4]) -> Host {
     match octets {
         [127, ..] | [0, 0, 0, 0] => Host::Loopback,
-        [10, ..] | [192, 168, ..] | [169, 254, ..] | [172, 16..=31, ..] | [100, 64..=127, ..] => Host::Private,
+        [10, ..] | [192, 168, ..] | [169, 254, ..] | [172, 16..=31, ..] | [100, 64..=127, ..] => {
+            Host::Private
+        }
         [192, 0, 2, _] | [198, 51, 100, _] | [203, 0, 113, _] => Host::Example,
         _ => Host::Public,
     }

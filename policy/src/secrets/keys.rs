@@ -13,9 +13,12 @@ const LEAST: usize = 56;
 /// `-----BEGIN ` stands at `start`.
 pub(super) fn pem(scan: &mut Scan<'_>, start: usize) {
     let label_start = start + 11;
-    let label_end = scan.run_end(label_start, 60, |byte| byte.is_ascii_uppercase() || byte == b' ' || byte.is_ascii_digit());
+    let label_end = scan
+        .run_end(label_start, 60, |byte| byte.is_ascii_uppercase() || byte == b' ' || byte.is_ascii_digit());
     let label = scan.part(label_start..label_end);
-    if !label.ends_with("PRIVATE KEY") && !label.ends_with("PRIVATE KEY BLOCK") || scan.ahead(label_end, 5) != b"-----" {
+    if !label.ends_with("PRIVATE KEY") && !label.ends_with("PRIVATE KEY BLOCK")
+        || scan.ahead(label_end, 5) != b"-----"
+    {
         return;
     }
     let body = label_end + 5;
@@ -90,7 +93,10 @@ mod tests {
         let body = "MIIEowIBAAKCAQEA7Kq2mzRv\n".repeat(4);
         assert_eq!(found(&block("RSA PRIVATE KEY", &body)), [(Kind::PrivateKey, Verdict::Leaked)]);
         assert_eq!(found(&block("ENCRYPTED PRIVATE KEY", &body)), [(Kind::PrivateKey, Verdict::Doubtful)]);
-        assert_eq!(found(&block("PGP PRIVATE KEY BLOCK", &format!("Version: x\n\n{body}"))), [(Kind::OpenPgpKey, Verdict::Leaked)]);
+        assert_eq!(
+            found(&block("PGP PRIVATE KEY BLOCK", &format!("Version: x\n\n{body}"))),
+            [(Kind::OpenPgpKey, Verdict::Leaked)]
+        );
         assert_eq!(found(&block("OPENSSH PRIVATE KEY", &body)), [(Kind::SshKey, Verdict::Doubtful)]);
         let json = format!(
             "{{\"type\": \"service_account\", \"private_key\": \"{}\"}}",

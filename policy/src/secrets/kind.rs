@@ -126,8 +126,12 @@ impl Kind {
     /// Why it may not be enough to get in; follows the noun and a colon.
     pub(super) fn doubt(self) -> &'static str {
         match self {
-            Self::AwsAccessKeyId => "it says which long-lived key is in use, and its other half is often near",
-            Self::SqlPassword | Self::Password => "a hash can be guessed at leisure, and md5 can be used as it is",
+            Self::AwsAccessKeyId => {
+                "it says which long-lived key is in use, and its other half is often near"
+            }
+            Self::SqlPassword | Self::Password => {
+                "a hash can be guessed at leisure, and md5 can be used as it is"
+            }
             _ => "it is encrypted, and only its passphrase keeps a reader out",
         }
     }
@@ -140,7 +144,9 @@ impl Kind {
             Self::Pgpass => "change the password, and write the file on the machine that needs it, mode 0600",
             Self::SqlPassword => "change the password, and set it with psql's \\password or a variable",
             Self::Argument => "change it, and hand it over in a file or on standard input",
-            Self::Url | Self::Password | Self::Smtp => "change it, then read it from the environment or a secret store",
+            Self::Url | Self::Password | Self::Smtp => {
+                "change it, then read it from the environment or a secret store"
+            }
             Self::Passphrase => {
                 "what was encrypted with it must count as readable: encrypt anew, with a passphrase from a secret store"
             }
@@ -154,8 +160,12 @@ impl Kind {
             | Self::GoogleApiKey
             | Self::AzureStorageKey
             | Self::AzureSas
-            | Self::AzureClientSecret => "revoke it, and let the job log in with a role or federated credentials",
-            Self::SshKey | Self::PrivateKey => "make a new pair, and remove the old public key wherever it is trusted",
+            | Self::AzureClientSecret => {
+                "revoke it, and let the job log in with a role or federated credentials"
+            }
+            Self::SshKey | Self::PrivateKey => {
+                "make a new pair, and remove the old public key wherever it is trusted"
+            }
             Self::SupabaseServiceRole => "rotate the project's keys, then read it from a secret store",
             Self::SlackWebhook
             | Self::SlackToken

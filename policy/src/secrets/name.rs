@@ -34,7 +34,9 @@ pub(super) fn read(scan: &Scan<'_>, hit: &Range<usize>) -> Option<Name> {
     let start = scan.run_start(hit.start, 80, |byte| is_word(byte) || b".-".contains(&byte));
     let end = scan.run_end(hit.end, 40, |byte| is_word(byte) || byte == b'-');
     // `password.length`, `password()`, `passwords[0]`: something else.
-    if matches!(scan.byte(end), b'(' | b'[' | b'/' | b'@') || (scan.byte(end) == b'.' && is_word(scan.byte(end + 1))) {
+    if matches!(scan.byte(end), b'(' | b'[' | b'/' | b'@')
+        || (scan.byte(end) == b'.' && is_word(scan.byte(end + 1)))
+    {
         return None;
     }
     let text = scan.part(start..end);
@@ -82,14 +84,30 @@ fn meaning(name: &str) -> Option<(Kind, Shape)> {
         Some((previous, rest)) if last.is_empty() => (*previous, rest),
         _ => (last, before),
     };
-    let has = |wanted: &[&str]| before.iter().any(|word| wanted.contains(word)) ;
+    let has = |wanted: &[&str]| before.iter().any(|word| wanted.contains(word));
     if is_password(last) || (last == "auth" && has(&["redis"])) || last == "masterauth" {
         if has(ABOUT) || last.starts_with("no") {
             return None;
         }
-        let of_mail = has(&["smtp", "mail", "email", "mailer", "sendgrid", "mailgun"]) || last.starts_with("smtp");
+        let of_mail =
+            has(&["smtp", "mail", "email", "mailer", "sendgrid", "mailgun"]) || last.starts_with("smtp");
         let seals = last.ends_with("passphrase")
-            || has(&["restic", "borg", "kopia", "duplicity", "cipher", "crypt", "encryption", "encrypt", "gpg", "age", "rclone", "backup", "zip", "archive"]);
+            || has(&[
+                "restic",
+                "borg",
+                "kopia",
+                "duplicity",
+                "cipher",
+                "crypt",
+                "encryption",
+                "encrypt",
+                "gpg",
+                "age",
+                "rclone",
+                "backup",
+                "zip",
+                "archive",
+            ]);
         let kind = match (of_mail, seals) {
             (true, _) => Kind::Smtp,
             (_, true) => Kind::Passphrase,
@@ -102,30 +120,116 @@ fn meaning(name: &str) -> Option<(Kind, Shape)> {
 
 fn is_password(word: &str) -> bool {
     const ENDINGS: &[&str] = &["password", "passwd", "passphrase", "passwort", "senha", "passcode"];
-    const WHOLE: &[&str] = &["pass", "pwd", "dbpass", "dbpwd", "mysqlpass", "userpass", "smtppass", "mailpass", "requirepass", "rootpass", "adminpass", "authpass", "ftppass", "sqlpass", "sshpass", "bindpw", "keypass", "storepass", "userpwd", "mysqlpwd"];
+    const WHOLE: &[&str] = &[
+        "pass",
+        "pwd",
+        "dbpass",
+        "dbpwd",
+        "mysqlpass",
+        "userpass",
+        "smtppass",
+        "mailpass",
+        "requirepass",
+        "rootpass",
+        "adminpass",
+        "authpass",
+        "ftppass",
+        "sqlpass",
+        "sshpass",
+        "bindpw",
+        "keypass",
+        "storepass",
+        "userpwd",
+        "mysqlpwd",
+    ];
     ENDINGS.iter().any(|ending| word.ends_with(ending)) || WHOLE.contains(&word)
 }
 
 /// Words that make a name speak about a password instead of holding it.
 const ABOUT: &[&str] = &[
-    "no", "not", "forgot", "forgotten", "reset", "change", "changed", "confirm", "repeat", "retype", "verify", "invalid", "wrong",
-    "bad", "incorrect", "min", "max", "has", "is", "show", "hide", "hash", "hashed", "encrypted", "missing", "enter", "ask",
-    "require", "requires", "without", "allow", "old", "current", "lost", "set", "get", "check", "validate", "label",
+    "no",
+    "not",
+    "forgot",
+    "forgotten",
+    "reset",
+    "change",
+    "changed",
+    "confirm",
+    "repeat",
+    "retype",
+    "verify",
+    "invalid",
+    "wrong",
+    "bad",
+    "incorrect",
+    "min",
+    "max",
+    "has",
+    "is",
+    "show",
+    "hide",
+    "hash",
+    "hashed",
+    "encrypted",
+    "missing",
+    "enter",
+    "ask",
+    "require",
+    "requires",
+    "without",
+    "allow",
+    "old",
+    "current",
+    "lost",
+    "set",
+    "get",
+    "check",
+    "validate",
+    "label",
 ];
 
 /// Secrets that a machine makes. Whose they are stands before.
 fn made(last: &str, before: &[&str], words: &str) -> Option<Kind> {
     let has = |wanted: &[&str]| before.iter().any(|word| wanted.contains(word));
     let ends = |ending: &str| words.ends_with(ending);
-    if ends("secret_access_key") || ends("secretaccesskey") || ends("access_key_secret") || ends("s3_key_secret") {
+    if ends("secret_access_key")
+        || ends("secretaccesskey")
+        || ends("access_key_secret")
+        || ends("s3_key_secret")
+    {
         return Some(Kind::AwsSecretKey);
     }
-    if ends("secret_key") || ends("secretkey") || ends("key_secret") || ends("application_key") || ends("applicationkey") {
-        let store = has(&["aws", "s3", "minio", "r2", "b2", "spaces", "wasabi", "gcs", "hmac", "storage", "bucket", "backblaze", "do", "repo"])
-            || matches!(words, "secret_key" | "secretkey" | "application_key");
+    if ends("secret_key")
+        || ends("secretkey")
+        || ends("key_secret")
+        || ends("application_key")
+        || ends("applicationkey")
+    {
+        let store = has(&[
+            "aws",
+            "s3",
+            "minio",
+            "r2",
+            "b2",
+            "spaces",
+            "wasabi",
+            "gcs",
+            "hmac",
+            "storage",
+            "bucket",
+            "backblaze",
+            "do",
+            "repo",
+        ]) || matches!(words, "secret_key" | "secretkey" | "application_key");
         return Some(if store { Kind::StorageKey } else { Kind::Token });
     }
-    if ends("account_key") || ends("accountkey") || ends("storage_key") || ends("shared_access_key") || ends("sharedaccesskey") || ends("storage_access_key") {
+    if ends("account_key")
+        || ends("accountkey")
+        || ends("storage_key")
+        || ends("shared_access_key")
+        || ends("sharedaccesskey")
+        || ends("storage_access_key")
+    {
         return Some(Kind::AzureStorageKey);
     }
     if ends("encryption_key") || ends("libsodium_key") || ends("cipher_key") {
@@ -137,7 +241,13 @@ fn made(last: &str, before: &[&str], words: &str) -> Option<Kind> {
     if ends("service_role_key") || ends("service_role_secret") {
         return Some(Kind::SupabaseServiceRole);
     }
-    if last.ends_with("token") || ends("api_key") || last.ends_with("apikey") || ends("jwt_secret") || ends("access_key") || ends("auth_key") {
+    if last.ends_with("token")
+        || ends("api_key")
+        || last.ends_with("apikey")
+        || ends("jwt_secret")
+        || ends("access_key")
+        || ends("auth_key")
+    {
         return service(before, words);
     }
     None
@@ -146,30 +256,105 @@ fn made(last: &str, before: &[&str], words: &str) -> Option<Kind> {
 /// The service that a token is for, where the name says it.
 fn service(before: &[&str], words: &str) -> Option<Kind> {
     const KNOWN: &[(&str, Kind)] = &[
-        ("vercel", Kind::VercelToken), ("blob", Kind::VercelToken), ("railway", Kind::RailwayToken), ("render", Kind::RenderToken), ("neon", Kind::NeonToken),
-        ("supabase", Kind::SupabaseToken), ("github", Kind::GithubToken), ("gh", Kind::GithubToken), ("slack", Kind::SlackToken),
-        ("telegram", Kind::TelegramToken), ("azure", Kind::AzureStorageKey), ("sendgrid", Kind::Smtp), ("mailgun", Kind::Smtp), ("resend", Kind::Smtp),
-        ("postmark", Kind::Smtp), ("discord", Kind::Token), ("cloudflare", Kind::Token), ("cf", Kind::Token),
-        ("digitalocean", Kind::Token), ("do", Kind::Token), ("heroku", Kind::Token), ("fly", Kind::Token), ("hcloud", Kind::Token),
-        ("hetzner", Kind::Token), ("linode", Kind::Token), ("vultr", Kind::Token), ("doppler", Kind::Token), ("vault", Kind::Token),
-        ("pagerduty", Kind::Token), ("planetscale", Kind::Token), ("turso", Kind::Token), ("upstash", Kind::Token), ("aiven", Kind::Token),
-        ("gitlab", Kind::Token), ("npm", Kind::Token), ("netlify", Kind::Token), ("backblaze", Kind::StorageKey), ("b2", Kind::StorageKey),
-        ("dropbox", Kind::Token), ("bot", Kind::Token), ("pushover", Kind::Token), ("jwt", Kind::Token), ("databasus", Kind::Token), ("influx", Kind::Token),
+        ("vercel", Kind::VercelToken),
+        ("blob", Kind::VercelToken),
+        ("railway", Kind::RailwayToken),
+        ("render", Kind::RenderToken),
+        ("neon", Kind::NeonToken),
+        ("supabase", Kind::SupabaseToken),
+        ("github", Kind::GithubToken),
+        ("gh", Kind::GithubToken),
+        ("slack", Kind::SlackToken),
+        ("telegram", Kind::TelegramToken),
+        ("azure", Kind::AzureStorageKey),
+        ("sendgrid", Kind::Smtp),
+        ("mailgun", Kind::Smtp),
+        ("resend", Kind::Smtp),
+        ("postmark", Kind::Smtp),
+        ("discord", Kind::Token),
+        ("cloudflare", Kind::Token),
+        ("cf", Kind::Token),
+        ("digitalocean", Kind::Token),
+        ("do", Kind::Token),
+        ("heroku", Kind::Token),
+        ("fly", Kind::Token),
+        ("hcloud", Kind::Token),
+        ("hetzner", Kind::Token),
+        ("linode", Kind::Token),
+        ("vultr", Kind::Token),
+        ("doppler", Kind::Token),
+        ("vault", Kind::Token),
+        ("pagerduty", Kind::Token),
+        ("planetscale", Kind::Token),
+        ("turso", Kind::Token),
+        ("upstash", Kind::Token),
+        ("aiven", Kind::Token),
+        ("gitlab", Kind::Token),
+        ("npm", Kind::Token),
+        ("netlify", Kind::Token),
+        ("backblaze", Kind::StorageKey),
+        ("b2", Kind::StorageKey),
+        ("dropbox", Kind::Token),
+        ("bot", Kind::Token),
+        ("pushover", Kind::Token),
+        ("jwt", Kind::Token),
+        ("databasus", Kind::Token),
+        ("influx", Kind::Token),
     ];
-    KNOWN.iter().find(|(name, _)| before.contains(name) || words.starts_with(&format!("{name}_"))).map(|(_, kind)| *kind)
+    KNOWN
+        .iter()
+        .find(|(name, _)| before.contains(name) || words.starts_with(&format!("{name}_")))
+        .map(|(_, kind)| *kind)
 }
 
 /// A server starts with what stands there: in compose files and CI services.
 const CREATING: &[&str] = &[
-    "postgres_password", "postgresql_password", "postgresql_postgres_password", "mysql_password", "mysql_root_password",
-    "mariadb_password", "mariadb_root_password", "mongo_initdb_root_password", "rabbitmq_default_pass", "minio_root_password",
-    "redis_password", "requirepass", "pgadmin_default_password", "minio_secret_key", "mssql_sa_password", "sa_password", "couchdb_password",
+    "postgres_password",
+    "postgresql_password",
+    "postgresql_postgres_password",
+    "mysql_password",
+    "mysql_root_password",
+    "mariadb_password",
+    "mariadb_root_password",
+    "mongo_initdb_root_password",
+    "rabbitmq_default_pass",
+    "minio_root_password",
+    "redis_password",
+    "requirepass",
+    "pgadmin_default_password",
+    "minio_secret_key",
+    "mssql_sa_password",
+    "sa_password",
+    "couchdb_password",
 ];
 
 fn is_certain(name: &str, words: &str) -> bool {
     const OWNERS: &[&str] = &[
-        "pg", "pgpassword", "postgres", "postgresql", "db", "database", "datasource", "mysql", "mariadb", "redis", "mongo", "restic",
-        "borg", "smtp", "mail", "repo1", "rclone", "kopia", "gpg", "sql", "rds", "supabase", "pgbouncer", "replication", "backup",
+        "pg",
+        "pgpassword",
+        "postgres",
+        "postgresql",
+        "db",
+        "database",
+        "datasource",
+        "mysql",
+        "mariadb",
+        "redis",
+        "mongo",
+        "restic",
+        "borg",
+        "smtp",
+        "mail",
+        "repo1",
+        "rclone",
+        "kopia",
+        "gpg",
+        "sql",
+        "rds",
+        "supabase",
+        "pgbouncer",
+        "replication",
+        "backup",
     ];
     // Capitals are variables of an environment.
     let capitals = name.bytes().all(|byte| !byte.is_ascii_lowercase());

@@ -59,7 +59,10 @@ pub(super) fn near(scan: &mut Scan<'_>, at: usize) {
         let end = scan.run_end(start, 512, |byte| byte != b'\n');
         let length = scan.part(start..end).trim_end().len();
         let indent = scan.run_end(start, 80, |byte| byte == b' ' || byte == b'\t') - start;
-        if length == 0 || !entry(scan, start + indent..start + length.max(indent)) && !scan.part(start..end).contains(':') {
+        if length == 0
+            || !entry(scan, start + indent..start + length.max(indent))
+                && !scan.part(start..end).contains(':')
+        {
             return;
         }
         start = end + 1;
@@ -70,7 +73,9 @@ pub(super) fn near(scan: &mut Scan<'_>, at: usize) {
 fn entry(scan: &mut Scan<'_>, range: Range<usize>) -> bool {
     let Some([host, port, _, user, password]) = fields(scan.part(range.clone())) else { return false };
     let text = scan.text;
-    let part = |field: &Range<usize>| text.get(range.start + field.start..range.start + field.end).unwrap_or_default();
+    let part = |field: &Range<usize>| {
+        text.get(range.start + field.start..range.start + field.end).unwrap_or_default()
+    };
     let is_port = part(&port) == "*" || part(&port).bytes().all(|byte| byte.is_ascii_digit());
     let is_host = part(&host).bytes().all(|byte| byte.is_ascii_alphanumeric() || b".-_*/${}".contains(&byte));
     if !is_port || !is_host || part(&password).contains(char::is_whitespace) {
@@ -111,7 +116,11 @@ mod tests {
 
     fn values(text: &str, path: &str) -> Vec<String> {
         let found = find(text, Place::of(path));
-        found.iter().flat_map(|secret| &secret.values).map(|value| text[value.start..value.end].to_owned()).collect()
+        found
+            .iter()
+            .flat_map(|secret| &secret.values)
+            .map(|value| text[value.start..value.end].to_owned())
+            .collect()
     }
 
     #[test]

@@ -74,8 +74,12 @@ pub(super) fn encoded(byte: u8) -> Option<&'static str> {
 /// refuses a `%` that encodes nothing; RFC 3986 ends the authority at `/`, `?`, `#`.
 pub(super) fn why_encode(character: char) -> &'static str {
     match character {
-        '@' => "the raw '@' in the password ends it early for most parsers, and the rest is taken for the host",
-        '/' => "the raw '/' in the password starts a path for most parsers, and what is before it is taken for the host",
+        '@' => {
+            "the raw '@' in the password ends it early for most parsers, and the rest is taken for the host"
+        }
+        '/' => {
+            "the raw '/' in the password starts a path for most parsers, and what is before it is taken for the host"
+        }
         '#' => "the raw '#' in the password starts a fragment for most parsers, and the host is lost",
         '?' => "the raw '?' in the password starts a query for most parsers, and the host is lost",
         _ => "the raw '%' in the password is read as the start of an encoded byte",
@@ -94,7 +98,9 @@ pub enum Argument {
 /// Rule `credential-in-argv`: `word` is one argument as it is written, quotes included;
 /// the ranges count from its start. A lone `"$DATABASE_URL"` shows nothing by itself.
 pub fn credential_in_argument(word: &str) -> Option<Argument> {
-    if let Some(password) = password_in_url(word).or_else(|| password_in_conninfo(word.trim_matches(['"', '\'']))) {
+    if let Some(password) =
+        password_in_url(word).or_else(|| password_in_conninfo(word.trim_matches(['"', '\''])))
+    {
         let literal = word.get(password.clone()).is_some_and(url::is_literal);
         return Some(Argument::Connection { password, literal });
     }
@@ -133,7 +139,16 @@ pub fn static_cloud_key(text: &str) -> Vec<StaticKey> {
         ("azure_storage_key", "Azure"),
         ("azure_client_secret", "Azure"),
     ];
-    const KEYS_ONLY: &[&str] = &["r2.cloudflarestorage.com", "backblazeb2.com", "digitaloceanspaces.com", "wasabisys.com", "your-objectstorage.com", "linodeobjects.com", "/storage/v1/s3", "minio"];
+    const KEYS_ONLY: &[&str] = &[
+        "r2.cloudflarestorage.com",
+        "backblazeb2.com",
+        "digitaloceanspaces.com",
+        "wasabisys.com",
+        "your-objectstorage.com",
+        "linodeobjects.com",
+        "/storage/v1/s3",
+        "minio",
+    ];
     let lower = text.to_ascii_lowercase();
     let federates = !KEYS_ONLY.iter().any(|host| lower.contains(host));
     let mut keys = Vec::new();
@@ -146,7 +161,11 @@ pub fn static_cloud_key(text: &str) -> Vec<StaticKey> {
             rest.starts_with([':', '=']).then(|| (start..start + name.len(), *cloud))
         });
         if let Some((range, cloud)) = found {
-            keys.push(StaticKey { span: Span::new(at + range.start, at + range.end), cloud, federates: federates || cloud != "AWS" });
+            keys.push(StaticKey {
+                span: Span::new(at + range.start, at + range.end),
+                cloud,
+                federates: federates || cloud != "AWS",
+            });
         }
         at += line.len();
     }
@@ -175,7 +194,10 @@ mod tests {
         for (span, encoded) in found[0].edits.iter().rev() {
             text.replace_range(span.start..span.end, encoded);
         }
-        assert_eq!(text, "postgresql://postgres.ref:Wo%40rd%2312@aws-1-eu-west-1.pooler.supabase.com:6543/postgres");
+        assert_eq!(
+            text,
+            "postgresql://postgres.ref:Wo%40rd%2312@aws-1-eu-west-1.pooler.supabase.com:6543/postgres"
+        );
         assert_eq!(url_password_unencoded(&text, Place::default()), []);
     }
 
@@ -211,7 +233,8 @@ mod tests {
         assert_eq!(found.len(), 1);
         assert_eq!(&text[found[0].span.start..found[0].span.end], "aws-secret-access-key");
         assert!(found[0].federates);
-        let r2 = "AWS_SECRET_ACCESS_KEY=$X aws s3 cp a s3://b --endpoint-url https://x.r2.cloudflarestorage.com\n";
+        let r2 =
+            "AWS_SECRET_ACCESS_KEY=$X aws s3 cp a s3://b --endpoint-url https://x.r2.cloudflarestorage.com\n";
         assert!(!static_cloud_key(r2)[0].federates);
     }
 }

@@ -32,7 +32,16 @@ pub(super) struct Scan<'t> {
 
 impl<'t> Scan<'t> {
     pub fn new(text: &'t str, place: Place) -> Self {
-        Self { text, place, found: Vec::new(), past: 0, line: 0..0, lookups: LOOKUPS, built: Vec::new(), depth: 0 }
+        Self {
+            text,
+            place,
+            found: Vec::new(),
+            past: 0,
+            line: 0..0,
+            lookups: LOOKUPS,
+            built: Vec::new(),
+            depth: 0,
+        }
     }
 
     pub fn run(mut self) -> Vec<Secret> {
@@ -122,9 +131,13 @@ impl<'t> Scan<'t> {
             return cached.clone();
         }
         let back = at.saturating_sub(REACH);
-        let start = bytes.get(back..at).and_then(|part| memchr::memrchr(b'\n', part)).map_or(back, |found| back + found + 1);
+        let start = bytes
+            .get(back..at)
+            .and_then(|part| memchr::memrchr(b'\n', part))
+            .map_or(back, |found| back + found + 1);
         let far = bytes.len().min(at + REACH);
-        let end = bytes.get(at..far).and_then(|part| memchr::memchr(b'\n', part)).map_or(far, |found| at + found);
+        let end =
+            bytes.get(at..far).and_then(|part| memchr::memchr(b'\n', part)).map_or(far, |found| at + found);
         self.line = self.text.ceil_char_boundary(start)..self.text.floor_char_boundary(end);
         self.line.clone()
     }
@@ -152,7 +165,14 @@ impl<'t> Scan<'t> {
         self.add_parts(span, vec![value.into()], kind, verdict, Vec::new());
     }
 
-    pub fn add_parts(&mut self, span: Range<usize>, values: Vec<Span>, kind: Kind, verdict: Verdict, raw: Vec<Raw>) {
+    pub fn add_parts(
+        &mut self,
+        span: Range<usize>,
+        values: Vec<Span>,
+        kind: Kind,
+        verdict: Verdict,
+        raw: Vec<Raw>,
+    ) {
         // Ends that are no ends of characters would break the mask.
         let sound = |span: &Span| self.text.get(span.start..span.end).is_some_and(|value| !value.is_empty());
         if values.iter().all(sound) && self.text.get(span.clone()).is_some() {

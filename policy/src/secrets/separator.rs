@@ -43,7 +43,11 @@ pub(super) fn value_of(scan: &mut Scan<'_>, name: &Name) -> Option<Value> {
     let before = scan.before(name.range.start);
     if before == b'<' && scan.byte(end) == b'>' {
         let close = scan.run_end(end + 1, LONGEST, |byte| byte != b'<' && byte != b'\n');
-        return (scan.byte(close) == b'<').then(|| Value { range: end + 1..close, quoted: true, how: How::Element });
+        return (scan.byte(close) == b'<').then(|| Value {
+            range: end + 1..close,
+            quoted: true,
+            how: How::Element,
+        });
     }
     if before == b'{'
         && let Some(value) = default_in_braces(scan, end)
@@ -63,7 +67,10 @@ pub(super) fn value_of(scan: &mut Scan<'_>, name: &Name) -> Option<Value> {
             literal(scan, at + 1, if spaced { How::Spaced } else { How::Assigned })
         }
         (b':', _) => typed(scan, at + 1).or_else(|| literal(scan, at + 1, How::Colon)),
-        (b']', _) if scan.part(scan.run_start(name.range.start, 9, |byte| byte != b'[')..name.range.start) == "variable=" => {
+        (b']', _)
+            if scan.part(scan.run_start(name.range.start, 9, |byte| byte != b'[')..name.range.start)
+                == "variable=" =>
+        {
             literal(scan, at + 1, How::Assigned)
         }
         (b',', _) if key_quoted => quoted(scan, at + 1, How::Argument),
@@ -133,7 +140,8 @@ fn paired(scan: &Scan<'_>, name: &Name) -> Option<Value> {
     if !key.eq_ignore_ascii_case("name") && !key.eq_ignore_ascii_case("key") {
         return None;
     }
-    let between = |byte: u8| byte.is_ascii_whitespace() || is_quote(byte) || matches!(byte, b',' | b'\\' | b';');
+    let between =
+        |byte: u8| byte.is_ascii_whitespace() || is_quote(byte) || matches!(byte, b',' | b'\\' | b';');
     let at = scan.run_end(name.range.end, 200, between);
     let word_end = scan.run_end(at, 8, is_word);
     if at == name.range.end || !scan.part(at..word_end).eq_ignore_ascii_case("value") {
@@ -147,7 +155,8 @@ fn paired(scan: &Scan<'_>, name: &Name) -> Option<Value> {
 fn typed(scan: &Scan<'_>, start: usize) -> Option<Value> {
     let at = scan.skip_blanks(start);
     let kind = scan.run_end(at, 48, |byte| is_word(byte) || b" &[]<>|'?.".contains(&byte));
-    let is_type = kind > at && !is_quote(scan.byte(at)) && scan.byte(kind) == b'=' && scan.byte(kind + 1) != b'=';
+    let is_type =
+        kind > at && !is_quote(scan.byte(at)) && scan.byte(kind) == b'=' && scan.byte(kind + 1) != b'=';
     is_type.then(|| quoted(scan, kind + 1, How::Spaced)).flatten()
 }
 
@@ -174,7 +183,8 @@ fn takes_word(scan: &mut Scan<'_>, name: &Name, value: &Value) -> bool {
     if SETTERS.contains(&this.as_str()) {
         return before.trim().is_empty();
     }
-    if value.quoted && matches!(this.as_str(), "password" | "passwd") && is_statement(scan, name.range.start) {
+    if value.quoted && matches!(this.as_str(), "password" | "passwd") && is_statement(scan, name.range.start)
+    {
         return true;
     }
     // netrc: `machine h login u password p`.
@@ -274,7 +284,8 @@ fn bare(scan: &Scan<'_>, start: usize, how: How) -> Option<Value> {
         }),
     };
     let text = text.get(..cut.unwrap_or(text.len()))?.trim_end();
-    let text = if how == How::Assigned { text.trim_end_matches([')', ',', ';', '&', '|', '\\']) } else { text };
+    let text =
+        if how == How::Assigned { text.trim_end_matches([')', ',', ';', '&', '|', '\\']) } else { text };
     (!text.is_empty()).then(|| Value { range: start..start + text.len(), quoted: false, how })
 }
 
@@ -339,7 +350,13 @@ mod tests {
 
     #[test]
     fn a_comparison_or_a_sentence_assigns_nothing() {
-        for text in ["if password == \"x\"", "the password a user chose", "password::new(\"x\")", "if (password) {", "password\n"] {
+        for text in [
+            "if password == \"x\"",
+            "the password a user chose",
+            "password::new(\"x\")",
+            "if (password) {",
+            "password\n",
+        ] {
             assert_eq!(value(text), None, "{text}");
         }
     }

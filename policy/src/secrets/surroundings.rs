@@ -36,9 +36,13 @@ pub(super) fn login<'t>(scan: &mut Scan<'t>, start: usize, end: usize) -> Login<
 }
 
 fn fields<'t>(scan: &Scan<'t>, window: Range<usize>, at: usize) -> Login<'t> {
-    const HOSTS: &[&str] = &["host", "hostaddr", "hostname", "server", "source", "endpoint", "addr", "address"];
+    const HOSTS: &[&str] =
+        &["host", "hostaddr", "hostname", "server", "source", "endpoint", "addr", "address"];
     const USERS: &[&str] = &["user", "username", "uid", "id", "login", "usr", "user_name"];
-    const EVIDENCE: &[&str] = &["host", "user", "database", "dbname", "connect", "login", "sql", "postgres", "dsn", "smtp", "redis", "mongo"];
+    const EVIDENCE: &[&str] = &[
+        "host", "user", "database", "dbname", "connect", "login", "sql", "postgres", "dsn", "smtp", "redis",
+        "mongo",
+    ];
     let from = scan.text.ceil_char_boundary(window.start);
     let to = scan.text.floor_char_boundary(window.end);
     let text = scan.part(from..to);

@@ -34,9 +34,12 @@ pub(super) fn is_template(value: &str) -> bool {
         return true;
     }
     if let Some(rest) = value.strip_prefix('$') {
-        let name = rest.len() - rest.trim_start_matches(|c: char| c.is_ascii_alphanumeric() || c == '_').len();
+        let name =
+            rest.len() - rest.trim_start_matches(|c: char| c.is_ascii_alphanumeric() || c == '_').len();
         let after = rest.as_bytes().get(name).copied();
-        if (name > 0 && matches!(after, None | Some(b'.' | b'[' | b'-' | b':' | b'>'))) || rest.starts_with("$(") {
+        if (name > 0 && matches!(after, None | Some(b'.' | b'[' | b'-' | b':' | b'>')))
+            || rest.starts_with("$(")
+        {
             return true;
         }
     }
@@ -45,7 +48,9 @@ pub(super) fn is_template(value: &str) -> bool {
         b'{' => bytes.get(at + 1) == Some(&b'{') || closes_hole(&bytes[at + 1..], b'}'),
         b'<' => bytes.get(at + 1) == Some(&b'%') || closes_hint(&bytes[at + 1..], b'>'),
         b'[' => closes_capitals(&bytes[at + 1..]),
-        b'#' | b'%' => bytes.get(at + 1) == Some(&b'{') || (*byte == b'%' && bytes.get(at + 1) == Some(&b'(')),
+        b'#' | b'%' => {
+            bytes.get(at + 1) == Some(&b'{') || (*byte == b'%' && bytes.get(at + 1) == Some(&b'('))
+        }
         _ => false,
     })
 }
@@ -71,7 +76,10 @@ fn closes_hole(rest: &[u8], close: u8) -> bool {
 /// `<your password>`.
 fn closes_hint(rest: &[u8], close: u8) -> bool {
     let Some(end) = rest.iter().take(64).position(|byte| *byte == close) else { return false };
-    end > 1 && rest[..end].iter().all(|byte| byte.is_ascii_alphanumeric() || b" _-.:/'".contains(byte) || !byte.is_ascii())
+    end > 1
+        && rest[..end]
+            .iter()
+            .all(|byte| byte.is_ascii_alphanumeric() || b" _-.:/'".contains(byte) || !byte.is_ascii())
 }
 
 /// `[YOUR-PASSWORD]` inside something longer.
@@ -92,7 +100,8 @@ fn starts_with_ignoring_case(text: &str, start: &str) -> bool {
 /// `DB_PASSWORD`, `config.password`, `self.password`: the name of where it is.
 pub(super) fn is_reference(value: &str) -> bool {
     let parts = || value.split(['_', '.']);
-    let capitals = value.bytes().all(|byte| byte.is_ascii_uppercase() || byte.is_ascii_digit() || byte == b'_');
+    let capitals =
+        value.bytes().all(|byte| byte.is_ascii_uppercase() || byte.is_ascii_digit() || byte == b'_');
     if capitals && value.contains('_') && value.bytes().any(|byte| byte.is_ascii_uppercase()) {
         return !value.bytes().any(|byte| byte.is_ascii_digit())
             || parts().any(|part| lookup(&part.to_ascii_lowercase()).is_some());
@@ -103,15 +112,94 @@ pub(super) fn is_reference(value: &str) -> bool {
 
 /// How other systems say "look there".
 const REFERENCES: &[&str] = &[
-    "op://", "vault:", "vault://", "!vault", "$ansible_vault", "enc[", "enc(", "enc:", "ref+", "arn:aws", "projects/", "sm://",
-    "gsm:", "ssm:", "ssm://", "secretsmanager:", "awssm:", "kms:", "keyvault", "@microsoft.keyvault(", "keyring:", "env:", "fd:",
-    "env.", "env(", "file:", "file(", "sops:", "secret:", "secret://", "secrets.", "doppler:", "infisical:", "bws:",
-    "process.env", "os.environ", "os.getenv", "getenv(", "env[", "system.getenv", "import.meta", "deno.env", "bun.env",
-    "var.", "local.", "data.", "module.", "!ref", "!sub", "!getatt", "!env", "!secret", "lookup(", "$__file", "$env:",
-    "self.", "this.", "config.", "settings.", "params.", "args.", "options.", "opts.", "cfg.", "conf.", "credentials.",
-    "/run/secrets/", "/etc/", "/var/", "/home/", "/root/", "/tmp/", "/opt/", "/vault/", "/secrets/", "/dev/", "./", "../", "~/",
-    "http://", "https://", "sha256:", "base64:", "<%", "pass show", "bundle exec",
+    "op://",
+    "vault:",
+    "vault://",
+    "!vault",
+    "$ansible_vault",
+    "enc[",
+    "enc(",
+    "enc:",
+    "ref+",
+    "arn:aws",
+    "projects/",
+    "sm://",
+    "gsm:",
+    "ssm:",
+    "ssm://",
+    "secretsmanager:",
+    "awssm:",
+    "kms:",
+    "keyvault",
+    "@microsoft.keyvault(",
+    "keyring:",
+    "env:",
+    "fd:",
+    "env.",
+    "env(",
+    "file:",
+    "file(",
+    "sops:",
+    "secret:",
+    "secret://",
+    "secrets.",
+    "doppler:",
+    "infisical:",
+    "bws:",
+    "process.env",
+    "os.environ",
+    "os.getenv",
+    "getenv(",
+    "env[",
+    "system.getenv",
+    "import.meta",
+    "deno.env",
+    "bun.env",
+    "var.",
+    "local.",
+    "data.",
+    "module.",
+    "!ref",
+    "!sub",
+    "!getatt",
+    "!env",
+    "!secret",
+    "lookup(",
+    "$__file",
+    "$env:",
+    "self.",
+    "this.",
+    "config.",
+    "settings.",
+    "params.",
+    "args.",
+    "options.",
+    "opts.",
+    "cfg.",
+    "conf.",
+    "credentials.",
+    "/run/secrets/",
+    "/etc/",
+    "/var/",
+    "/home/",
+    "/root/",
+    "/tmp/",
+    "/opt/",
+    "/vault/",
+    "/secrets/",
+    "/dev/",
+    "./",
+    "../",
+    "~/",
+    "http://",
+    "https://",
+    "sha256:",
+    "base64:",
+    "<%",
+    "pass show",
+    "bundle exec",
 ];
 
 /// A hash is what a password was turned into, not the password.
-const HASHES: &[&str] = &["$2a$", "$2b$", "$2y$", "$argon2", "$6$", "$5$", "$1$", "{SSHA", "{SHA", "pbkdf2", "$pbkdf2", "$scram"];
+const HASHES: &[&str] =
+    &["$2a$", "$2b$", "$2y$", "$argon2", "$6$", "$5$", "$1$", "{SSHA", "{SHA", "pbkdf2", "$pbkdf2", "$scram"];

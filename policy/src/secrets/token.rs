@@ -116,7 +116,8 @@ fn azure_client_secret(scan: &mut Scan<'_>, digit: usize) {
     let start = scan.run_start(digit, 4, holds);
     let end = scan.run_end(digit + 3, 40, holds);
     let exact = scan.part(digit + 1..digit + 3) == "Q~";
-    if exact && digit - start == 3 && (31..=34).contains(&(end - digit - 3)) && is_made(scan.part(start..end)) {
+    if exact && digit - start == 3 && (31..=34).contains(&(end - digit - 3)) && is_made(scan.part(start..end))
+    {
         scan.add(start..end, start..end, Kind::AzureClientSecret, Verdict::Leaked);
     }
 }
@@ -165,7 +166,12 @@ mod tests {
 
     #[test]
     fn what_fills_a_field_is_no_token() {
-        for text in ["napi_xxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxx1", "rnd_short1", "npm_config_registry", "ghp_xxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxx"] {
+        for text in [
+            "napi_xxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxx1",
+            "rnd_short1",
+            "npm_config_registry",
+            "ghp_xxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxx",
+        ] {
             assert_eq!(kinds(text), [], "{text}");
         }
     }

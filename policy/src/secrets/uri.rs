@@ -111,7 +111,9 @@ fn hosts_end(url: &str, start: usize) -> Option<usize> {
         if bytes.get(at) == Some(&b':') {
             at = port_end(bytes, at + 1)?;
         }
-        if bytes.get(at) == Some(&b',') && bytes.get(at + 1).is_some_and(|byte| byte.is_ascii_alphanumeric() || *byte == b'[') {
+        if bytes.get(at) == Some(&b',')
+            && bytes.get(at + 1).is_some_and(|byte| byte.is_ascii_alphanumeric() || *byte == b'[')
+        {
             at += 1;
             continue;
         }
@@ -133,13 +135,17 @@ fn host_end(bytes: &[u8], start: usize) -> Option<usize> {
         at = match byte {
             b'a'..=b'z' | b'A'..=b'Z' | b'0'..=b'9' | b'.' | b'-' | b'_' | b'%' => at + 1,
             byte if !byte.is_ascii() => at + 1,
-            b'*' if bytes.get(at + 1) == Some(&b'*') || bytes.get(at.wrapping_sub(1)) == Some(&b'*') => at + 1,
+            b'*' if bytes.get(at + 1) == Some(&b'*') || bytes.get(at.wrapping_sub(1)) == Some(&b'*') => {
+                at + 1
+            }
             b'[' => closing(bytes, at, b']')?,
             b'<' => closing(bytes, at, b'>')?,
             b'{' => closing(bytes, at, b'}')?,
             b'$' | b'#' if bytes.get(at + 1) == Some(&b'{') => closing(bytes, at + 1, b'}')?,
             b'$' if bytes.get(at + 1) == Some(&b'(') => closing(bytes, at + 1, b')')?,
-            b'$' if bytes.get(at + 1).is_some_and(|byte| byte.is_ascii_alphabetic() || *byte == b'_') => at + 1,
+            b'$' if bytes.get(at + 1).is_some_and(|byte| byte.is_ascii_alphabetic() || *byte == b'_') => {
+                at + 1
+            }
             _ => break,
         };
     }
@@ -212,7 +218,9 @@ const LONGEST: usize = 2048;
 
 fn is_hint(inner: &[u8]) -> bool {
     inner.len() <= 60
-        && inner.iter().all(|byte| byte.is_ascii_alphanumeric() || b" _-.:".contains(byte) || !byte.is_ascii())
+        && inner
+            .iter()
+            .all(|byte| byte.is_ascii_alphanumeric() || b" _-.:".contains(byte) || !byte.is_ascii())
 }
 
 #[cfg(test)]
@@ -229,7 +237,10 @@ mod tests {
     fn userinfo_ends_at_the_at_before_a_host() {
         for (url, wanted) in [
             ("u:pw@h:5432/d", Some(("u", "pw", "h:5432"))),
-            ("postgres.ref:Wo@rd12@aws-1.pooler.supabase.com:6543/d", Some(("postgres.ref", "Wo@rd12", "aws-1.pooler.supabase.com:6543"))),
+            (
+                "postgres.ref:Wo@rd12@aws-1.pooler.supabase.com:6543/d",
+                Some(("postgres.ref", "Wo@rd12", "aws-1.pooler.supabase.com:6543")),
+            ),
             ("u:@pw@h/d", Some(("u", "@pw", "h"))),
             ("u:a@b@c@h", Some(("u", "a@b@c", "h"))),
             ("u:a/b@h/d", Some(("u", "a/b", "h"))),
@@ -238,7 +249,10 @@ mod tests {
             ("u:Word1617?@h/d", Some(("u", "Word1617?", "h"))),
             ("u:12/ab@h/d", Some(("u", "12/ab", "h"))),
             ("u:p:w@h/d", Some(("u", "p:w", "h"))),
-            ("me@server:pw@server.postgres.database.azure.com/d", Some(("me@server", "pw", "server.postgres.database.azure.com"))),
+            (
+                "me@server:pw@server.postgres.database.azure.com/d",
+                Some(("me@server", "pw", "server.postgres.database.azure.com")),
+            ),
             (":pw@h", Some(("", "pw", "h"))),
             ("u:pw@a:1,b:2,[::1]:3/d", Some(("u", "pw", "a:1,b:2,[::1]:3"))),
             ("u:pw@[2001:db8::1]:5432/d", Some(("u", "pw", "[2001:db8::1]:5432"))),

@@ -41,10 +41,48 @@ pub(super) fn detect(scan: &mut Scan<'_>, hit: Range<usize>) {
 /// `None` for what is no scheme, or one that never carries a password.
 fn kind_of(scheme: &str) -> Option<Kind> {
     const DATABASES: &[&str] = &[
-        "postgres", "postgresql", "postgis", "pgsql", "psql", "pg", "cockroach", "cockroachdb", "redshift", "timescaledb",
-        "mysql", "mysql2", "mysqlx", "mariadb", "mongodb", "redis", "rediss", "valkey", "valkeys", "amqp", "amqps",
-        "mssql", "sqlserver", "oracle", "clickhouse", "db2", "snowflake", "couchdb", "cassandra", "neo4j", "bolt", "ecto",
-        "vertica", "trino", "presto", "kafka", "nats", "influxdb", "firebird", "sybase", "hana", "libsql",
+        "postgres",
+        "postgresql",
+        "postgis",
+        "pgsql",
+        "psql",
+        "pg",
+        "cockroach",
+        "cockroachdb",
+        "redshift",
+        "timescaledb",
+        "mysql",
+        "mysql2",
+        "mysqlx",
+        "mariadb",
+        "mongodb",
+        "redis",
+        "rediss",
+        "valkey",
+        "valkeys",
+        "amqp",
+        "amqps",
+        "mssql",
+        "sqlserver",
+        "oracle",
+        "clickhouse",
+        "db2",
+        "snowflake",
+        "couchdb",
+        "cassandra",
+        "neo4j",
+        "bolt",
+        "ecto",
+        "vertica",
+        "trino",
+        "presto",
+        "kafka",
+        "nats",
+        "influxdb",
+        "firebird",
+        "sybase",
+        "hana",
+        "libsql",
     ];
     let base = scheme.split('+').next().unwrap_or_default().to_ascii_lowercase();
     // `jdbc:postgresql`, but also `xpostgresql` where something stuck to it.
@@ -75,7 +113,10 @@ fn judge(scan: &mut Scan<'_>, kind: Kind, url: &str, info: &Userinfo, whole: Ran
     let (password, values) = match default_of(password) {
         Some(default) => {
             let moved = |span: &Span| Span::new(span.start + default.start, span.start + default.end);
-            (password.get(default.clone()).unwrap_or_default(), values.first().map(moved).into_iter().collect())
+            (
+                password.get(default.clone()).unwrap_or_default(),
+                values.first().map(moved).into_iter().collect(),
+            )
         }
         None => (password, values.to_vec()),
     };

@@ -59,7 +59,8 @@ pub(super) fn lookup(word: &str) -> Option<u8> {
     LISTS.iter().find(|(words, _)| words.binary_search(&word).is_ok()).map(|(_, flags)| *flags)
 }
 
-const LISTS: &[(&[&str], u8)] = &[(PLAIN, 0), (SECRETS, NAMES), (INSTRUCTIONS, INSTRUCTS), (STAND_INS, STANDS_IN)];
+const LISTS: &[(&[&str], u8)] =
+    &[(PLAIN, 0), (SECRETS, NAMES), (INSTRUCTIONS, INSTRUCTS), (STAND_INS, STANDS_IN)];
 
 /// Products, roles and small words: alone, they are a default.
 #[rustfmt::skip]

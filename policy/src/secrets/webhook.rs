@@ -47,7 +47,9 @@ fn pieces(path: &str) -> Vec<(usize, &str)> {
 
 /// `/services/T…/B…/…` and `/workflows/…` alike: the last segment is the secret.
 fn slack(parts: &[(usize, &str)]) -> Option<Range<usize>> {
-    let [(_, "services" | "workflows" | "triggers"), (from, team), .., (last, secret)] = parts else { return None };
+    let [(_, "services" | "workflows" | "triggers"), (from, team), .., (last, secret)] = parts else {
+        return None;
+    };
     let secret = head(secret);
     let sound = team.len() >= 8
         && team.starts_with(['T', 'E'])
@@ -63,7 +65,10 @@ fn discord(parts: &[(usize, &str)]) -> Option<Range<usize>> {
     let (_, id) = parts.get(at + 1)?;
     let (from, token) = parts.get(at + 2)?;
     let token = head(token);
-    let sound = id.len() >= 16 && id.bytes().all(|byte| byte.is_ascii_digit()) && token.len() >= 40 && is_token(token);
+    let sound = id.len() >= 16
+        && id.bytes().all(|byte| byte.is_ascii_digit())
+        && token.len() >= 40
+        && is_token(token);
     sound.then(|| *from..from + token.len())
 }
 
@@ -72,7 +77,8 @@ fn telegram(parts: &[(usize, &str)]) -> Option<Range<usize>> {
     let (from, bot) = parts.first()?;
     let (id, token) = bot.strip_prefix("bot")?.split_once(':')?;
     let token = head(token);
-    let sound = id.len() >= 6 && id.bytes().all(|byte| byte.is_ascii_digit()) && token.len() >= 30 && is_token(token);
+    let sound =
+        id.len() >= 6 && id.bytes().all(|byte| byte.is_ascii_digit()) && token.len() >= 30 && is_token(token);
     sound.then(|| from + 4 + id.len()..from + 4 + id.len() + token.len())
 }
 

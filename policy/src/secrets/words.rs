@@ -47,13 +47,13 @@ pub(super) fn is_stand_in(name: &str) -> bool {
     if is_template(name) || is_masked(name) || NATIVE.iter().any(|word| name.contains(word)) {
         return true;
     }
-    name.len() <= LIMIT
-        && all_words(&fold(name)).is_some_and(|flags| flags & (INSTRUCTS | STANDS_IN) != 0)
+    name.len() <= LIMIT && all_words(&fold(name)).is_some_and(|flags| flags & (INSTRUCTS | STANDS_IN) != 0)
 }
 
 /// Covered with stars or crosses, left out, or one character over and over.
 pub(super) fn is_masked(value: &str) -> bool {
-    if value.contains("***") || value.contains("...") || value.contains(['…', '•', '●', '█', '▪', '·', '∗']) {
+    if value.contains("***") || value.contains("...") || value.contains(['…', '•', '●', '█', '▪', '·', '∗'])
+    {
         return true;
     }
     let (mut run, mut longest_cross, mut last) = (0_usize, 0_usize, '\0');
@@ -71,7 +71,6 @@ pub(super) fn is_masked(value: &str) -> bool {
     }
     (crosses_only && length >= 2) || longest_cross >= 4 || (run == length && length >= 4)
 }
-
 
 /// Words with the endings that people add to them: `admin123`, `P4ssw0rd`.
 fn is_weak(folded: &str) -> bool {
@@ -132,13 +131,47 @@ pub(super) fn fold(text: &str) -> String {
 
 /// Scripts without upper case or word breaks: the word within a value is enough.
 const NATIVE: &[&str] = &[
-    "пароль", "Пароль", "ПАРОЛЬ", "密码", "密碼", "パスワード", "비밀번호", "암호", "كلمة المرور", "סיסמה",
-    "รหัสผ่าน", "κωδικός", "पासवर्ड", "парола", "mật khẩu", "用户", "ユーザー", "사용자",
+    "пароль",
+    "Пароль",
+    "ПАРОЛЬ",
+    "密码",
+    "密碼",
+    "パスワード",
+    "비밀번호",
+    "암호",
+    "كلمة المرور",
+    "סיסמה",
+    "รหัสผ่าน",
+    "κωδικός",
+    "पासवर्ड",
+    "парола",
+    "mật khẩu",
+    "用户",
+    "ユーザー",
+    "사용자",
 ];
 
 const SEQUENCES: &[&str] = &[
-    "1234", "12345", "123456", "1234567", "12345678", "123456789", "1234567890", "0123456789", "abc123", "abcd1234",
-    "abcdef", "abcdefgh", "qwerty", "qwerty123", "654321", "111111", "000000", "changeme123", "test1234", "s3cr3t",
+    "1234",
+    "12345",
+    "123456",
+    "1234567",
+    "12345678",
+    "123456789",
+    "1234567890",
+    "0123456789",
+    "abc123",
+    "abcd1234",
+    "abcdef",
+    "abcdefgh",
+    "qwerty",
+    "qwerty123",
+    "654321",
+    "111111",
+    "000000",
+    "changeme123",
+    "test1234",
+    "s3cr3t",
 ];
 
 /// Azurite's and Supabase's own development secrets, and the example keys of AWS.
@@ -156,11 +189,42 @@ mod tests {
     #[test]
     fn what_is_filled_in_elsewhere_is_a_template() {
         for value in [
-            "$PGPASSWORD", "${PW}", "${{ secrets.DB }}", "$(cat /run/pw)", "`cat pw`", "%DB_PASS%", "%s", "{}", "{password}",
-            "{{ .Values.pw }}", "<%= pw %>", "<password>", "[YOUR-PASSWORD]", "#{pw}", "%(pw)s", ":pw", ":'pw'", "@pw@",
-            "__PW__", "op://vault/db/password", "vault:secret/db#pw", "ENC[AES256,data:x]", "ENC(abc=)", "!vault",
-            "arn:aws:secretsmanager:eu-west-1:1:secret:x", "DB_PASSWORD", "YOUR_PASSWORD", "config.password", "process.env.PW", "",
-            "/run/secrets/db_password", "$config['pw']", "prefix-${PW}", "a$PASSWORD", "$2b$10$abcdefghijk", "{config['pw']}",
+            "$PGPASSWORD",
+            "${PW}",
+            "${{ secrets.DB }}",
+            "$(cat /run/pw)",
+            "`cat pw`",
+            "%DB_PASS%",
+            "%s",
+            "{}",
+            "{password}",
+            "{{ .Values.pw }}",
+            "<%= pw %>",
+            "<password>",
+            "[YOUR-PASSWORD]",
+            "#{pw}",
+            "%(pw)s",
+            ":pw",
+            ":'pw'",
+            "@pw@",
+            "__PW__",
+            "op://vault/db/password",
+            "vault:secret/db#pw",
+            "ENC[AES256,data:x]",
+            "ENC(abc=)",
+            "!vault",
+            "arn:aws:secretsmanager:eu-west-1:1:secret:x",
+            "DB_PASSWORD",
+            "YOUR_PASSWORD",
+            "config.password",
+            "process.env.PW",
+            "",
+            "/run/secrets/db_password",
+            "$config['pw']",
+            "prefix-${PW}",
+            "a$PASSWORD",
+            "$2b$10$abcdefghijk",
+            "{config['pw']}",
         ] {
             assert_eq!(classify(value), Class::Template, "{value}");
         }
@@ -169,20 +233,62 @@ mod tests {
     #[test]
     fn hints_and_words_for_a_secret_are_known_in_many_languages() {
         for value in [
-            "your-password", "changeme", "change_me", "replace-this", "xxx", "XXXX-XXXX", "****", "•••",
-            "[REDACTED", "…", "yourStrongPassword", "example", "todo", "votre-mot-de-passe", "пароль", "你的密码",
-            "randompassword", "enter your password here", "aaaaaa", "your_database_password", "foo", "insert-password-here",
+            "your-password",
+            "changeme",
+            "change_me",
+            "replace-this",
+            "xxx",
+            "XXXX-XXXX",
+            "****",
+            "•••",
+            "[REDACTED",
+            "…",
+            "yourStrongPassword",
+            "example",
+            "todo",
+            "votre-mot-de-passe",
+            "пароль",
+            "你的密码",
+            "randompassword",
+            "enter your password here",
+            "aaaaaa",
+            "your_database_password",
+            "foo",
+            "insert-password-here",
         ] {
             assert_eq!(classify(value), Class::Instruction, "{value}");
         }
-        for value in ["password", "Password", "senha", "SENHA", "contraseña", "mysecretpassword", "pass", "test_password", "mot de passe", "hasło", "şifre"] {
+        for value in [
+            "password",
+            "Password",
+            "senha",
+            "SENHA",
+            "contraseña",
+            "mysecretpassword",
+            "pass",
+            "test_password",
+            "mot de passe",
+            "hasło",
+            "şifre",
+        ] {
             assert_eq!(classify(value), Class::Placeholder, "{value}");
         }
     }
 
     #[test]
     fn defaults_are_what_everybody_knows() {
-        for value in ["postgres", "root", "admin", "app", "test", "minioadmin", "password123", "123456", "P4ssw0rd", "admin1234"] {
+        for value in [
+            "postgres",
+            "root",
+            "admin",
+            "app",
+            "test",
+            "minioadmin",
+            "password123",
+            "123456",
+            "P4ssw0rd",
+            "admin1234",
+        ] {
             assert_eq!(classify(value), Class::Default, "{value}");
         }
     }
@@ -190,8 +296,22 @@ mod tests {
     #[test]
     fn what_a_person_or_a_machine_chose_is_a_literal() {
         for value in [
-            "Word1821?", "Blue@712", "ember657xq", "correcthorse", "Tr0ub4dor&3", "hunter", "Summer2024!", "9fK2mQx7", "a$b1!x",
-            "Pa$$w0rd!x", "p{x7", "k[9z", "tiger", "scott", "sunshine99", "Admin2024!",
+            "Word1821?",
+            "Blue@712",
+            "ember657xq",
+            "correcthorse",
+            "Tr0ub4dor&3",
+            "hunter",
+            "Summer2024!",
+            "9fK2mQx7",
+            "a$b1!x",
+            "Pa$$w0rd!x",
+            "p{x7",
+            "k[9z",
+            "tiger",
+            "scott",
+            "sunshine99",
+            "Admin2024!",
         ] {
             assert_eq!(classify(value), Class::Literal, "{value}");
         }
@@ -199,7 +319,17 @@ mod tests {
 
     #[test]
     fn stand_ins_for_hosts_and_users() {
-        for name in ["user", "USERNAME", "host", "new-host", "usuario", "your-project", "<user>", "project-ref", "johndoe"] {
+        for name in [
+            "user",
+            "USERNAME",
+            "host",
+            "new-host",
+            "usuario",
+            "your-project",
+            "<user>",
+            "project-ref",
+            "johndoe",
+        ] {
             assert!(is_stand_in(name), "{name}");
         }
         for name in ["postgres", "shop", "db", "app_owner"] {

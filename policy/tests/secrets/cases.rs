@@ -19,7 +19,11 @@ fn check(path: &str, text: &str, wanted: Option<Verdict>) {
         for value in &secret.values {
             let value = &text[value.start..value.end];
             assert!(secret.span.start <= secret.span.end);
-            assert!(secret.verdict < Verdict::Leaked || !secret.message().contains(value), "{}", secret.message());
+            assert!(
+                secret.verdict < Verdict::Leaked || !secret.message().contains(value),
+                "{}",
+                secret.message()
+            );
         }
     }
 }
@@ -195,7 +199,11 @@ fn case_25_other_shells_and_images() {
 fn case_26_environment_of_a_container() {
     hides("a.yaml", "env: [{name: PGPASSWORD, value: \"v7Kq2mzR\"}]", &["v7Kq2mzR"]);
     hides("a.yaml", "env:\n  - name: PGPASSWORD\n    value: v7Kq2mzR\n", &["v7Kq2mzR"]);
-    check("a.yaml", "env:\n  - name: PGPASSWORD\n    valueFrom:\n      secretKeyRef: {name: db, key: pw}\n", SILENT);
+    check(
+        "a.yaml",
+        "env:\n  - name: PGPASSWORD\n    valueFrom:\n      secretKeyRef: {name: db, key: pw}\n",
+        SILENT,
+    );
 }
 
 #[test]
@@ -211,8 +219,11 @@ fn jwt(claims: &str) -> String {
     let part = |text: &str| {
         let mut encoded = String::new();
         for chunk in text.as_bytes().chunks(3) {
-            let bits = chunk.iter().fold(0_u32, |bits, byte| bits << 8 | u32::from(*byte)) << (8 * (3 - chunk.len()));
-            encoded.extend((0..=chunk.len()).map(|at| char::from(DIGITS[(bits >> (18 - 6 * at) & 63) as usize])));
+            let bits = chunk.iter().fold(0_u32, |bits, byte| bits << 8 | u32::from(*byte))
+                << (8 * (3 - chunk.len()));
+            encoded.extend(
+                (0..=chunk.len()).map(|at| char::from(DIGITS[(bits >> (18 - 6 * at) & 63) as usize])),
+            );
         }
         encoded
     };
@@ -265,7 +276,9 @@ fn case_33_brackets_for_the_reader() {
 
 #[test]
 fn case_34_words_of_other_languages() {
-    for userinfo in ["usuario:senha", "usuario:contraseña", "postgres:SENHA", "utilisateur:motdepasse", "root:пароль"] {
+    for userinfo in
+        ["usuario:senha", "usuario:contraseña", "postgres:SENHA", "utilisateur:motdepasse", "root:пароль"]
+    {
         check("a.md", &format!("postgresql://{userinfo}@db.shop.io:5432/banco"), SILENT);
     }
 }
@@ -320,17 +333,28 @@ fn case_39_defaults_of_development() {
     check("compose.yml", "DATABASE_URL: postgres://app:v7Kq2mzR@db:5432/shop", DEVELOPMENT);
     check(".github/workflows/ci.yml", "    env:\n      POSTGRES_PASSWORD: postgres\n", DEVELOPMENT);
     check("compose.yml", "      POSTGRES_PASSWORD: password\n", DEVELOPMENT);
-    let azurite = concat!("Eby8vdM02xNOcqFlqUwJPLlmEtlCDXJ1", "OUzFT50uSRZ6IFsuFq2UVErCz4I6tq/K1SZFPTOtr/KBHBeksoGMGw==");
+    let azurite = concat!(
+        "Eby8vdM02xNOcqFlqUwJPLlmEtlCDXJ1",
+        "OUzFT50uSRZ6IFsuFq2UVErCz4I6tq/K1SZFPTOtr/KBHBeksoGMGw=="
+    );
     check("a.env", &format!("AccountName=devstoreaccount1;AccountKey={azurite};"), DEVELOPMENT);
 }
 
 #[test]
 fn case_40_headers_and_public_keys() {
-    check("a.md", &format!("The file starts with `-----{} RSA PRIVATE KEY-----` and never leaves.", "BEGIN"), SILENT);
+    check(
+        "a.md",
+        &format!("The file starts with `-----{} RSA PRIVATE KEY-----` and never leaves.", "BEGIN"),
+        SILENT,
+    );
     let elided = format!("-----{0} PRIVATE KEY-----\n...\n-----{1} PRIVATE KEY-----\n", "BEGIN", "END");
     check("a.md", &elided, SILENT);
     check("a.md", "age1ql3z7hjy54pw3hyww5ayyfg7zqgvc7w3j2elw8zmrj2kg5sfn9aqmcac8p", SILENT);
-    check("a.md", "ssh-ed25519 AAAAC3NzaC1lZDI1NTE5AAAAIJ7v7Kq2mzR4tt81xWe9fK2mQx7Lp3nB6cD0sHj5 ada@shop", SILENT);
+    check(
+        "a.md",
+        "ssh-ed25519 AAAAC3NzaC1lZDI1NTE5AAAAIJ7v7Kq2mzR4tt81xWe9fK2mQx7Lp3nB6cD0sHj5 ada@shop",
+        SILENT,
+    );
 }
 
 #[test]
