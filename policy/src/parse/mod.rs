@@ -3,13 +3,16 @@
 //! Every parser reads a [`source::Source`], never panics, takes linear time and
 //! bounds its depth. What it cannot read it passes over.
 
+pub mod bucket_policy;
 pub mod compose;
 pub mod crontab;
 pub mod env;
+pub mod lifecycle;
 pub mod markdown;
 pub mod scalar;
 pub mod shell;
 pub mod source;
+pub mod sql;
 pub mod systemd;
 pub mod workflow;
 pub mod yaml;
