@@ -4,7 +4,7 @@ use std::borrow::Cow;
 use std::collections::HashSet;
 
 use crate::document::Document;
-use crate::finding::{Finding, Severity};
+use crate::finding::{Finding, Place, Severity};
 use crate::model::Set;
 use crate::rule::{Check, Findings, Rule};
 use crate::rules;
@@ -70,7 +70,12 @@ pub fn lint(documents: &[Document], options: &Options) -> Report {
         findings.extend(found.into_vec());
     }
     findings.retain(|finding| options.wants(finding));
-    findings.iter_mut().for_each(redact);
+    for finding in &mut findings {
+        let document =
+            documents.iter().position(|document| document.path == finding.path).unwrap_or_default();
+        finding.context = set.context(Place { document, span: finding.span });
+        redact(finding);
+    }
     let order = |finding: &Finding| documents.iter().position(|document| document.path == finding.path);
     findings
         .sort_by_cached_key(|finding| (order(finding), finding.span, finding.rule, finding.message.clone()));

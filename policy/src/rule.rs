@@ -176,6 +176,10 @@ pub struct Reported<'f, 'd> {
     index: usize,
 }
 
+#[expect(
+    clippy::return_self_not_must_use,
+    reason = "the finding has been reported: more may be said, or not"
+)]
 impl Reported<'_, '_> {
     fn change(self, change: impl FnOnce(&mut Finding, &[Document])) -> Self {
         if let Some(finding) = self.findings.found.get_mut(self.index) {

@@ -1,22 +1,21 @@
 //! Which bucket a set of lifecycle rules is for: the one that a command puts them
 //! on, else the only one that the same document writes to.
 
-use super::Set;
-use super::lifecycle::Dialect;
+use crate::parse::lifecycle::{Lifecycle, Provider};
+
 use super::location::Scheme;
 use super::role::Role;
+use super::unit::Unit;
+use super::{Bucket, Set};
 
-pub fn name(set: &mut Set<'_>) {
-    let names: Vec<Option<String>> = set
-        .lifecycles
-        .iter()
-        .map(|rules| {
-            by_command(set, rules.unit).or_else(|| only(set, rules.document, rules.lifecycle.dialect))
-        })
-        .collect();
-    for (rules, name) in set.lifecycles.iter_mut().zip(names) {
-        rules.bucket = name;
-    }
+pub fn of(set: &Set<'_>) -> Vec<Bucket> {
+    let units =
+        set.units.iter().enumerate().filter_map(|(index, unit)| Some((index, unit, unit.lifecycle()?)));
+    let bucket = |(unit, of, lifecycle): (usize, &Unit<'_>, Lifecycle<'_>)| Bucket {
+        unit,
+        name: by_command(set, unit).or_else(|| only(set, of.document, lifecycle.provider)),
+    };
+    units.map(bucket).collect()
 }
 
 /// `aws s3api put-bucket-lifecycle-configuration --bucket b --lifecycle-configuration
@@ -42,10 +41,10 @@ fn by_command(set: &Set<'_>, unit: usize) -> Option<String> {
 }
 
 /// The only bucket of this kind in the document, be it written to or made there.
-fn only(set: &Set<'_>, document: usize, dialect: Dialect) -> Option<String> {
-    let scheme = match dialect {
-        Dialect::S3 => Scheme::S3,
-        Dialect::Gcs => Scheme::Gcs,
+fn only(set: &Set<'_>, document: usize, provider: Provider) -> Option<String> {
+    let scheme = match provider {
+        Provider::S3 => Scheme::S3,
+        Provider::Gcs => Scheme::Gcs,
     };
     let mut buckets =
         set.commands.iter().filter(|command| command.at.document == document).filter_map(|command| {

@@ -3,21 +3,22 @@
 
 use crate::document::{Document, Kind};
 use crate::finding::{Place, Span};
+use crate::parse::compose;
 use crate::parse::crontab::{self, Form};
 use crate::parse::markdown;
 use crate::parse::shell::Flags;
-use crate::parse::source::Source;
+use crate::parse::source::{Builder, Source};
+use crate::parse::systemd;
 use crate::parse::workflow::{self, Step, Variable};
 use crate::parse::yaml::{self, Node};
 
 use super::action;
 use super::command::Arg;
-use super::lifecycle::Lifecycle;
 use super::role::Role;
 use super::schedule::{Clock, Schedule, of_nickname};
 use super::script::{self, Host, Start};
 use super::unit::Unit;
-use super::{BucketRules, Set, buckets, embedded, join, prose};
+use super::{Set, buckets, embedded, join, process, prose};
 
 impl<'d> Set<'d> {
     pub fn of(documents: &'d [Document]) -> Self {
@@ -30,7 +31,8 @@ impl<'d> Set<'d> {
             pipelines: Vec::new(),
             passages: Vec::new(),
             promises: Vec::new(),
-            lifecycles: Vec::new(),
+            buckets: Vec::new(),
+            headings: Vec::new(),
             schedules: Vec::new(),
         };
         for (index, document) in documents.iter().enumerate() {
@@ -45,7 +47,7 @@ impl<'d> Set<'d> {
             }
         }
         set.pipelines = join::pipelines(&set);
-        buckets::name(&mut set);
+        set.buckets = buckets::of(&set);
         set
     }
 
@@ -60,12 +62,17 @@ impl<'d> Set<'d> {
             scripts: 0..0,
             tree: None,
         });
+        self.headings.push(Vec::new());
         if document.kind == Kind::Markdown {
             let markdown = markdown::parse(&document.text);
             self.units.extend(embedded::units(index, document, &markdown));
             let passages = prose::passages(index, &document.text, &markdown);
             self.promises.extend(prose::promises(&passages, self.passages.len(), &document.text));
             self.passages.extend(passages);
+            if let Some(headings) = self.headings.last_mut() {
+                headings
+                    .extend(markdown.headings.into_iter().map(|heading| (heading.span.start, heading.text)));
+            }
         }
     }
 
@@ -75,8 +82,14 @@ impl<'d> Set<'d> {
         let (document, source, kind) = (unit.document, unit.source.clone(), unit.kind);
         let mut reader = Reader { unit: index, document, source: &source, set: self };
         match kind {
-            Kind::Shell => reader.script(Host::File, None, Vec::new(), source.clone()),
+            Kind::Shell => reader.script(Host::File, None, Vec::new(), &source),
             Kind::Crontab => reader.crontab(),
+            Kind::Systemd => reader.systemd(),
+            Kind::TypeScript | Kind::Drizzle => {
+                for script in process::scripts(source.text()) {
+                    reader.script(Host::Process, None, Vec::new(), &script.within(&source));
+                }
+            }
             Kind::Workflow
             | Kind::Action
             | Kind::Compose
@@ -106,8 +119,8 @@ impl Reader<'_, '_> {
     }
 
     /// `source` maps into the document.
-    fn script(&mut self, host: Host, flags: Option<Flags>, env: Env, source: Source<'_>) {
-        let start = Start { unit: self.unit, document: self.document, host, flags, env, source: &source };
+    fn script(&mut self, host: Host, flags: Option<Flags>, env: Env, source: &Source<'_>) {
+        let start = Start { unit: self.unit, document: self.document, host, flags, env, source };
         let (scripts, commands) = (self.set.scripts.len(), self.set.commands.len());
         let (script, found) = script::read(start, self.set.documents, scripts, commands);
         self.set.scripts.push(script);
@@ -127,17 +140,82 @@ impl Reader<'_, '_> {
                 .variable("CRON_TZ", entry.span.start)
                 .or_else(|| crontab.variable("TZ", entry.span.start));
             let first = self.set.scripts.len();
-            self.script(Host::Cron(index), None, env, entry.command.clone());
+            self.script(Host::Cron(index), None, env, &entry.command);
             self.set.schedules.push(Schedule {
                 at: Place { document: self.document, span: entry.time_span },
                 unit: self.unit,
                 text: entry.time.clone(),
                 cron: of_nickname(&entry.time),
-                clock: match zone.map(|zone| zone.value.as_str()) {
-                    None => Clock::Host,
-                    Some("UTC" | "Etc/UTC" | "GMT") => Clock::Utc,
-                    Some(zone) => Clock::Zone(zone.to_owned()),
-                },
+                clock: clock(zone.map(|zone| zone.value.as_str())),
+                scripts: first..self.set.scripts.len(),
+            });
+        }
+    }
+
+    /// `ExecStart=` and its like; `OnCalendar=` of a timer.
+    fn systemd(&mut self) {
+        let unit = systemd::parse_in(self.source);
+        let env: Env = unit.environment().into_iter().map(|(name, value, _)| (name, Some(value))).collect();
+        for name in ["ExecStartPre", "ExecStart", "ExecStartPost"] {
+            for setting in unit.all("Service", name) {
+                self.script(Host::Exec, None, env.clone(), &setting.command());
+            }
+        }
+        for setting in unit.all("Timer", "OnCalendar") {
+            let text = setting.value.text().trim().to_owned();
+            let Some(calendar) = systemd::calendar(&text) else { continue };
+            self.set.schedules.push(Schedule {
+                at: Place { document: self.document, span: setting.value_span },
+                unit: self.unit,
+                text,
+                cron: calendar.schedule,
+                clock: clock(calendar.zone.as_deref()),
+                scripts: 0..0,
+            });
+        }
+    }
+
+    fn services(&mut self, tree: &Node) {
+        for service in compose::view(tree).unwrap_or_default() {
+            let Some(script) = service.script(self.source.text()) else { continue };
+            let env = service.environment.iter().map(|it| (it.name.to_owned(), it.value.map(str::to_owned)));
+            self.script(Host::Container, None, env.collect(), &script.within(self.source));
+        }
+    }
+
+    /// Containers of a CronJob, and when it runs.
+    fn containers(&mut self, tree: &Node) {
+        const PODS: [&[&str]; 3] =
+            [&["spec", "jobTemplate", "spec", "template", "spec"], &["spec", "template", "spec"], &["spec"]];
+        let first = self.set.scripts.len();
+        let containers = PODS.into_iter().find_map(|path| tree.path(path)?.get("containers"));
+        for container in containers.map(Node::items).unwrap_or_default() {
+            let keys = ["command", "args"].into_iter().filter_map(|key| container.get(key));
+            let words: Vec<&Node> = keys.flat_map(Node::one_or_many).collect();
+            let is_option =
+                |word: &&Node| word.text().is_some_and(|text| text.starts_with('-') && text.ends_with('c'));
+            let script = words.iter().position(is_option).and_then(|at| words.get(at + 1));
+            let source = match script {
+                Some(script) => script.source(self.source.text()).into_owned(),
+                None => joined(&words, self.source.text()),
+            };
+            let variables = container.get("env").map(Node::items).unwrap_or_default();
+            let env = variables.iter().filter_map(|variable| {
+                let value = variable.get("value").and_then(Node::text).map(str::to_owned);
+                Some((variable.get("name")?.text()?.to_owned(), value))
+            });
+            self.script(Host::Container, None, env.collect(), &source.within(self.source));
+        }
+        if let Some(schedule) = tree.path(&["spec", "schedule"]) {
+            let text = schedule.text().unwrap_or_default().to_owned();
+            // Without one it is the controller's zone: UTC on every managed service.
+            let zone = tree.path(&["spec", "timeZone"]).and_then(Node::text).unwrap_or("UTC");
+            self.set.schedules.push(Schedule {
+                at: self.place(schedule.span),
+                unit: self.unit,
+                cron: of_nickname(&text),
+                text,
+                clock: clock(Some(zone)),
                 scripts: first..self.set.scripts.len(),
             });
         }
@@ -156,18 +234,8 @@ impl Reader<'_, '_> {
                     self.step((0, index), step, Some(flags), environment(&step.environment));
                 }
             }
-            Kind::Lifecycle => {
-                let mut outer = tree.clone();
-                outer.relocate(&|span| self.source.span(span.start, span.end));
-                if let Some(lifecycle) = Lifecycle::read(&outer) {
-                    self.set.lifecycles.push(BucketRules {
-                        unit: self.unit,
-                        document: self.document,
-                        bucket: None,
-                        lifecycle,
-                    });
-                }
-            }
+            Kind::Compose => self.services(&tree),
+            Kind::Kubernetes => self.containers(&tree),
             _ => {}
         }
         if let Some(unit) = self.set.units.get_mut(self.unit) {
@@ -212,7 +280,7 @@ impl Reader<'_, '_> {
         }
         if let (Some(run), Some(flags)) = (step.run, flags) {
             let source = run.source(self.source.text()).into_owned().within(self.source);
-            self.script(Host::Step { job, step: index }, Some(flags), env, source);
+            self.script(Host::Step { job, step: index }, Some(flags), env, &source);
         }
     }
 
@@ -239,6 +307,24 @@ impl Reader<'_, '_> {
         };
         writes.flat_map(|command| command.args.iter().filter_map(line)).collect()
     }
+}
+
+fn clock(zone: Option<&str>) -> Clock {
+    match zone {
+        None => Clock::Host,
+        Some("UTC" | "Etc/UTC" | "GMT") => Clock::Utc,
+        Some(zone) => Clock::Zone(zone.to_owned()),
+    }
+}
+
+/// Words of a list as one line.
+fn joined(words: &[&Node], document: &str) -> Source<'static> {
+    let mut builder = Builder::default();
+    for word in words {
+        builder.push_source(&word.source(document));
+        builder.push(" ", word.span.end);
+    }
+    builder.finish()
 }
 
 fn environment(variables: &[Variable<'_>]) -> Env {

@@ -175,7 +175,7 @@ impl Flow {
                     } else {
                         wraps.extend(transform.layers.iter().map(|layer| Wrap::Packed(*layer)));
                     }
-                    let file = self.moved(transform, &from).or_else(redirected);
+                    let file = moved(transform, &from).or_else(redirected);
                     if let Some(from) = self.artifacts.get_mut(input) {
                         from.gone |= transform.consumes && from.file.is_some();
                     }
@@ -226,7 +226,7 @@ impl Flow {
                 }
             }
             Role::Digest | Role::Other | Role::Print | Role::Notify(_) | Role::Download(_) => {
-                self.other(index, command)
+                self.other(index, command);
             }
         }
     }
@@ -267,19 +267,19 @@ impl Flow {
         found.dedup();
         found
     }
+}
 
-    fn moved(&self, transform: &super::role::Transform, from: &Artifact) -> Option<Said> {
-        let output = transform.output.clone()?;
-        // Into a folder it keeps its name.
-        if transform.layers.is_empty()
-            && (output.text.ends_with('/') || transform.inputs.len() > 1)
-            && let Some(name) = from.file.as_ref().and_then(|file| file.text.rsplit('/').next())
-        {
-            let folder = output.text.trim_end_matches('/');
-            return Some(Said { text: format!("{folder}/{name}"), arg: output.arg });
-        }
-        Some(output)
+fn moved(transform: &super::role::Transform, from: &Artifact) -> Option<Said> {
+    let output = transform.output.clone()?;
+    // Into a folder it keeps its name.
+    if transform.layers.is_empty()
+        && (output.text.ends_with('/') || transform.inputs.len() > 1)
+        && let Some(name) = from.file.as_ref().and_then(|file| file.text.rsplit('/').next())
+    {
+        let folder = output.text.trim_end_matches('/');
+        return Some(Said { text: format!("{folder}/{name}"), arg: output.arg });
     }
+    Some(output)
 }
 
 fn of_location(location: &Location) -> Said {

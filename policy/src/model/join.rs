@@ -17,8 +17,8 @@ pub fn pipelines(set: &Set<'_>) -> Vec<Pipeline> {
     let calls = Calls::of(set);
     let mut called: HashSet<usize> = HashSet::new();
     for (index, command) in set.commands.iter().enumerate() {
-        let caller = set.scripts.get(command.script).map(|script| script.unit);
-        called.extend(calls.unit_of(set, index).filter(|unit| Some(*unit) != caller));
+        let own = set.scripts.get(command.script).map(|script| script.unit);
+        called.extend(calls.unit_of(set, index).filter(|unit| Some(*unit) != own));
     }
     let mut pipelines = Vec::new();
     for (root, unit) in set.units.iter().enumerate() {

@@ -11,14 +11,15 @@ mod buckets;
 mod build;
 mod called;
 mod command;
+mod context;
 mod embedded;
 mod flow;
 mod join;
-pub mod lifecycle;
 mod location;
 mod options;
 mod pipe;
 mod pipeline;
+mod process;
 mod prose;
 mod role;
 mod schedule;
@@ -26,7 +27,8 @@ mod script;
 mod unit;
 
 use crate::document::Document;
-use crate::finding::{Place, Span};
+use crate::finding::Place;
+use crate::parse::lifecycle::Lifecycle;
 use crate::parse::workflow::Workflow;
 
 pub use action::{ActionRole, ActionUse};
@@ -62,26 +64,21 @@ pub struct Set<'d> {
     pub passages: Vec<Passage>,
     /// What they say will hold.
     pub promises: Vec<Promise>,
-    pub lifecycles: Vec<BucketRules>,
+    /// Lifecycle rules; see [`Set::lifecycles`].
+    pub buckets: Vec<Bucket>,
+    /// Of each document: where a heading begins, and its text.
+    headings: Vec<Vec<(usize, String)>>,
     /// When something runs by itself.
     pub schedules: Vec<Schedule>,
 }
 
-/// The lifecycle rules of one bucket.
+/// A unit with lifecycle rules, and the bucket that they are for.
 #[derive(Debug)]
-pub struct BucketRules {
+pub struct Bucket {
     /// Index into [`Set::units`].
     pub unit: usize,
-    pub document: usize,
-    /// The bucket, where the documents tell which.
-    pub bucket: Option<String>,
-    pub lifecycle: lifecycle::Lifecycle,
-}
-
-impl BucketRules {
-    pub fn place(&self, span: Span) -> Place {
-        Place { document: self.document, span }
-    }
+    /// Where the documents tell which.
+    pub name: Option<String>,
 }
 
 impl<'d> Set<'d> {
@@ -91,6 +88,14 @@ impl<'d> Set<'d> {
             let root = pipeline.root;
             let units = self.units.get(root).into_iter().chain(self.blocks_of(root));
             units.filter_map(move |unit| Some((pipeline, unit, unit.workflow()?)))
+        })
+    }
+
+    /// Every set of lifecycle rules, with its unit and the name of its bucket.
+    pub fn lifecycles(&self) -> impl Iterator<Item = (&Unit<'d>, Option<&str>, Lifecycle<'_>)> {
+        self.buckets.iter().filter_map(|bucket| {
+            let unit = self.units.get(bucket.unit)?;
+            Some((unit, bucket.name.as_deref(), unit.lifecycle()?))
         })
     }
 

@@ -1,6 +1,7 @@
 //! What belongs together: a workflow with the scripts it calls, a crontab with
 //! its scripts, a document with all its blocks. "Missing" rules look at these.
 
+use crate::document::Kind;
 use crate::finding::Place;
 
 use super::Set;
@@ -39,10 +40,11 @@ impl Pipeline {
         })
     }
 
-    /// The first dump whose rows somebody would miss: not of the schema alone, and
-    /// not of what the job itself has just made.
+    /// The first dump that somebody would miss: a workflow that dumps a service
+    /// container of its own makes no backup.
     pub fn backup<'s>(&'s self, set: &'s Set<'_>) -> Option<(usize, &'s Command, &'s Dump)> {
-        self.dumps(set).find(|(_, _, dump)| !dump.target.is_local())
+        let workflow = set.units.get(self.root).is_some_and(|unit| unit.kind == Kind::Workflow);
+        self.dumps(set).find(|(_, _, dump)| !(workflow && dump.target.is_local()))
     }
 
     /// Whether a command does this.

@@ -10,7 +10,7 @@ use crate::parse::source::Source;
 
 use super::called;
 use super::command::{Arg, Command, Fate, Pipe, Redirect, Setting, Wrapper};
-use super::role::{self, Role};
+use super::role;
 
 /// Where a script stands.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -292,30 +292,4 @@ fn fate(failure: Failure<'_>) -> Fate {
         Failure::Background => Fate::Background,
         Failure::Ignored => Fate::Ignored,
     }
-}
-
-/// A program that a document starts without a shell: TypeScript's `execFile`, a
-/// list in `command:`.
-pub fn program(args: &[Arg], script: usize, at: Place) -> Option<Command> {
-    let (first, rest) = args.split_first()?;
-    let name = first.text.rsplit('/').next().unwrap_or_default().to_owned();
-    let role: Role = role::classify(&name, rest);
-    Some(Command {
-        at,
-        name_at: first.at,
-        script,
-        name,
-        args: rest.to_vec(),
-        env: Vec::new(),
-        redirects: Vec::new(),
-        wrappers: Vec::new(),
-        pipe: Pipe { span: at.span, index: 0, length: 1 },
-        statement: at.span,
-        fate: Fate::Returned,
-        flags: Flags::default(),
-        nesting: shell::Nesting::default(),
-        function: None,
-        role,
-        called: None,
-    })
 }

@@ -2,6 +2,9 @@
 
 use crate::document::Kind;
 use crate::finding::{Place, Span};
+use crate::parse::bucket_policy::{self, Policy};
+use crate::parse::compose::{self, Service};
+use crate::parse::lifecycle::{self, Lifecycle};
 use crate::parse::source::Source;
 use crate::parse::workflow::{self, Workflow};
 use crate::parse::yaml::Node;
@@ -33,9 +36,26 @@ impl Unit<'_> {
         Place { document: self.document, span: self.source.span(inner.start, inner.end) }
     }
 
-    /// The typed view, where it is a workflow.
+    /// Its tree as a workflow; spans go through [`Unit::place`], as in each view.
     pub fn workflow(&self) -> Option<Workflow<'_>> {
-        workflow::view(self.tree.as_ref().filter(|_| self.kind == Kind::Workflow)?)
+        workflow::view(self.tree_of(Kind::Workflow)?)
+    }
+
+    pub fn lifecycle(&self) -> Option<Lifecycle<'_>> {
+        lifecycle::view(self.tree_of(Kind::Lifecycle)?)
+    }
+
+    pub fn bucket_policy(&self) -> Option<Policy<'_>> {
+        bucket_policy::view(self.tree_of(Kind::BucketPolicy)?)
+    }
+
+    /// The services of a Compose file.
+    pub fn services(&self) -> Vec<Service<'_>> {
+        self.tree_of(Kind::Compose).and_then(compose::view).unwrap_or_default()
+    }
+
+    fn tree_of(&self, kind: Kind) -> Option<&Node> {
+        self.tree.as_ref().filter(|_| self.kind == kind)
     }
 
     pub fn text(&self) -> &str {

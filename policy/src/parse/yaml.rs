@@ -107,22 +107,6 @@ impl Node {
         }
     }
 
-    /// Takes every span below to where it lies in an outer document.
-    pub fn relocate(&mut self, outer: &dyn Fn(Span) -> Span) {
-        self.span = outer(self.span);
-        self.tag = self.tag.map(outer);
-        match &mut self.value {
-            Value::Scalar(_) | Value::Alias => {}
-            Value::Sequence(items) => items.iter_mut().for_each(|item| item.relocate(outer)),
-            Value::Mapping(entries) => {
-                for entry in entries {
-                    entry.key.relocate(outer);
-                    entry.value.relocate(outer);
-                }
-            }
-        }
-    }
-
     /// Every scalar below this node, keys included, in document order.
     pub fn scalars<'n>(&'n self, visit: &mut dyn FnMut(&'n Node, &'n Scalar)) {
         match &self.value {

@@ -25,7 +25,10 @@ fn ids_are_unique_and_in_kebab_case_and_lie_in_their_group() {
         );
     }
     for (rules, group) in RULES.iter().zip(Group::ALL) {
-        assert!(rules.iter().all(|rule| rule.group == group), "a folder is one group, in the order of `Group`: {rules:?}");
+        assert!(
+            rules.iter().all(|rule| rule.group == group),
+            "a folder is one group, in the order of `Group`: {rules:?}"
+        );
         assert!(rules.is_sorted_by_key(|rule| rule.id), "by id: {rules:?}");
     }
     assert_eq!(RULES.len(), Group::ALL.len());
@@ -109,10 +112,10 @@ fn fixes_silence_their_rule_and_settle() {
             fixed += found.iter().filter(|finding| finding.fix.is_some()).count();
             match rule.fix {
                 Fixable::No => {
-                    assert!(found.iter().all(|finding| finding.fix.is_none()), "{} has a fix", rule.id)
+                    assert!(found.iter().all(|finding| finding.fix.is_none()), "{} has a fix", rule.id);
                 }
                 Fixable::Always => {
-                    assert!(found.iter().all(|finding| finding.fix.is_some()), "{} lacks a fix", rule.id)
+                    assert!(found.iter().all(|finding| finding.fix.is_some()), "{} lacks a fix", rule.id);
                 }
                 Fixable::Sometimes => {}
             }

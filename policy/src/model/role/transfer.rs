@@ -147,8 +147,7 @@ fn aws(args: &[Arg]) -> Option<Transfer> {
             if action == "put-object" {
                 Transfer::new(TransferTool::Aws, body.into_iter().collect(), Some(object))
             } else {
-                let (file, _) =
-                    rest.split_first().map_or((None, ()), |(file, _)| (Some(Location::of(file)), ()));
+                let file = rest.first().map(|file| Location::of(file));
                 Transfer::new(TransferTool::Aws, vec![object], file)
             }
         }

@@ -1,6 +1,6 @@
 use crate::finding::{Place, Severity};
-use crate::model::lifecycle::{Days, Filter, Rule as BucketRule};
-use crate::model::{Amount, BucketRules, Promise, Role, Set, Subject, Tier};
+use crate::model::{Amount, Promise, Role, Set, Subject, Tier};
+use crate::parse::lifecycle::Rule as BucketRule;
 use crate::rule::{Findings, rule};
 
 /// 365 days are a year and 360 are twelve months to whoever writes them.
@@ -56,46 +56,51 @@ rule! {
 }
 
 fn check(set: &Set<'_>, findings: &mut Findings<'_>) {
-    for bucket in &set.lifecycles {
-        for rule in bucket.lifecycle.rules.iter().filter(|rule| rule.enabled) {
-            let Some(expires) = rule.expires else { continue };
-            let promises = set.promises.iter().filter(|promise| concerns(set, bucket, rule, promise));
+    for (unit, bucket, lifecycle) in set.lifecycles() {
+        for rule in lifecycle.rules.iter().filter(|rule| rule.is_enabled() && !rule.narrowed) {
+            let Some((expires, days)) = rule.expiration.and_then(|age| Some((age, age.days?))) else {
+                continue;
+            };
+            let promises = set.promises.iter().filter(|promise| {
+                promise.at.document == unit.document && concerns(set, bucket, rule, promise)
+            });
             let kept = promises.filter_map(|promise| Some((promise, promise.amount.days()?)));
-            let Some((promise, days)) = kept.max_by(|(_, a), (_, b)| a.total_cmp(b)) else { continue };
-            report(findings, bucket, expires, promise, days);
+            let Some((promise, length)) = kept.max_by(|(_, a), (_, b)| a.total_cmp(b)) else { continue };
+            report(findings, unit.place(expires.node.span), days, promise, length);
         }
     }
 }
 
-fn report(findings: &mut Findings<'_>, bucket: &BucketRules, expires: Days, promise: &Promise, days: f64) {
-    let at = Place { document: bucket.document, span: expires.span };
+#[expect(clippy::cast_precision_loss, reason = "days of a lifecycle rule")]
+fn report(findings: &mut Findings<'_>, at: Place, days: u64, promise: &Promise, promised: f64) {
     let what = promise.tier.map_or("backups".to_owned(), |tier| format!("{} backups", tier.as_str()));
-    let count = f64::from(expires.count);
-    let promised = format!("{what} are promised for {} here", promise.amount);
-    let length = promise.amount;
-    if count < days * (1.0 - SLACK) {
-        let kept = if length == Amount::Forever {
-            "which are to stay for ever".to_owned()
-        } else {
-            format!("which are to stay {length}")
+    let related = format!("{what} are promised for {} here", promise.amount);
+    let count = days as f64;
+    if count < promised * (1.0 - SLACK) {
+        let kept = match promise.amount {
+            Amount::Forever => "which are to stay for ever".to_owned(),
+            length => format!("which are to stay {length}"),
         };
         findings
-            .report(at, format!("the bucket deletes {what} after {} days, {kept}", expires.count))
+            .report(at, format!("the bucket deletes {what} after {days} days, {kept}"))
             .help(format!("give {what} a prefix and a rule of their own that lasts as long as the promise"))
-            .related(promise.at, promised);
-    } else if (count - days).abs() < 0.5 && promise.tier == Some(Tier::Daily) {
+            .related(promise.at, related);
+    } else if (count - promised).abs() < 0.5 && promise.tier == Some(Tier::Daily) {
         // The newest copy is as old as the promise on the day it is deleted.
+        let message = format!(
+            "the bucket deletes {what} on the last day of the promise: a job that runs late leaves one less"
+        );
         findings
-            .report(at, format!("the bucket deletes {what} on the last day of the promise: a job that runs late leaves one less"))
+            .report(at, message)
             .severity(Severity::Note)
             .help("keep them a day or two longer than is promised")
-            .related(promise.at, promised);
+            .related(promise.at, related);
     }
 }
 
 /// Whether a promise is about objects that the rule matches.
-fn concerns(set: &Set<'_>, bucket: &BucketRules, rule: &BucketRule, promise: &Promise) -> bool {
-    if promise.subject != Subject::Retention || promise.managed || promise.at.document != bucket.document {
+fn concerns(set: &Set<'_>, bucket: Option<&str>, rule: &BucketRule<'_>, promise: &Promise) -> bool {
+    if promise.subject != Subject::Retention || promise.managed {
         return false;
     }
     // "S3 + Local" is here, "Local" is not.
@@ -107,25 +112,22 @@ fn concerns(set: &Set<'_>, bucket: &BucketRules, rule: &BucketRule, promise: &Pr
     if elsewhere {
         return false;
     }
-    match &rule.filter {
-        // A staging table beside it does not concern the bucket of production.
-        Filter::All => promise.tier.is_none_or(|tier| tier_lies_in(set, bucket, tier)),
-        Filter::Prefixes(prefixes) => prefixes
-            .iter()
-            .any(|prefix| Tier::only_in(&prefix.text).is_some_and(|tier| promise.tier == Some(tier))),
-        Filter::Other => false,
+    if rule.prefixes.is_empty() {
+        return promise.tier.is_none_or(|tier| tier_lies_in(set, bucket, tier));
     }
+    let mut prefixes = rule.prefixes.iter().filter_map(|prefix| prefix.text());
+    prefixes.any(|prefix| Tier::only_in(prefix).is_some_and(|tier| promise.tier == Some(tier)))
 }
 
 /// Whether backups of a tier can be in the bucket: nothing uploads them to another one.
-fn tier_lies_in(set: &Set<'_>, bucket: &BucketRules, tier: Tier) -> bool {
-    let Some(name) = &bucket.bucket else { return true };
+fn tier_lies_in(set: &Set<'_>, bucket: Option<&str>, tier: Tier) -> bool {
+    let Some(name) = bucket else { return true };
     let uploads = set.commands.iter().filter_map(|command| match &command.role {
         Role::Upload(transfer) => transfer.destination.as_ref(),
         _ => None,
     });
     let mut of_tier = uploads.filter(|to| Tier::only_in(&to.key) == Some(tier)).peekable();
-    of_tier.peek().is_none() || of_tier.any(|to| &to.bucket == name)
+    of_tier.peek().is_none() || of_tier.any(|to| to.bucket == name)
 }
 
 #[cfg(test)]
