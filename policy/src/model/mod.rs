@@ -24,6 +24,7 @@ mod prose;
 mod role;
 mod schedule;
 mod script;
+mod tier;
 mod unit;
 
 use crate::document::Document;
