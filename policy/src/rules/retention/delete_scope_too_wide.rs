@@ -55,9 +55,12 @@ fn check(set: &Set<'_>, findings: &mut Findings<'_>) {
                     format!("deletes every old file below {}, whatever it is", shown(root)),
                 )
                 .help("name the folder of the backups, and their files with `-name`");
-        } else if !is_of_backups(set, script, delete) {
             continue;
-        } else if let Some(fix) = takes_root(command, delete, root) {
+        }
+        if !is_of_backups(set, script, delete) {
+            continue;
+        }
+        if let Some(fix) = takes_root(command, delete, root) {
             let old = delete.age.as_ref().and_then(|age| age.days);
             let when = old.map_or_else(
                 || "the first time it is old enough".to_owned(),
@@ -195,7 +198,7 @@ fn inside<'p>(root: &Location, other: &Location, path: &'p str) -> Option<&'p st
         return None;
     }
     let base = root.key.trim_end_matches('/');
-    if base.contains(['$', '*', '<']) && base != "" && !path.starts_with(base) {
+    if base.contains(['$', '*', '<']) && !path.starts_with(base) {
         return None;
     }
     let rest = if base.is_empty() { path } else { path.strip_prefix(base)?.strip_prefix('/')? };
