@@ -52,6 +52,13 @@ impl From<Range<usize>> for Span {
     }
 }
 
+/// A span, and the document it lies in: an index into the documents of a set.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Default)]
+pub struct Place {
+    pub document: usize,
+    pub span: Span,
+}
+
 /// One problem in one document.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Finding {
@@ -65,6 +72,66 @@ pub struct Finding {
     pub message: String,
     /// What to do about it.
     pub help: Option<String>,
+    /// Other places that make it understood: the dump that is uploaded, the
+    /// promise that is broken.
+    pub related: Vec<Label>,
+    pub fix: Option<Fix>,
+    /// What it is part of, for a person: a job and step, a heading.
+    pub context: Option<String>,
+}
+
+/// Another place that belongs to a finding, perhaps in another document.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Label {
+    pub path: String,
+    pub place: Place,
+    /// Lower case, no final stop, never a secret.
+    pub message: String,
+}
+
+/// How the finding's document can be changed so that the finding is gone.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Fix {
+    /// What it does, as an imperative: `put "set -o pipefail" before the pipeline`.
+    pub title: String,
+    pub safety: Safety,
+    /// Apart from each other, in the finding's own document.
+    pub edits: Vec<Edit>,
+}
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Safety {
+    /// Does what was meant before, minus the fault.
+    Safe,
+    /// May change what a working set-up does: a person should look.
+    Unsafe,
+}
+
+/// `span` is replaced by `text`; an empty span inserts.
+#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord)]
+pub struct Edit {
+    pub span: Span,
+    pub text: String,
+}
+
+impl Edit {
+    pub fn replace(span: Span, text: impl Into<String>) -> Self {
+        Self { span, text: text.into() }
+    }
+
+    pub fn insert(at: usize, text: impl Into<String>) -> Self {
+        Self { span: Span::new(at, at), text: text.into() }
+    }
+}
+
+impl Fix {
+    pub fn safe(title: impl Into<String>, edits: Vec<Edit>) -> Self {
+        Self { title: title.into(), safety: Safety::Safe, edits }
+    }
+
+    pub fn unsafe_(title: impl Into<String>, edits: Vec<Edit>) -> Self {
+        Self { title: title.into(), safety: Safety::Unsafe, edits }
+    }
 }
 
 impl Finding {
@@ -76,6 +143,9 @@ impl Finding {
             span,
             message: message.into(),
             help: None,
+            related: Vec::new(),
+            fix: None,
+            context: None,
         }
     }
 

@@ -4,11 +4,17 @@
 //! crate is the same in the command, in the tests and in a browser.
 
 pub mod config;
+pub mod document;
 pub mod finding;
+pub mod fix;
 pub mod identifier;
+pub mod lint;
 pub mod manifest;
+pub mod model;
 pub mod parse;
 pub mod provider;
+pub mod rule;
+pub mod rules;
 pub mod schedule;
 pub mod secrets;
 pub mod units;

@@ -74,6 +74,23 @@ impl<'t> Source<'t> {
         Span::new(from, if to < from { first_end } else { to })
     }
 
+    /// A text that was taken out of this one, as one of the document.
+    #[must_use]
+    pub fn within(self, outer: &Source<'_>) -> Self {
+        let mut pieces = Vec::with_capacity(self.pieces.len());
+        let ends = self.pieces.iter().skip(1).map(|piece| piece.inner).chain([self.text.len()]);
+        for (piece, end) in self.pieces.iter().zip(ends) {
+            pieces.push(Piece { inner: piece.inner, outer: outer.offset(piece.outer) });
+            // Seams of the outer text that lie inside of this piece.
+            let last = piece.outer + end.saturating_sub(piece.inner);
+            let first = outer.pieces.partition_point(|seam| seam.inner <= piece.outer);
+            for seam in outer.pieces.iter().skip(first).take_while(|seam| seam.inner < last) {
+                pieces.push(Piece { inner: piece.inner + (seam.inner - piece.outer), outer: seam.outer });
+            }
+        }
+        Self { text: self.text, pieces }
+    }
+
     /// The same with its own copy of the text.
     pub fn into_owned(self) -> Source<'static> {
         Source { text: Cow::Owned(self.text.into_owned()), pieces: self.pieces }
@@ -178,6 +195,27 @@ mod tests {
         assert_eq!(slice(2, 6), "e\n  tw");
         assert_eq!(slice(0, 4), "one\n");
         assert_eq!(source.span(4, 4), Span::new(15, 15));
+    }
+
+    #[test]
+    fn a_text_inside_a_text_lies_in_the_document() {
+        let document = "  a: |\n    one\n    two\n";
+        let mut fence = Builder::default();
+        fence.push("a: |\n", 2);
+        fence.push("  one\n", 9);
+        fence.push("  two\n", 17);
+        let fence = fence.finish();
+        let mut scalar = Builder::default();
+        scalar.push("one\n", 7);
+        scalar.push("two\n", 13);
+        for inner in [scalar.finish(), Source::at("one\n  two\n", 7)] {
+            let source = inner.within(&fence);
+            for word in ["one", "two"] {
+                let at = source.text().find(word).unwrap();
+                let span = source.span(at, at + 3);
+                assert_eq!(&document[span.start..span.end], word);
+            }
+        }
     }
 
     #[test]

@@ -1,0 +1,332 @@
+//! Documents into a [`Set`]: each is parsed once, by its kind, and what it runs is
+//! told in the same words.
+
+use crate::document::{Document, Kind};
+use crate::finding::{Place, Span};
+use crate::parse::compose;
+use crate::parse::crontab::{self, Form};
+use crate::parse::markdown;
+use crate::parse::shell::Flags;
+use crate::parse::source::{Builder, Source};
+use crate::parse::systemd;
+use crate::parse::workflow::{self, Step, Variable};
+use crate::parse::yaml::{self, Node};
+
+use super::action;
+use super::command::Arg;
+use super::role::Role;
+use super::schedule::{Clock, Schedule, of_nickname};
+use super::script::{self, Host, Start};
+use super::unit::Unit;
+use super::{Set, buckets, embedded, join, process, prose};
+
+impl<'d> Set<'d> {
+    pub fn of(documents: &'d [Document]) -> Self {
+        let mut set = Self {
+            documents,
+            units: Vec::new(),
+            scripts: Vec::new(),
+            commands: Vec::new(),
+            actions: Vec::new(),
+            pipelines: Vec::new(),
+            passages: Vec::new(),
+            promises: Vec::new(),
+            buckets: Vec::new(),
+            headings: Vec::new(),
+            schedules: Vec::new(),
+        };
+        for (index, document) in documents.iter().enumerate() {
+            set.document(index, document);
+        }
+        for index in 0..set.units.len() {
+            let first = set.scripts.len();
+            set.read(index);
+            let scripts = first..set.scripts.len();
+            if let Some(unit) = set.units.get_mut(index) {
+                unit.scripts = scripts;
+            }
+        }
+        set.pipelines = join::pipelines(&set);
+        set.buckets = buckets::of(&set);
+        set
+    }
+
+    fn document(&mut self, index: usize, document: &'d Document) {
+        self.units.push(Unit {
+            document: index,
+            kind: document.kind,
+            source: Source::whole(&document.text),
+            span: Span::new(0, document.text.len()),
+            path: Some(document.path.clone()),
+            embedded: false,
+            scripts: 0..0,
+            tree: None,
+        });
+        self.headings.push(Vec::new());
+        if document.kind == Kind::Markdown {
+            let markdown = markdown::parse(&document.text);
+            self.units.extend(embedded::units(index, document, &markdown));
+            let passages = prose::passages(index, &document.text, &markdown);
+            self.promises.extend(prose::promises(&passages, self.passages.len(), &document.text));
+            self.passages.extend(passages);
+            if let Some(headings) = self.headings.last_mut() {
+                headings
+                    .extend(markdown.headings.into_iter().map(|heading| (heading.span.start, heading.text)));
+            }
+        }
+    }
+
+    /// Reads one unit: the scripts in it, and what else it holds.
+    fn read(&mut self, index: usize) {
+        let Some(unit) = self.units.get(index) else { return };
+        let (document, source, kind) = (unit.document, unit.source.clone(), unit.kind);
+        let mut reader = Reader { unit: index, document, source: &source, set: self };
+        match kind {
+            Kind::Shell => reader.script(Host::File, None, Vec::new(), &source),
+            Kind::Crontab => reader.crontab(),
+            Kind::Systemd => reader.systemd(),
+            Kind::TypeScript | Kind::Drizzle => {
+                for script in process::scripts(source.text()) {
+                    reader.script(Host::Process, None, Vec::new(), &script.within(&source));
+                }
+            }
+            Kind::Workflow
+            | Kind::Action
+            | Kind::Compose
+            | Kind::Kubernetes
+            | Kind::Lifecycle
+            | Kind::BucketPolicy => {
+                reader.tree(kind);
+            }
+            _ => {}
+        }
+    }
+}
+
+type Env = Vec<(String, Option<String>)>;
+
+struct Reader<'r, 'd> {
+    unit: usize,
+    document: usize,
+    /// The unit's text.
+    source: &'r Source<'d>,
+    set: &'r mut Set<'d>,
+}
+
+impl Reader<'_, '_> {
+    fn place(&self, span: Span) -> Place {
+        Place { document: self.document, span: self.source.span(span.start, span.end) }
+    }
+
+    /// `source` maps into the document.
+    fn script(&mut self, host: Host, flags: Option<Flags>, env: Env, source: &Source<'_>) {
+        let start = Start { unit: self.unit, document: self.document, host, flags, env, source };
+        let (scripts, commands) = (self.set.scripts.len(), self.set.commands.len());
+        let (script, found) = script::read(start, self.set.documents, scripts, commands);
+        self.set.scripts.push(script);
+        self.set.commands.extend(found);
+    }
+
+    fn crontab(&mut self) {
+        let path = self.set.units.get(self.unit).and_then(|unit| unit.path.clone()).unwrap_or_default();
+        let form =
+            if path.ends_with("/crontab") || path.contains("cron.d/") { Form::System } else { Form::Guess };
+        let crontab = crontab::parse_in(self.source, form);
+        for (index, entry) in crontab.entries.iter().enumerate() {
+            let before = crontab.variables.iter().filter(|variable| variable.span.start < entry.span.start);
+            let env: Env =
+                before.map(|variable| (variable.name.clone(), Some(variable.value.clone()))).collect();
+            let zone = crontab
+                .variable("CRON_TZ", entry.span.start)
+                .or_else(|| crontab.variable("TZ", entry.span.start));
+            let first = self.set.scripts.len();
+            self.script(Host::Cron(index), None, env, &entry.command);
+            self.set.schedules.push(Schedule {
+                at: Place { document: self.document, span: entry.time_span },
+                unit: self.unit,
+                text: entry.time.clone(),
+                cron: of_nickname(&entry.time),
+                clock: clock(zone.map(|zone| zone.value.as_str())),
+                scripts: first..self.set.scripts.len(),
+            });
+        }
+    }
+
+    /// `ExecStart=` and its like; `OnCalendar=` of a timer.
+    fn systemd(&mut self) {
+        let unit = systemd::parse_in(self.source);
+        let env: Env = unit.environment().into_iter().map(|(name, value, _)| (name, Some(value))).collect();
+        for name in ["ExecStartPre", "ExecStart", "ExecStartPost"] {
+            for setting in unit.all("Service", name) {
+                self.script(Host::Exec, None, env.clone(), &setting.command());
+            }
+        }
+        for setting in unit.all("Timer", "OnCalendar") {
+            let text = setting.value.text().trim().to_owned();
+            let Some(calendar) = systemd::calendar(&text) else { continue };
+            self.set.schedules.push(Schedule {
+                at: Place { document: self.document, span: setting.value_span },
+                unit: self.unit,
+                text,
+                cron: calendar.schedule,
+                clock: clock(calendar.zone.as_deref()),
+                scripts: 0..0,
+            });
+        }
+    }
+
+    fn services(&mut self, tree: &Node) {
+        for service in compose::view(tree).unwrap_or_default() {
+            let Some(script) = service.script(self.source.text()) else { continue };
+            let env = service.environment.iter().map(|it| (it.name.to_owned(), it.value.map(str::to_owned)));
+            self.script(Host::Container, None, env.collect(), &script.within(self.source));
+        }
+    }
+
+    /// Containers of a CronJob, and when it runs.
+    fn containers(&mut self, tree: &Node) {
+        const PODS: [&[&str]; 3] =
+            [&["spec", "jobTemplate", "spec", "template", "spec"], &["spec", "template", "spec"], &["spec"]];
+        let first = self.set.scripts.len();
+        let containers = PODS.into_iter().find_map(|path| tree.path(path)?.get("containers"));
+        for container in containers.map(Node::items).unwrap_or_default() {
+            let keys = ["command", "args"].into_iter().filter_map(|key| container.get(key));
+            let words: Vec<&Node> = keys.flat_map(Node::one_or_many).collect();
+            let is_option =
+                |word: &&Node| word.text().is_some_and(|text| text.starts_with('-') && text.ends_with('c'));
+            let script = words.iter().position(is_option).and_then(|at| words.get(at + 1));
+            let source = match script {
+                Some(script) => script.source(self.source.text()).into_owned(),
+                None => joined(&words, self.source.text()),
+            };
+            let variables = container.get("env").map(Node::items).unwrap_or_default();
+            let env = variables.iter().filter_map(|variable| {
+                let value = variable.get("value").and_then(Node::text).map(str::to_owned);
+                Some((variable.get("name")?.text()?.to_owned(), value))
+            });
+            self.script(Host::Container, None, env.collect(), &source.within(self.source));
+        }
+        if let Some(schedule) = tree.path(&["spec", "schedule"]) {
+            let text = schedule.text().unwrap_or_default().to_owned();
+            // Without one it is the controller's zone: UTC on every managed service.
+            let zone = tree.path(&["spec", "timeZone"]).and_then(Node::text).unwrap_or("UTC");
+            self.set.schedules.push(Schedule {
+                at: self.place(schedule.span),
+                unit: self.unit,
+                cron: of_nickname(&text),
+                text,
+                clock: clock(Some(zone)),
+                scripts: first..self.set.scripts.len(),
+            });
+        }
+    }
+
+    fn tree(&mut self, kind: Kind) {
+        let Some(tree) = yaml::parse(self.source.text()).ok().and_then(|trees| trees.into_iter().next())
+        else {
+            return;
+        };
+        match kind {
+            Kind::Workflow => self.workflow(&tree),
+            Kind::Action => {
+                for (index, step) in workflow::composite_steps(&tree).iter().enumerate() {
+                    let flags = Flags::github(step.shell.and_then(Node::text));
+                    self.step((0, index), step, Some(flags), environment(&step.environment));
+                }
+            }
+            Kind::Compose => self.services(&tree),
+            Kind::Kubernetes => self.containers(&tree),
+            _ => {}
+        }
+        if let Some(unit) = self.set.units.get_mut(self.unit) {
+            unit.tree = Some(tree);
+        }
+    }
+
+    fn workflow(&mut self, tree: &Node) {
+        let Some(workflow) = workflow::view(tree) else { return };
+        let first = self.set.scripts.len();
+        for (job_index, job) in workflow.jobs.iter().enumerate() {
+            if let Some(uses) = &job.uses {
+                self.uses(job_index, None, uses.node, job.with);
+            }
+            // What a step writes to GITHUB_ENV, the later ones are started with.
+            let mut handed: Env = Vec::new();
+            for (step_index, step) in job.steps.iter().enumerate() {
+                let mut env = handed.clone();
+                env.extend(environment(&workflow.environment_of(job, step)));
+                let commands = self.set.commands.len();
+                self.step((job_index, step_index), step, workflow.flags_of(job, step), env);
+                handed.extend(self.exported(commands));
+            }
+        }
+        let scripts = first..self.set.scripts.len();
+        for cron in &workflow.crons {
+            self.set.schedules.push(Schedule {
+                at: self.place(cron.span),
+                unit: self.unit,
+                text: cron.text().unwrap_or_default().to_owned(),
+                cron: cron.text().and_then(of_nickname),
+                clock: Clock::Utc,
+                scripts: scripts.clone(),
+            });
+        }
+    }
+
+    /// `flags`: none where no shell that we know runs it.
+    fn step(&mut self, (job, index): (usize, usize), step: &Step<'_>, flags: Option<Flags>, env: Env) {
+        if let Some(uses) = &step.uses {
+            self.uses(job, Some(index), uses.node, step.with);
+        }
+        if let (Some(run), Some(flags)) = (step.run, flags) {
+            let source = run.source(self.source.text()).into_owned().within(self.source);
+            self.script(Host::Step { job, step: index }, Some(flags), env, &source);
+        }
+    }
+
+    fn uses(&mut self, job: usize, step: Option<usize>, node: &Node, with: &[yaml::Entry]) {
+        let arg = |node: &Node| Arg::plain(self.place(node.span), node.text().unwrap_or_default().trim());
+        let inputs =
+            with.iter().filter_map(|entry| Some((entry.key.text()?.to_owned(), arg(&entry.value)))).collect();
+        let used = action::classify(self.unit, job, step, arg(node), inputs);
+        self.set.actions.push(used);
+    }
+
+    /// `echo "NAME=value" >> "$GITHUB_ENV"` in the commands from `first` on.
+    fn exported(&self, first: usize) -> Env {
+        let commands = self.set.commands.get(first..).unwrap_or_default();
+        let writes = commands.iter().filter(|command| {
+            command.role == Role::Print
+                && command.output(1).is_some_and(|file| file.text.contains("GITHUB_ENV"))
+        });
+        let line = |arg: &Arg| {
+            let (name, value) = arg.text.split_once('=')?;
+            let known =
+                name.bytes().all(|byte| byte.is_ascii_alphanumeric() || byte == b'_') && !name.is_empty();
+            known.then(|| (name.to_owned(), Some(value.to_owned())))
+        };
+        writes.flat_map(|command| command.args.iter().filter_map(line)).collect()
+    }
+}
+
+fn clock(zone: Option<&str>) -> Clock {
+    match zone {
+        None => Clock::Host,
+        Some("UTC" | "Etc/UTC" | "GMT") => Clock::Utc,
+        Some(zone) => Clock::Zone(zone.to_owned()),
+    }
+}
+
+/// Words of a list as one line.
+fn joined(words: &[&Node], document: &str) -> Source<'static> {
+    let mut builder = Builder::default();
+    for word in words {
+        builder.push_source(&word.source(document));
+        builder.push(" ", word.span.end);
+    }
+    builder.finish()
+}
+
+fn environment(variables: &[Variable<'_>]) -> Env {
+    variables.iter().map(|variable| (variable.name.to_owned(), variable.value().map(str::to_owned))).collect()
+}

@@ -1,0 +1,149 @@
+//! Puts pipelines together: who calls whom, and what nobody can see.
+
+use std::collections::{HashMap, HashSet};
+
+use crate::document::Kind;
+
+use super::Set;
+use super::action::ActionRole;
+use super::called::Called;
+use super::flow::Flow;
+use super::pipeline::Pipeline;
+use super::role::{RestoreTool, Role};
+use super::unit::is_called;
+
+/// Every pipeline of a set, in the order of its documents.
+pub fn pipelines(set: &Set<'_>) -> Vec<Pipeline> {
+    let calls = Calls::of(set);
+    let mut called: HashSet<usize> = HashSet::new();
+    for (index, command) in set.commands.iter().enumerate() {
+        let own = set.scripts.get(command.script).map(|script| script.unit);
+        called.extend(calls.unit_of(set, index).filter(|unit| Some(*unit) != own));
+    }
+    let mut pipelines = Vec::new();
+    for (root, unit) in set.units.iter().enumerate() {
+        // A block belongs to its document; a script that is called, to its caller.
+        if unit.embedded || (unit.kind == Kind::Shell && called.contains(&root)) {
+            continue;
+        }
+        let mut walk = Walk {
+            set,
+            calls: &calls,
+            seen: HashSet::new(),
+            scripts: Vec::new(),
+            commands: Vec::new(),
+            unseen: Vec::new(),
+        };
+        walk.unit(root);
+        // The blocks of a document follow it.
+        let blocks = set.units.iter().enumerate().skip(root + 1).take_while(|(_, other)| other.embedded);
+        blocks.for_each(|(block, _)| walk.unit(block));
+        let Walk { scripts, commands, mut unseen, .. } = walk;
+        if !concerns_backups(set, root, &commands, &unseen) {
+            continue;
+        }
+        unseen.extend(set.actions_of(root).filter_map(|action| action.unseen.clone()));
+        let flow = Flow::of(&set.commands, commands.iter().copied());
+        let alone = unit.kind == Kind::Shell
+            && !commands.iter().filter_map(|index| set.commands.get(*index)).any(|command| {
+                matches!(
+                    command.role,
+                    Role::Upload(_) | Role::Delete(_) | Role::Notify(_) | Role::RemoteCopy(_)
+                )
+            });
+        pipelines.push(Pipeline { root, scripts, commands, flow, unseen, helper: alone });
+    }
+    pipelines
+}
+
+/// Whether anything in it dumps or restores, by what it does or by its name.
+fn concerns_backups(set: &Set<'_>, root: usize, commands: &[usize], unseen: &[Called]) -> bool {
+    const NAMES: [&str; 5] = ["backup", "back-up", "pg_dump", "pgdump", "restore"];
+    let named = |text: &str| {
+        let lower = text.to_ascii_lowercase();
+        NAMES.iter().any(|name| lower.contains(name))
+    };
+    let does =
+        commands.iter().filter_map(|index| set.commands.get(*index)).any(|command| match &command.role {
+            Role::Dump(_) => true,
+            Role::Restore(restore) => restore.tool != RestoreTool::Psql,
+            _ => false,
+        });
+    let unit = set.units.get(root);
+    let title = unit.and_then(|unit| unit.workflow()?.name?.text().map(named)).unwrap_or_default();
+    let path = unit.and_then(|unit| unit.path.as_deref()).is_some_and(named);
+    let uses = set.actions_of(root).any(|action| action.role == ActionRole::Dump);
+    let runs = unit.is_some_and(|unit| !unit.scripts.is_empty()) || !commands.is_empty();
+    does || uses || unseen.iter().any(|called| named(&called.arg().text)) || (runs && (title || path))
+}
+
+/// Scripts by the last part of their path.
+struct Calls {
+    by_name: HashMap<String, Vec<usize>>,
+}
+
+impl Calls {
+    fn of(set: &Set<'_>) -> Self {
+        let mut by_name: HashMap<String, Vec<usize>> = HashMap::new();
+        for (index, unit) in set.units.iter().enumerate() {
+            let Some(name) = unit.path.as_deref().and_then(|path| path.rsplit('/').next()) else { continue };
+            if unit.kind == Kind::Shell {
+                by_name.entry(name.to_owned()).or_default().push(index);
+            }
+        }
+        Self { by_name }
+    }
+
+    /// The unit that a command calls: in its own document first.
+    fn unit_of(&self, set: &Set<'_>, command: usize) -> Option<usize> {
+        let command = set.commands.get(command)?;
+        let Called::Script(arg) = command.called.as_ref()? else { return None };
+        let name = arg.text.rsplit('/').next()?;
+        let candidates = self.by_name.get(name)?;
+        let fits = |index: &&usize| {
+            set.units
+                .get(**index)
+                .and_then(|unit| unit.path.as_deref())
+                .is_some_and(|path| is_called(path, &arg.text))
+        };
+        let here =
+            |index: &&usize| set.units.get(**index).is_some_and(|unit| unit.document == command.at.document);
+        candidates.iter().filter(fits).find(here).or_else(|| candidates.iter().find(fits)).copied()
+    }
+}
+
+struct Walk<'s, 'd> {
+    set: &'s Set<'d>,
+    calls: &'s Calls,
+    /// Units that were read.
+    seen: HashSet<usize>,
+    scripts: Vec<usize>,
+    commands: Vec<usize>,
+    unseen: Vec<Called>,
+}
+
+impl Walk<'_, '_> {
+    fn unit(&mut self, unit: usize) {
+        if !self.seen.insert(unit) {
+            return;
+        }
+        for index in self.set.units.get(unit).map_or(0..0, |unit| unit.scripts.clone()) {
+            let Some(script) = self.set.scripts.get(index) else { continue };
+            self.scripts.push(index);
+            for command in script.commands.clone() {
+                self.commands.push(command);
+                self.call(command);
+            }
+        }
+    }
+
+    fn call(&mut self, index: usize) {
+        let Some(called) = self.set.commands.get(index).and_then(|command| command.called.as_ref()) else {
+            return;
+        };
+        match self.calls.unit_of(self.set, index) {
+            Some(unit) => self.unit(unit),
+            None => self.unseen.push(called.clone()),
+        }
+    }
+}

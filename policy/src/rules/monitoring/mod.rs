@@ -1,0 +1,5 @@
+//! Who learns that a backup failed, or never ran.
+
+use crate::rule::Rule;
+
+pub static RULES: &[&Rule] = &[];

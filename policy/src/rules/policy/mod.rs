@@ -1,0 +1,5 @@
+//! What backstop.yml itself says.
+
+use crate::rule::Rule;
+
+pub static RULES: &[&Rule] = &[];

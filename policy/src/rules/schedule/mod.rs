@@ -1,0 +1,5 @@
+//! When backups are made, and whether they are.
+
+use crate::rule::Rule;
+
+pub static RULES: &[&Rule] = &[];
