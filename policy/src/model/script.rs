@@ -53,6 +53,8 @@ pub struct Script {
     pub comments: Vec<Span>,
     /// What could not be read.
     pub problems: usize,
+    /// What it was read as; spans are those of the document.
+    pub tree: shell::Script,
 }
 
 impl Script {
@@ -112,6 +114,7 @@ pub fn read(start: Start<'_>, documents: &[Document], index: usize, first: usize
         commands: first..first + commands.len(),
         comments: tree.comments.clone(),
         problems: tree.problems.len(),
+        tree,
     };
     (script, commands)
 }
