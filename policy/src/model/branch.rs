@@ -48,12 +48,12 @@ fn whole(list: &List) -> Span {
 }
 
 impl Set<'_> {
-    /// The commands of a script that lie in a span of its document, in order.
-    pub fn commands_in(&self, script: &Script, span: Span) -> impl Iterator<Item = &Command> {
+    /// The commands of a script that begin in a span of its document, in order.
+    pub fn commands_in(&self, script: &Script, span: Span) -> &[Command] {
         let commands = self.commands.get(script.commands.clone()).unwrap_or_default();
         let first = commands.partition_point(|command| command.at.span.start < span.start);
-        let rest = commands.get(first..).unwrap_or_default().iter();
-        rest.take_while(move |command| command.at.span.start < span.end)
+        let end = commands.partition_point(|command| command.at.span.start < span.end);
+        commands.get(first..end).unwrap_or_default()
     }
 }
 
@@ -73,7 +73,7 @@ mod tests {
         let choices = script.choices();
         assert_eq!(choices.len(), 1);
         let names = |span: Span| -> Vec<&str> {
-            set.commands_in(script, span).map(|command| command.name.as_str()).collect()
+            set.commands_in(script, span).iter().map(|command| command.name.as_str()).collect()
         };
         let told: Vec<_> = choices[0]
             .branches

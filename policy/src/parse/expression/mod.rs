@@ -266,12 +266,11 @@ impl<'t> Parser<'t> {
         while self.rest().starts_with('[') {
             self.at += 1;
             self.skip_blanks();
-            match self.literal() {
-                Some(key) => name = format!("{name}.{}", key.to_lowercase()),
-                None => {
-                    self.or(depth + 1);
-                    name.push_str(".*");
-                }
+            if let Some(key) = self.literal() {
+                name = format!("{name}.{}", key.to_lowercase());
+            } else {
+                self.or(depth + 1);
+                name.push_str(".*");
             }
             if !self.take("]") {
                 return Node::Unknown;
