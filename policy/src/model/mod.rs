@@ -5,6 +5,7 @@
 //! [`Set::pipelines`] for what belongs together, [`Set::units`] for a language's
 //! own tree.
 
+mod about;
 mod action;
 mod amount;
 mod buckets;
@@ -31,6 +32,7 @@ use crate::finding::Place;
 use crate::parse::lifecycle::Lifecycle;
 use crate::parse::workflow::Workflow;
 
+pub use about::About;
 pub use action::{ActionRole, ActionUse};
 pub use amount::{Amount, Tier, amounts};
 pub use called::Called;
