@@ -97,22 +97,22 @@ fn message(set: &Set<'_>, script: &Script, dump: &Command) -> String {
             Role::Transform(transform) if !transform.layers.is_empty() && !transform.unpacks => "compresses",
             Role::Encrypt(_) => "encrypts",
             Role::Upload(_) => "uploads",
-            Role::Delete(_) => "deletes",
-            Role::Dump(_) => "dumps",
+            Role::Delete(_) => "deletes old files",
+            Role::Dump(_) => "dumps the next",
             _ => continue,
         };
         if !does.contains(&verb) {
             does.push(verb);
         }
     }
-    let succeeds = rest.last().is_some_and(|last| matches!(last.role, Role::Print | Role::Delete(_)));
-    let end = if succeeds { " and ends as a success" } else { "" };
+    if rest.last().is_some_and(|last| matches!(last.role, Role::Print | Role::Delete(_))) {
+        does.push("ends as a success");
+    }
     match does.split_last() {
-        None => format!("if {} fails, the script goes on{end}", dump.name),
-        Some((last, [])) => format!("if {} fails, the script still {last} what there is{end}", dump.name),
+        None => format!("if {} fails, the script goes on as if nothing had happened", dump.name),
+        Some((last, [])) => format!("if {} fails, the script still {last}", dump.name),
         Some((last, first)) => {
-            let first = first.join(", ");
-            format!("if {} fails, the script still {first} and {last} what there is{end}", dump.name)
+            format!("if {} fails, the script still {} and {last}", dump.name, first.join(", "))
         }
     }
 }
@@ -144,7 +144,7 @@ mod tests {
     fn what_still_runs_is_told_at_the_first_dump() {
         let text = "#!/bin/bash\npg_dump -f a.sql shop\ngzip a.sql\naws s3 cp a.sql.gz s3://b/\nrm a.sql.gz\npg_dump b > b\n";
         insta::assert_snapshot!(check(&RULE, &[("b.sh", text)]), @r"
-        b.sh:2:1: error[errexit-missing]: if pg_dump fails, the script still compresses, uploads, deletes and dumps what there is
+        b.sh:2:1: error[errexit-missing]: if pg_dump fails, the script still compresses, uploads, deletes old files and dumps the next
         help: stop at the first error: put `set -euo pipefail` at the top
         ");
     }

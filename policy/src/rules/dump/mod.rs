@@ -2,8 +2,16 @@
 
 use crate::rule::Rule;
 
+mod client_version_unpinned;
 mod errexit_missing;
 mod pipefail_missing;
 mod schema_only_dump;
+mod transaction_pooler;
 
-pub static RULES: &[&Rule] = &[&errexit_missing::RULE, &pipefail_missing::RULE, &schema_only_dump::RULE];
+pub static RULES: &[&Rule] = &[
+    &client_version_unpinned::RULE,
+    &errexit_missing::RULE,
+    &pipefail_missing::RULE,
+    &schema_only_dump::RULE,
+    &transaction_pooler::RULE,
+];

@@ -74,12 +74,7 @@ fn has_rows(dump: &Dump) -> bool {
 
 /// A schema that is written down for people and tools: it is called so, and nothing
 /// speaks of a backup.
-fn is_for_reading(
-    set: &Set<'_>,
-    pipeline: &Pipeline,
-    dump: &Dump,
-    command: &crate::model::Command,
-) -> bool {
+fn is_for_reading(set: &Set<'_>, pipeline: &Pipeline, dump: &Dump, command: &crate::model::Command) -> bool {
     const NAMES: [&str; 5] = ["schema", "structure", "ddl", "types", "baseline"];
     let file = dump.file.as_ref().map(|file| file.text.as_str());
     let file = file.or(command.output(1).map(|file| file.text.as_str()));
@@ -129,7 +124,8 @@ mod tests {
 
     #[test]
     fn a_document_may_show_another_way_too() {
-        let text = "```bash\npg_dump -Fc -f a.dump shop\n```\n\n```bash\nsupabase db dump -f backup.sql\n```\n";
+        let text =
+            "```bash\npg_dump -Fc -f a.dump shop\n```\n\n```bash\nsupabase db dump -f backup.sql\n```\n";
         assert!(check(&RULE, &[("backup.md", text)]).starts_with("backup.md:6:1: error["));
         let text = "```bash\nsupabase db dump -f schema.sql\n```\n\n```bash\nsupabase db dump --data-only -f data.sql\n```\n";
         assert_eq!(check(&RULE, &[("backup.md", text)]), "");

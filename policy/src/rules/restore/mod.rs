@@ -2,6 +2,10 @@
 
 use crate::rule::Rule;
 
+mod input;
+mod restore_into_production;
 mod verify_missing;
+mod verify_wrong_format;
 
-pub static RULES: &[&Rule] = &[&verify_missing::RULE];
+pub static RULES: &[&Rule] =
+    &[&restore_into_production::RULE, &verify_missing::RULE, &verify_wrong_format::RULE];
