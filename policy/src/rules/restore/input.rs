@@ -16,6 +16,8 @@ pub struct Input<'s> {
     pub artifact: Option<&'s Artifact>,
     /// The file's name as it comes in; empty where nothing names it.
     pub name: String,
+    /// Something was unpacked or decrypted on its way.
+    unwrapped: bool,
 }
 
 impl<'s> Input<'s> {
@@ -26,8 +28,8 @@ impl<'s> Input<'s> {
             _ => None,
         };
         let named = named.or_else(|| command.input().map(|arg| arg.text.clone()));
-        let name = named.unwrap_or_else(|| piped(set, command));
-        Self { artifact: pipeline.flow.read(index).next(), name }
+        let (name, unwrapped) = named.map_or_else(|| piped(set, command), |name| (name, false));
+        Self { artifact: pipeline.flow.read(index).next(), name, unwrapped }
     }
 
     /// Told by the artifact, or by the name's suffixes.
@@ -51,6 +53,7 @@ impl<'s> Input<'s> {
         let lower = self.name.to_ascii_lowercase();
         let shape = of_name(&lower);
         self.artifact.is_some()
+            || self.unwrapped
             || NAMES.iter().any(|name| lower.contains(name))
             || shape.packed
             || shape.encrypted
@@ -99,10 +102,10 @@ pub fn of_name(name: &str) -> Shape {
 }
 
 /// The name of what comes by the pipe: `gunzip -c a.sql.gz |` hands on `a.sql`.
-fn piped(set: &Set<'_>, command: &Command) -> String {
-    let mut name = String::new();
+fn piped(set: &Set<'_>, command: &Command) -> (String, bool) {
+    let (mut name, mut unwrapped) = (String::new(), false);
     if command.pipe.index == 0 {
-        return name;
+        return (name, unwrapped);
     }
     let before = set.commands.iter().filter(|other| {
         other.script == command.script
@@ -129,6 +132,7 @@ fn piped(set: &Set<'_>, command: &Command) -> String {
         {
             name = input;
         }
+        unwrapped |= unpacks || decrypts;
         let taken = |suffixes: &[&str]| {
             suffixes.iter().find_map(|suffix| name.strip_suffix(suffix)).map(str::to_owned)
         };
@@ -141,7 +145,7 @@ fn piped(set: &Set<'_>, command: &Command) -> String {
         };
         name = next.unwrap_or(name);
     }
-    name
+    (name, unwrapped)
 }
 
 #[cfg(test)]
