@@ -72,7 +72,7 @@ fn is_verified(set: &Set<'_>, pipeline: &Pipeline) -> bool {
     })
 }
 
-fn looks_at_dump(pipeline: &Pipeline, index: usize, probe: &Probe) -> bool {
+pub(super) fn looks_at_dump(pipeline: &Pipeline, index: usize, probe: &Probe) -> bool {
     let queries_rows =
         || probe.queries.iter().any(|query| query.text.to_ascii_lowercase().contains("count("));
     match probe.kind {
