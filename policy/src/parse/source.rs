@@ -61,6 +61,12 @@ impl<'t> Source<'t> {
         }
     }
 
+    /// Where what a byte stands for ends, where it stands for something.
+    fn stands_for(&self, inner: usize) -> Option<usize> {
+        let after = self.pieces.partition_point(|piece| piece.inner <= inner);
+        after.checked_sub(1).and_then(|index| self.pieces.get(index)?.stands_for)
+    }
+
     /// Where a range lies in the document. It ends with its last byte: what was
     /// taken out right behind it is no part of it.
     pub fn span(&self, start: usize, end: usize) -> Span {
@@ -80,12 +86,20 @@ impl<'t> Source<'t> {
         let mut pieces = Vec::with_capacity(self.pieces.len());
         let ends = self.pieces.iter().skip(1).map(|piece| piece.inner).chain([self.text.len()]);
         for (piece, end) in self.pieces.iter().zip(ends) {
-            pieces.push(Piece { inner: piece.inner, outer: outer.offset(piece.outer) });
+            let (at, last_end) = match piece.stands_for {
+                Some(end) => (outer.offset(piece.outer), Some(outer.place(end.saturating_sub(1)).1)),
+                None => (outer.offset(piece.outer), outer.stands_for(piece.outer)),
+            };
+            pieces.push(Piece { inner: piece.inner, outer: at, stands_for: last_end });
+            if piece.stands_for.is_some() {
+                continue;
+            }
             // Seams of the outer text that lie inside of this piece.
             let last = piece.outer + end.saturating_sub(piece.inner);
             let first = outer.pieces.partition_point(|seam| seam.inner <= piece.outer);
             for seam in outer.pieces.iter().skip(first).take_while(|seam| seam.inner < last) {
-                pieces.push(Piece { inner: piece.inner + (seam.inner - piece.outer), outer: seam.outer });
+                let inner = piece.inner + (seam.inner - piece.outer);
+                pieces.push(Piece { inner, ..*seam });
             }
         }
         Self { text: self.text, pieces }
