@@ -184,18 +184,17 @@ def restore(bench, server, zstd):
     folder = bench.fresh("archives")
     client = (zstd or server.home / "bin")
     parallel = [client / "pg_restore", "-j2"]
-    kinds = [("none", "0"), ("gzip", "6"), *([("zstd", "zstd:3")] if zstd else [])]
+    kinds = [("none", ["-Z0"]), ("gzip", ["-Z6"]), ("one table", ["-Z6", "--table=events"])]
+    kinds += [("zstd", ["-Zzstd:3"])] if zstd else []
     files = {}
-    for kind, option in kinds:
-        files[kind] = folder / f"{kind}.dump"
-        run([client / "pg_dump", "-Fc", "-Z", option, "-f", files[kind]], {**MINIMAL, **server.env})
+    for kind, options in kinds:
+        files[kind] = folder / f"{kind.replace(' ', '-')}.dump"
+        run([client / "pg_dump", "-Fc", *options, "-f", files[kind]], {**MINIMAL, **server.env})
     store = bench.fresh("store")
     recipient, identity = bench.keys["age"]
     bench.backstop(server, "backup", *recipient, store=store)
-    stored = next(store.rglob("*.dump.age"))
     from_store = ["--jobs", "2", "--store", f"file://{store}", *identity]
     yield bench.restores(server, "store, age --jobs 2 | pg_restore -j2, none", files["none"], from_store, parallel)
-    report.progress(f"stored: {stored.stat().st_size / 1e6:.0f} MB")
     for kind, file in files.items():
         yield bench.restores(server, f"file, {kind} --jobs 2 | pg_restore -j2", file, [file, "--jobs", "2"], parallel)
     yield bench.restores(server, "file, gzip | pg_restore", files["gzip"], [files["gzip"]], parallel[:1])
