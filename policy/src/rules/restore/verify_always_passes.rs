@@ -50,7 +50,7 @@ rule! {
 fn check(set: &Set<'_>, findings: &mut Findings<'_>) {
     for script in set.scripts.iter().filter(|script| !set.is_typed(script)) {
         let commands = set.commands.get(script.commands.clone()).unwrap_or_default();
-        for command in commands.iter().filter(|command| proves(command)) {
+        for command in commands.iter().filter(|command| proves(command) && !is_counted(commands, command)) {
             match command.fate {
                 Fate::Handled(span) if is_nothing(set, script, span.start, span.end) => {
                     let place = Place { document: command.at.document, span };
@@ -99,6 +99,15 @@ fn proves(command: &Command) -> bool {
         ),
         _ => false,
     }
+}
+
+/// Whether the rows that came back are looked at further down: their number is taken.
+fn is_counted(commands: &[Command], of: &Command) -> bool {
+    commands.iter().any(|command| {
+        command.at.span.start > of.at.span.start
+            && command.nesting.substitution
+            && matches!(&command.role, Role::Probe(probe) if probe.kind == ProbeKind::Query)
+    })
 }
 
 /// `true`, `:`, or a line that is printed, and nothing that fails.
@@ -177,6 +186,7 @@ mod tests {
             "pg_restore -l a || STATUS=1\nexit $STATUS\n",
             "pg_restore -l a || curl -d failed $HOOK\n",
             "ls -l a.dump || true\n",
+            "pg_restore -d t a.dump || true\nROWS=$(psql -At t -c 'select count(*) from a')\n[ \"$ROWS\" -gt 0 ]\n",
         ] {
             assert_eq!(check(&RULE, &[("verify.sh", text)]), "", "{text}");
         }

@@ -54,11 +54,13 @@ fn check(set: &Set<'_>, findings: &mut Findings<'_>) {
             continue;
         }
         let weak = pipeline.commands(set).filter_map(|(index, command)| match &command.role {
-            Role::Probe(probe) if looks_at_dump(pipeline, index, probe) => Some((command, probe)),
+            Role::Probe(probe) if looks_at_dump(set, pipeline, index, command, probe) => {
+                Some((command, probe))
+            }
             _ => None,
         });
         let Some((command, probe)) = weak.max_by_key(|(_, probe)| probe.kind) else { continue };
-        let report = findings.report(command.name_at, message(probe));
+        let report = findings.report(command.name_at, message(command, probe));
         let report = report
             .help("restore into a scratch database with `--exit-on-error`, and count rows, before it is called a backup");
         if pipeline.helper {
@@ -77,12 +79,13 @@ fn hides_a_test(pipeline: &Pipeline) -> bool {
     })
 }
 
-fn message(probe: &Probe) -> &'static str {
+fn message(command: &Command, probe: &Probe) -> &'static str {
     match probe.kind {
         ProbeKind::Exists => "all that is checked is that a file is there: an empty one is, too",
-        ProbeKind::Size => {
-            "all that is checked is the size: a schema without rows has one, and gzip of nothing has 20 bytes"
+        ProbeKind::Size if matches!(command.name.as_str(), "[" | "[[" | "test") => {
+            "all that is checked is that the file is not empty: gzip of nothing has 20 bytes"
         }
+        ProbeKind::Size => "all that is checked is the size: a schema without rows has one, too",
         ProbeKind::Compression => "all that is checked is the compression: an archive of nothing is whole",
         ProbeKind::Digest => {
             "all that is checked is a digest: the bytes are those that were written, whether they restore or not"
