@@ -1,6 +1,7 @@
 use crate::finding::{Place, Severity};
 use crate::model::{Command, Fate, ProbeKind, Role, Script, Set};
 use crate::rule::{Findings, rule};
+use crate::rules::restore::input::is_development;
 
 rule! {
     /// A verification that says yes whatever happens.
@@ -92,7 +93,7 @@ fn check(set: &Set<'_>, findings: &mut Findings<'_>) {
 /// What a person takes for a proof: a restore, or a look into the file.
 fn proves(command: &Command) -> bool {
     match &command.role {
-        Role::Restore(_) => true,
+        Role::Restore(restore) => !is_development(&restore.target),
         Role::Probe(probe) => matches!(
             probe.kind,
             ProbeKind::Compression | ProbeKind::Digest | ProbeKind::List | ProbeKind::Read
@@ -169,7 +170,7 @@ mod tests {
             let found = check(&RULE, &[("verify.sh", text)]);
             assert_eq!(found.matches("error[").count(), 1, "{text}: {found}");
         }
-        let found = check(&RULE, &[("pull.sh", "pg_restore -d dev a.dump || true\n")]);
+        let found = check(&RULE, &[("pull.sh", "pg_restore -d shop a.dump || true\n")]);
         assert!(found.contains("warning["), "{found}");
     }
 
@@ -186,6 +187,7 @@ mod tests {
             "pg_restore -l a || STATUS=1\nexit $STATUS\n",
             "pg_restore -l a || curl -d failed $HOOK\n",
             "ls -l a.dump || true\n",
+            "pg_restore -d app_dev a.dump || true\n",
             "pg_restore -d t a.dump || true\nROWS=$(psql -At t -c 'select count(*) from a')\n[ \"$ROWS\" -gt 0 ]\n",
         ] {
             assert_eq!(check(&RULE, &[("verify.sh", text)]), "", "{text}");
