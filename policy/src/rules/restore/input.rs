@@ -1,7 +1,7 @@
 //! What a restore or a check reads: a dump that was followed there, or the file's
 //! name with what the pipe before takes off.
 
-use crate::model::{Artifact, Command, Format, Pipeline, Role, Set, Wrap};
+use crate::model::{Artifact, Command, Format, Pipeline, Role, Set, Target, Wrap};
 
 /// How the bytes lie that a command gets.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
@@ -58,6 +58,16 @@ impl<'s> Input<'s> {
             || shape.packed
             || shape.encrypted
     }
+}
+
+/// A developer's own copy, by its name: nobody depends on what comes back there.
+pub fn is_development(target: &Target) -> bool {
+    const NAMES: [&str; 5] = ["dev", "local", "sandbox", "playground", "demo"];
+    target.database.as_ref().is_some_and(|said| {
+        let lower = said.text.to_ascii_lowercase();
+        let mut words = lower.split(|c: char| !c.is_ascii_alphanumeric());
+        !lower.contains("://") && words.any(|word| NAMES.contains(&word) || word == "development")
+    })
 }
 
 pub fn of_artifact(set: &Set<'_>, artifact: &Artifact) -> Shape {
@@ -162,5 +172,15 @@ mod tests {
         assert_eq!(told("s3/a.dump"), (false, false, Some(Format::Custom)));
         assert_eq!(told("${FILE}.gz"), (false, true, None));
         assert_eq!(told("${FILE}"), (false, false, None));
+    }
+
+    #[test]
+    fn a_developers_copy_is_known_by_its_name() {
+        let is = |name: &str| {
+            let database = crate::model::Said::from(&crate::model::Arg::of(name));
+            is_development(&Target { database: Some(database), ..Target::default() })
+        };
+        assert!(is("app_dev") && is("${LOCAL_DATABASE}"));
+        assert!(!is("devices") && !is("postgres://u@dev/x") && !is("shop"));
     }
 }

@@ -1,7 +1,7 @@
 use crate::finding::{Edit, Fix, Place, Severity};
 use crate::model::{Command, Fate, RestoreTool, Role, Set};
 use crate::rule::{Findings, rule};
-use crate::rules::restore::input::Input;
+use crate::rules::restore::input::{Input, is_development};
 
 rule! {
     /// A restore that goes on after an error.
@@ -48,7 +48,7 @@ fn check(set: &Set<'_>, findings: &mut Findings<'_>) {
         let mut advised = false;
         for (index, command) in pipeline.commands(set) {
             let Role::Restore(restore) = &command.role else { continue };
-            if restore.stops_on_error {
+            if restore.stops_on_error || is_development(&restore.target) {
                 continue;
             }
             let end = command.name_at.span.end;
@@ -159,6 +159,7 @@ mod tests {
             "pg_restore --exit-on-error -d shop a.dump\n",
             "pg_restore -1 -d shop a.dump\n",
             "pg_restore -f a.sql a.dump\n",
+            "pg_restore -d app_dev a.dump || true\n",
             "pg_restore --list a.dump\n",
             "psql shop -f migrations/001_init.sql\n",
             "psql shop -c 'select 1'\n",

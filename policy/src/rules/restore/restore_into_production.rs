@@ -1,5 +1,5 @@
 use crate::finding::Severity;
-use crate::model::{Command, Pipeline, Restore, RestoreTool, Role, Set, Target};
+use crate::model::{Command, Host, Pipeline, Restore, RestoreTool, Role, Set, Target, Unit};
 use crate::parse::shell::InlineKind;
 use crate::rule::{Findings, rule};
 use crate::rules::restore::input::Input;
@@ -132,7 +132,12 @@ fn asks(set: &Set<'_>, command: &Command) -> bool {
     let Some(script) = set.script_of(command) else { return false };
     let commands = set.commands.get(script.commands.clone()).into_iter().flatten();
     let mut reads = commands.filter(|it| matches!(it.name.as_str(), "read" | "gum" | "whiptail" | "dialog"));
-    reads.any(|it| !it.nesting.condition) || set.text(script.at).to_ascii_lowercase().contains("confirm")
+    // The person who starts a workflow confirms by an input of it.
+    let place = match script.host {
+        Host::Step { .. } => set.units.get(script.unit).map_or(script.at, Unit::at),
+        _ => script.at,
+    };
+    reads.any(|it| !it.nesting.condition) || set.text(place).to_ascii_lowercase().contains("confirm")
 }
 
 #[cfg(test)]

@@ -1,6 +1,7 @@
 use crate::finding::{Place, Severity};
 use crate::model::{Command, Fate, ProbeKind, Role, Script, Set};
 use crate::rule::{Findings, rule};
+use crate::rules::restore::input::is_development;
 
 rule! {
     /// A verification that says yes whatever happens.
@@ -50,7 +51,7 @@ rule! {
 fn check(set: &Set<'_>, findings: &mut Findings<'_>) {
     for script in set.scripts.iter().filter(|script| !set.is_typed(script)) {
         let commands = set.commands.get(script.commands.clone()).unwrap_or_default();
-        for command in commands.iter().filter(|command| proves(command)) {
+        for command in commands.iter().filter(|command| proves(command) && !is_counted(commands, command)) {
             match command.fate {
                 Fate::Handled(span) if is_nothing(set, script, span.start, span.end) => {
                     let place = Place { document: command.at.document, span };
@@ -92,13 +93,22 @@ fn check(set: &Set<'_>, findings: &mut Findings<'_>) {
 /// What a person takes for a proof: a restore, or a look into the file.
 fn proves(command: &Command) -> bool {
     match &command.role {
-        Role::Restore(_) => true,
+        Role::Restore(restore) => !is_development(&restore.target),
         Role::Probe(probe) => matches!(
             probe.kind,
             ProbeKind::Compression | ProbeKind::Digest | ProbeKind::List | ProbeKind::Read
         ),
         _ => false,
     }
+}
+
+/// Whether the rows that came back are looked at further down: their number is taken.
+fn is_counted(commands: &[Command], of: &Command) -> bool {
+    commands.iter().any(|command| {
+        command.at.span.start > of.at.span.start
+            && command.nesting.substitution
+            && matches!(&command.role, Role::Probe(probe) if probe.kind == ProbeKind::Query)
+    })
 }
 
 /// `true`, `:`, or a line that is printed, and nothing that fails.
@@ -160,7 +170,7 @@ mod tests {
             let found = check(&RULE, &[("verify.sh", text)]);
             assert_eq!(found.matches("error[").count(), 1, "{text}: {found}");
         }
-        let found = check(&RULE, &[("pull.sh", "pg_restore -d dev a.dump || true\n")]);
+        let found = check(&RULE, &[("pull.sh", "pg_restore -d shop a.dump || true\n")]);
         assert!(found.contains("warning["), "{found}");
     }
 
@@ -177,6 +187,8 @@ mod tests {
             "pg_restore -l a || STATUS=1\nexit $STATUS\n",
             "pg_restore -l a || curl -d failed $HOOK\n",
             "ls -l a.dump || true\n",
+            "pg_restore -d app_dev a.dump || true\n",
+            "pg_restore -d t a.dump || true\nROWS=$(psql -At t -c 'select count(*) from a')\n[ \"$ROWS\" -gt 0 ]\n",
         ] {
             assert_eq!(check(&RULE, &[("verify.sh", text)]), "", "{text}");
         }

@@ -1,5 +1,5 @@
 use crate::finding::Severity;
-use crate::model::{DumpTool, Pipeline, Probe, ProbeKind, Role, Set};
+use crate::model::{Command, DumpTool, Pipeline, Probe, ProbeKind, Role, Set};
 use crate::rule::{Findings, rule};
 
 rule! {
@@ -67,12 +67,18 @@ fn check(set: &Set<'_>, findings: &mut Findings<'_>) {
 fn is_verified(set: &Set<'_>, pipeline: &Pipeline) -> bool {
     pipeline.commands(set).any(|(index, command)| match &command.role {
         Role::Restore(_) => true,
-        Role::Probe(probe) => looks_at_dump(pipeline, index, probe),
+        Role::Probe(probe) => looks_at_dump(set, pipeline, index, command, probe),
         _ => false,
     })
 }
 
-pub(super) fn looks_at_dump(pipeline: &Pipeline, index: usize, probe: &Probe) -> bool {
+pub(super) fn looks_at_dump(
+    set: &Set<'_>,
+    pipeline: &Pipeline,
+    index: usize,
+    command: &Command,
+    probe: &Probe,
+) -> bool {
     let queries_rows =
         || probe.queries.iter().any(|query| query.text.to_ascii_lowercase().contains("count("));
     match probe.kind {
@@ -82,8 +88,21 @@ pub(super) fn looks_at_dump(pipeline: &Pipeline, index: usize, probe: &Probe) ->
         | ProbeKind::Compression
         | ProbeKind::Digest => true,
         ProbeKind::Query => queries_rows(),
-        ProbeKind::Exists | ProbeKind::Size => pipeline.flow.read(index).next().is_some(),
+        ProbeKind::Exists | ProbeKind::Size => {
+            !chooses(set, command) && pipeline.flow.read(index).next().is_some()
+        }
     }
+}
+
+/// `ls -t … | tail -n +8 | xargs rm`, `$(ls -t … | head -1)`: a file is chosen by a list.
+fn chooses(set: &Set<'_>, command: &Command) -> bool {
+    let lists = matches!(command.name.as_str(), "ls" | "head" | "tail");
+    let mut pipe = set.commands.iter().filter(|other| {
+        other.script == command.script && other.pipe.span == command.pipe.span && other.at != command.at
+    });
+    lists
+        && (pipe.any(|other| !matches!(other.name.as_str(), "grep" | "wc" | "tee"))
+            || command.nesting.substitution)
 }
 
 #[cfg(test)]
@@ -119,9 +138,15 @@ mod tests {
 
     #[test]
     fn what_looks_at_something_else_does_not() {
-        for look in
-            ["[ -f .env ] && . ./.env", "[ -s other ]", "psql -c 'select 1'", "npm run deploy", "ls -l /etc"]
-        {
+        for look in [
+            "[ -f .env ] && . ./.env",
+            "[ -s other ]",
+            "ls -t *.dump | tail -n +8 | xargs rm -f",
+            "LAST=$(ls -t *.dump | head -1)",
+            "psql -c 'select 1'",
+            "npm run deploy",
+            "ls -l /etc",
+        ] {
             let text = format!("{look}\npg_dump -Fc -f a.dump shop\naws s3 cp a.dump s3://b/\n");
             let found = check(&RULE, &[("b.sh", &text)]);
             assert_eq!(found.matches("error[").count(), 1, "{look}: {found}");
