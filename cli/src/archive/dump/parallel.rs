@@ -309,7 +309,7 @@ async fn keep(
             lost = lane.lost(KEEPING) => return Err(Error::Unlocked(lost).into()),
             () = finished.cancelled() => {}
         }
-        lane.execute(KEEPING, "COMMIT").await.map_err(|lost| Halt::Failed(Error::Unlocked(lost)))
+        lane.execute(KEEPING, "ROLLBACK").await.map_err(|lost| Halt::Failed(Error::Unlocked(lost)))
     };
     match worked.await {
         Ok(()) => lane.close().await,
