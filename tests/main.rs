@@ -39,6 +39,7 @@ mod readme;
 mod restore;
 mod restore_foreign;
 mod restore_in_place;
+mod restore_parallel;
 mod secrets;
 mod shop;
 mod stock_tools;

@@ -10,6 +10,7 @@ pub mod detect;
 pub mod doctor;
 pub mod error;
 pub mod github;
+pub mod load;
 pub mod pipeline;
 pub mod postgres;
 pub mod report;

@@ -18,7 +18,7 @@ from servers import MINIMAL, TOOLS, Postgres, Seaweed
 
 BACKSTOP = Path("target/release/backstop").resolve()
 LIMIT = 128.0
-PARTS = ("startup", "speed", "memory")
+PARTS = ("startup", "speed", "restore", "memory")
 # What the scripts that people copy do, with its intermediate files removed as gzip does.
 PIPELINE = """set -eu
 "$1/pg_dump" -Fc -f dump
@@ -84,10 +84,32 @@ class Bench:
         def once():
             folder = self.fresh("theirs")
             done = run(command, {**MINIMAL, **server.env, **env}, cwd=folder)
-            stored = max((path.stat().st_size for path in folder.iterdir()), default=0)
+            stored = max((size(path) for path in folder.iterdir()), default=0)
             shutil.rmtree(folder)
             return done, stored
         return once
+
+
+    def restores(self, server, name, archive, ours, theirs):
+        """Restore in turn into a new database, which is dropped again."""
+        def fresh():
+            server.sql("DROP DATABASE IF EXISTS again", database="postgres")
+            server.sql("CHECKPOINT", database="postgres")
+
+        def by_backstop():
+            fresh()
+            done, _, _ = self.backstop(server, "restore", "--new-db", "again", *ours)
+            return done, archive.stat().st_size
+
+        def by_pg_restore():
+            fresh()
+            server.sql("CREATE DATABASE again TEMPLATE template0", database="postgres")
+            command = [*theirs, "--exit-on-error", "--dbname=again", archive]
+            return run(command, {**MINIMAL, **server.env}, cwd=self.folder), archive.stat().st_size
+
+        pair = self.paired(server, name, by_backstop, by_pg_restore)
+        fresh()
+        return pair
 
 
 def make_keys(folder):
@@ -110,32 +132,74 @@ def make_keys(folder):
     }
 
 
+# Rows of every table over two connections, thrown away: what the server itself takes.
+# Each job is a statement; the larger table is cut into ranges of pages.
+COPIES = """SELECT CASE WHEN count(*) OVER (PARTITION BY c.oid) = 1
+    THEN format('COPY %s TO STDOUT', c.oid::regclass)
+    ELSE format('COPY (SELECT * FROM %s WHERE ctid >= ''(%s,0)'' AND ctid < ''(%s,0)'') TO STDOUT',
+                c.oid::regclass, part * 2048, (part + 1) * 2048) END
+FROM pg_class c, generate_series(0, pg_relation_size(c.oid) / 8192 / 2048) AS part
+WHERE c.relkind = 'r' AND c.relnamespace = 'public'::regnamespace ORDER BY c.oid, part"""
+RAW = """set -eu
+for half in 0 1; do
+    awk "NR % 2 == $half { print \\$0 \";\" }" "$2" >"half-$half"
+    "$1/psql" -X -q -v ON_ERROR_STOP=1 -f "half-$half" >/dev/null &
+done
+wait"""
+
+
 def speed(bench, server, other, zstd):
-    """Pairs against the named peers, on the server that is `server` and, for zstd, on
-    one that is new enough for backstop to use it itself."""
+    """Pairs against the named peers: on the server that is `server`, whose archives are
+    gzip, and on one whose archives are zstd."""
     dump = server.home / "bin/pg_dump"
     age = bench.keys["age"][0]
     yield bench.paired(
-        server, "age | pg_dump -Fc, gzip, openssl enc, cp", bench.ours(server, *age),
+        server, "age (gzip) | pg_dump -Fc, gzip, openssl enc, cp", bench.ours(server, *age),
         bench.theirs(server, "bash", "-c", PIPELINE, "pipeline", server.home / "bin", BENCH_PASSWORD="made-up"))
-    yield bench.paired(server, "age | pg_dump -Fc", bench.ours(server, *age),
+    yield bench.paired(server, "age (gzip) | pg_dump -Fc", bench.ours(server, *age),
                        bench.theirs(server, dump, "-Fc", "-f", "dump"))
-    yield bench.paired(server, "unencrypted | pg_dump -Fc", bench.ours(server),
-                       bench.theirs(server, dump, "-Fc", "-f", "dump"))
-    peer = ["-Fc", "-Z", "zstd:3", "-f", "dump"]
-    if not zstd:
-        yield report.Missing("pg_dump -Fc -Z zstd:3", "not available here: no pg_dump with zstd")
+    if not (zstd and other):
+        yield report.Missing("pg_dump -Fc -Z zstd:3", "not available here: no pg_dump 18 with zstd")
         return
-    yield bench.paired(server, "unencrypted (gzip) | pg_dump -Fc -Z zstd:3", bench.ours(server),
-                       bench.theirs(server, zstd / "pg_dump", *peer))
-    if other:
-        # The programs of the server's own release, but for this pg_dump.
-        client = bench.fresh("client")
-        for program in ("pg_dumpall", "pg_restore", "psql"):
-            (client / program).symlink_to(other.home / "bin" / program)
-        (client / "pg_dump").symlink_to(zstd / "pg_dump")
-        yield bench.paired(other, "age (zstd) | pg_dump -Fc -Z zstd:3", bench.ours(other, *age, client=client),
+    yield bench.paired(
+        other, "age | pg_dump -Fc, gzip, openssl enc, cp", bench.ours(other, *age),
+        bench.theirs(other, "bash", "-c", PIPELINE, "pipeline", zstd, BENCH_PASSWORD="made-up"))
+    for name, peer in (
+        ("pg_dump -Fc -Z zstd:3", ["-Fc", "-Z", "zstd:3", "-f", "dump"]),
+        ("pg_dump -Fd -j2 -Z zstd:3", ["-Fd", "-j2", "-Z", "zstd:3", "-f", "dump"]),
+    ):
+        yield bench.paired(other, f"age | {name}", bench.ours(other, *age),
                            bench.theirs(other, zstd / "pg_dump", *peer))
+    copies = bench.fresh("copies") / "copies.sql"
+    copies.write_text(other.sql(COPIES) + "\n")
+    yield bench.paired(other, "age | raw COPY of every table, 2 connections", bench.ours(other, *age),
+                       bench.theirs(other, "bash", "-c", RAW, "raw", other.home / "bin", copies))
+    yield bench.paired(other, "digests of all rows | --no-digests", bench.ours(other, *age),
+                       bench.ours(other, *age, "--no-digests"))
+
+
+def restore(bench, server, zstd):
+    """Pairs against pg_restore from a file: an archive that pg_dump made, on both
+    sides, and the same database from an encrypted backup in a store."""
+    folder = bench.fresh("archives")
+    client = (zstd or server.home / "bin")
+    parallel = [client / "pg_restore", "-j2"]
+    kinds = [("none", "0"), ("gzip", "6"), *([("zstd", "zstd:3")] if zstd else [])]
+    files = {}
+    for kind, option in kinds:
+        files[kind] = folder / f"{kind}.dump"
+        run([client / "pg_dump", "-Fc", "-Z", option, "-f", files[kind]], {**MINIMAL, **server.env})
+    store = bench.fresh("store")
+    recipient, identity = bench.keys["age"]
+    bench.backstop(server, "backup", *recipient, store=store)
+    stored = next(store.rglob("*.dump.age"))
+    from_store = ["--jobs", "2", "--store", f"file://{store}", *identity]
+    yield bench.restores(server, "store, age --jobs 2 | pg_restore -j2, none", files["none"], from_store, parallel)
+    report.progress(f"stored: {stored.stat().st_size / 1e6:.0f} MB")
+    for kind, file in files.items():
+        yield bench.restores(server, f"file, {kind} --jobs 2 | pg_restore -j2", file, [file, "--jobs", "2"], parallel)
+    yield bench.restores(server, "file, gzip | pg_restore", files["gzip"], [files["gzip"]], parallel[:1])
+    shutil.rmtree(folder)
 
 
 def levels(bench, server):
@@ -191,8 +255,8 @@ def main():
         folder.chmod(0o755)
         if "startup" in parts:
             out.startup(startup.measure(BACKSTOP))
-        if "speed" in parts or "memory" in parts or asked.levels:
-            bench = Bench(folder, asked.pairs)
+        bench = Bench(folder, asked.pairs)
+        if {"speed", "memory"} & set(parts) or asked.levels:
             report.progress(f"making a database of {asked.size} MB")
             server = start(stack, TOOLS / "postgres-15", folder / "pg15")
             out.database(server.version(), server.fill(asked.size))
@@ -204,11 +268,17 @@ def main():
                     other = start(stack, TOOLS / "postgres-18", folder / "pg18")
                     other.fill(asked.size)
                 out.speed(list(speed(bench, server, other, zstd)))
-            if "memory" in parts:
-                server.fill_many()
-                seaweed = Seaweed(folder / "seaweed")
-                stack.callback(seaweed.stop)
-                out.memory(list(memory(bench, server, seaweed)))
+        if "restore" in parts:
+            report.progress(f"making a database of {asked.size} MB")
+            # As servers are set up: what a load writes to the log counts.
+            target = start(stack, TOOLS / "postgres-18", folder / "target", wal_level="replica")
+            out.database(target.version(), target.fill(asked.size))
+            out.restores(list(restore(bench, target, zstd)))
+        if "memory" in parts:
+            server.fill_many()
+            seaweed = Seaweed(folder / "seaweed")
+            stack.callback(seaweed.stop)
+            out.memory(list(memory(bench, server, seaweed)))
     path = Path("target/bench.json")
     out.write(path)
     print(f"\nwritten to {path}")
@@ -220,8 +290,8 @@ def major(program):
     return int(run([program, "--version"], MINIMAL).output.split()[2].split(".")[0])
 
 
-def start(stack, home, folder):
-    server = Postgres(home, folder)
+def start(stack, home, folder, **settings):
+    server = Postgres(home, folder, **settings)
     stack.callback(server.stop)
     return server
 

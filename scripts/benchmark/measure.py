@@ -140,5 +140,7 @@ class Folder:
             self.ended.wait(INTERVAL)
 
 
-def size(folder):
-    return sum(path.stat().st_size for path in folder.rglob("*") if path.is_file())
+def size(path):
+    """Bytes of a file, or of everything in a folder."""
+    files = [path] if path.is_file() else [inner for inner in path.rglob("*") if inner.is_file()]
+    return sum(file.stat().st_size for file in files)

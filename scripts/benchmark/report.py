@@ -73,8 +73,16 @@ class Report:
     def speed(self, rows):
         print(f"\nSpeed: ours / theirs, medians of {self.pairs} pairs; below 1, backstop takes less. Client CPU is "
               "that of\nthe command and all that it started; the server's is apart, and is counted on both sides.")
+        self.table("backstop backup ... | instead of", rows)
+
+    def restores(self, rows):
+        print(f"\nRestore: ours / theirs, medians of {self.pairs} pairs; ours makes the database, and counts and compares "
+              "what it\nloaded. Stored is the archive that theirs reads.")
+        self.table("backstop restore ... | instead of", rows)
+
+    def table(self, title, rows):
         heads = "".join(f"{name + ' ' + unit:>26}" for name, unit in COLUMNS)
-        print(f"  {'backstop backup ... | instead of':<46}{heads}")
+        print(f"  {title:<46}{heads}")
         for row in rows:
             if isinstance(row, Missing):
                 print(f"  {row.name:<46}  {row.why}")
@@ -104,7 +112,7 @@ class Report:
             self.add(f"peak memory: {row.name}", "MiB", row.peak, self.limit)
             self.broken = self.broken or row.broken
 
-        print("  A trial restore hands pg_restore its list of objects in a small file; its server lies in TMPDIR.")
+        print("  A trial restore hands pg_restore definitions and lists of objects in small files; its server lies in TMPDIR.")
 
     def write(self, path):
         path.write_text(json.dumps({"machine": self.machine, "results": self.results}, indent=2) + "\n")

@@ -43,7 +43,7 @@ class Server:
 class Postgres(Server):
     """A server of its own in `folder`, with one database `bench`."""
 
-    def __init__(self, home, folder):
+    def __init__(self, home, folder, **more):
         self.home, self.folder = Path(home).resolve(), folder
         self.user = None
         if os.geteuid() == 0:
@@ -62,6 +62,7 @@ class Postgres(Server):
             "fsync": "off", "full_page_writes": "off", "wal_level": "minimal", "max_wal_senders": "0",
             "max_wal_size": "4GB", "shared_buffers": "256MB", "maintenance_work_mem": "256MB",
             "autovacuum": "off", "jit": "off", "max_locks_per_transaction": "256", "dynamic_shared_memory_type": "mmap",
+            **more,
         }
         options = [word for name, value in settings.items() for word in ("-c", f"{name}={value}")]
         super().__init__(supervise(

@@ -24,6 +24,10 @@ pub(super) trait Visitor: Sink {
     fn large_object(&mut self, oid: u32) -> Result<(), Error>;
     fn large_object_end(&mut self) -> Result<(), Error>;
     fn large_objects_end(&mut self) -> Result<(), Error>;
+    /// Whether anything is to be told of an entry's block.
+    fn wants(&self, _: &Entry) -> bool {
+        true
+    }
 }
 
 /// How the archive ended.
@@ -42,9 +46,21 @@ pub(super) fn walk<R: Read>(
     toc: &Toc,
     visitor: &mut impl Visitor,
 ) -> Result<End, Error> {
+    walk_wanted(input, toc, visitor)?;
+    end(input, toc)
+}
+
+/// Read up to the last block that is wanted; others are passed over unread. What
+/// is behind it, if anything, stays in the input.
+pub(super) fn walk_wanted<R: Read>(
+    input: &mut Input<R>,
+    toc: &Toc,
+    visitor: &mut impl Visitor,
+) -> Result<(), Error> {
     let expected: Vec<&Entry> = toc.entries.iter().filter(|entry| entry.has_data()).collect();
+    let until = expected.iter().rposition(|entry| visitor.wants(entry)).map_or(0, |last| last + 1);
     let mut decoder = Decoder::new(toc.header.compression)?;
-    for (done, entry) in expected.iter().enumerate() {
+    for (done, entry) in expected[..until].iter().enumerate() {
         let start = input.position();
         let Some(kind) = input.byte_or_end()? else {
             return Err(Error::MissingData {
@@ -67,13 +83,19 @@ pub(super) fn walk<R: Read>(
             return Err(input
                 .damaged(format!("{reading} begins at byte {start}, and not at {offset} as it is listed")));
         }
-        match kind {
-            DATA => table(input, &mut decoder, entry, &reading, visitor)?,
-            BLOBS => blobs(input, &mut decoder, entry, &reading, visitor)?,
-            other => return Err(input.damaged(format!("a block of type {other}"))),
+        match (kind, visitor.wants(entry)) {
+            (DATA, true) => table(input, &mut decoder, entry, &reading, visitor)?,
+            (BLOBS, true) => blobs(input, &mut decoder, entry, &reading, visitor)?,
+            (DATA, false) => decoder.skip(input, &reading)?,
+            (BLOBS, false) => {
+                while large_object_id(input, &reading)? != 0 {
+                    decoder.skip(input, &reading)?;
+                }
+            }
+            (other, _) => return Err(input.damaged(format!("a block of type {other}"))),
         }
     }
-    end(input, toc)
+    Ok(())
 }
 
 fn table<R: Read>(
@@ -98,11 +120,7 @@ fn blobs<R: Read>(
 ) -> Result<(), Error> {
     visitor.large_objects(entry)?;
     loop {
-        // An OID above 2^31 was written as the negative number that C makes of it.
-        let oid = input.int(reading)?;
-        let oid = u32::try_from(oid)
-            .or_else(|_| i32::try_from(oid).map(i32::cast_unsigned))
-            .map_err(|_| input.damaged(format!("object id {oid} in {reading}")))?;
+        let oid = large_object_id(input, reading)?;
         if oid == 0 {
             return visitor.large_objects_end();
         }
@@ -110,6 +128,14 @@ fn blobs<R: Read>(
         object(input, decoder, entry, reading, visitor)?;
         visitor.large_object_end()?;
     }
+}
+
+/// An OID above 2^31 was written as the negative number that C makes of it.
+fn large_object_id<R: Read>(input: &mut Input<R>, reading: &str) -> Result<u32, Error> {
+    let oid = input.int(reading)?;
+    u32::try_from(oid)
+        .or_else(|_| i32::try_from(oid).map(i32::cast_unsigned))
+        .map_err(|_| input.damaged(format!("object id {oid} in {reading}")))
 }
 
 fn object<R: Read>(

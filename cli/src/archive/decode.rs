@@ -25,9 +25,23 @@ pub(super) struct Decoder {
     zstd: zstd::stream::raw::Decoder<'static>,
 }
 
+/// A zstd frame that is not larger may be handed on as it is.
+const WHOLE_FRAME: usize = 1024 * 1024;
+
 /// What takes the plain bytes.
 pub(super) trait Sink {
     fn plain(&mut self, piece: &[u8]) -> Result<(), Error>;
+
+    /// Whether chunks that are whole zstd frames go to [`Self::frame`] instead.
+    fn takes_frames(&self) -> bool {
+        false
+    }
+
+    /// A whole frame of `plain` bytes, between what was taken before and what
+    /// comes next. That it decompresses to them is still to be seen.
+    fn frame(&mut self, _frame: Vec<u8>, _plain: usize, _at: u64) -> Result<(), Error> {
+        Ok(())
+    }
 }
 
 /// Damage is described by what it is; who calls adds the object and the place.
@@ -73,6 +87,13 @@ impl Decoder {
             Compression::Zstd => self.zstd(&mut chunks, sink),
             Compression::Lz4 => self.lz4(&mut chunks, sink),
         }
+    }
+
+    /// Pass over an object's chunks.
+    pub(super) fn skip<R: Read>(&mut self, input: &mut Input<R>, reading: &str) -> Result<(), Error> {
+        let mut chunks = Chunks { input, reading, left: 0, ended: false };
+        while chunks.read(&mut self.compressed)? > 0 {}
+        Ok(())
     }
 
     /// pg_dump writes a chunk a row: gather them.
@@ -143,12 +164,28 @@ impl Decoder {
     fn zstd<R: Read>(&mut self, chunks: &mut Chunks<'_, R>, sink: &mut impl Sink) -> Result<(), Failure> {
         self.zstd.reinit().map_err(|error| data(error.to_string()))?;
         let mut open = false;
+        // A chunk that was looked at as a whole.
+        let mut held = Vec::new();
         loop {
-            let length = chunks.read(&mut self.compressed)?;
+            held.clear();
+            if sink.takes_frames() && !open {
+                chunks.whole(&mut held)?;
+                if let Some(plain) = plain_length(&held) {
+                    sink.frame(std::mem::take(&mut held), plain, chunks.input.position())?;
+                    continue;
+                }
+            }
+            let taken = if held.is_empty() {
+                let length = chunks.read(&mut self.compressed)?;
+                &self.compressed[..length]
+            } else {
+                &held
+            };
+            let length = taken.len();
             if length == 0 {
                 return if open { Err(data("its zstd frame stops before its end")) } else { Ok(()) };
             }
-            let mut from = InBuffer::around(&self.compressed[..length]);
+            let mut from = InBuffer::around(taken);
             loop {
                 let mut to = OutBuffer::around(&mut self.plain[..]);
                 let before = from.pos;
@@ -268,6 +305,16 @@ impl<R: Read> Chunks<'_, R> {
         }
     }
 
+    /// The next chunk, where it is not larger than [`WHOLE_FRAME`]; nothing otherwise.
+    fn whole(&mut self, out: &mut Vec<u8>) -> Result<(), Error> {
+        if !self.at_end()? && self.left <= WHOLE_FRAME {
+            out.resize(self.left, 0);
+            self.left = 0;
+            self.input.exact(out, self.reading)?;
+        }
+        Ok(())
+    }
+
     fn at_end(&mut self) -> Result<bool, Error> {
         if self.left == 0 && !self.ended {
             let length = self.input.int(self.reading)?;
@@ -280,6 +327,16 @@ impl<R: Read> Chunks<'_, R> {
         }
         Ok(self.ended)
     }
+}
+
+/// What a chunk says that it decompresses to, if it is one whole frame that says so.
+fn plain_length(chunk: &[u8]) -> Option<usize> {
+    use zstd::zstd_safe::{find_frame_compressed_size, get_frame_content_size};
+    if chunk.is_empty() || find_frame_compressed_size(chunk) != Ok(chunk.len()) {
+        return None;
+    }
+    let plain = usize::try_from(get_frame_content_size(chunk).ok()??).ok()?;
+    (plain <= WHOLE_FRAME).then_some(plain)
 }
 
 /// A counter's step as an index; never past the buffer it counts in.

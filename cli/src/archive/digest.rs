@@ -84,34 +84,38 @@ impl RowSum {
 
 /// Adds rows up, each in one piece or in several.
 pub(super) struct Adder {
-    seed: u64,
+    /// Without one, rows are counted and no more.
+    seed: Option<u64>,
     sum: RowSum,
     /// Of a row that comes in pieces.
     begun: Option<Hasher>,
 }
 
 impl Adder {
-    pub(super) fn new(key: &RowKey) -> Self {
-        Self { seed: key.seed(), sum: RowSum::default(), begun: None }
+    pub(super) fn new(key: Option<&RowKey>) -> Self {
+        Self { seed: key.map(RowKey::seed), sum: RowSum::default(), begun: None }
     }
 
     /// A whole row, or the last piece of one, with its line end.
     pub(super) fn end(&mut self, row: &[u8]) {
+        self.sum.rows += 1;
+        let Some(seed) = self.seed else { return };
         let row = row.strip_suffix(b"\n").unwrap_or(row);
         let hash = match self.begun.take() {
-            None => Hasher::oneshot_with_seed(self.seed, row),
+            None => Hasher::oneshot_with_seed(seed, row),
             Some(mut hasher) => {
                 hasher.write(row);
                 hasher.finish_128()
             }
         };
-        self.sum.rows += 1;
         self.sum.sum = self.sum.sum.wrapping_add(hash);
     }
 
     /// A piece of a row that goes on.
     pub(super) fn more(&mut self, piece: &[u8]) {
-        self.begun.get_or_insert_with(|| Hasher::with_seed(self.seed)).write(piece);
+        if let Some(seed) = self.seed {
+            self.begun.get_or_insert_with(|| Hasher::with_seed(seed)).write(piece);
+        }
     }
 
     pub(super) fn sum(&self) -> RowSum {
@@ -129,7 +133,7 @@ mod tests {
     }
 
     fn of(rows: &[&str]) -> RowSum {
-        let mut adder = Adder::new(&key());
+        let mut adder = Adder::new(Some(&key()));
         for row in rows {
             adder.end(row.as_bytes());
         }
@@ -167,7 +171,7 @@ mod tests {
             let lines: Vec<&str> = lines.iter().map(String::as_str).collect();
             let whole = of(&lines);
 
-            let mut adder = Adder::new(&key());
+            let mut adder = Adder::new(Some(&key()));
             let mut cuts = cuts.iter().cycle();
             for line in &lines {
                 let mut rest = line.as_bytes();

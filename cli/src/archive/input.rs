@@ -25,6 +25,16 @@ impl<R: Read> Input<R> {
         Self { reader, position: 0, kept: None }
     }
 
+    /// Go on at a position of the archive.
+    pub(super) fn at(reader: R, position: u64) -> Self {
+        Self { position, ..Self::new(reader) }
+    }
+
+    /// What it reads from, with what was read ahead.
+    pub(super) fn into_inner(self) -> R {
+        self.reader
+    }
+
     /// Keep what is read from now on.
     pub(super) fn keep(&mut self) {
         self.kept = Some(Vec::new());

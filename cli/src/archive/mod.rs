@@ -24,6 +24,7 @@ mod head;
 mod header;
 mod input;
 mod inspect;
+pub mod load;
 mod preamble;
 mod recode;
 mod relation;

@@ -69,7 +69,7 @@ async fn add(
 ) -> Result<Vec<(i32, RowSum)>, Error> {
     let mut sums = Vec::new();
     while let Some(Copy { dump_id, table, statement }) = copies.get(next.fetch_add(1, Ordering::Relaxed)) {
-        let mut adding = Adding { adder: Adder::new(key), row: Vec::new() };
+        let mut adding = Adding { adder: Adder::new(Some(key)), row: Vec::new() };
         lane.copy("copy its rows", statement, &mut adding)
             .await
             .map_err(|source| Error::Adding { table: table.clone(), source })?;

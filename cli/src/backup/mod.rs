@@ -3,6 +3,7 @@
 //! Whatever goes wrong before the commit leaves no object, no manifest and no
 //! lease behind, and never touches an older backup.
 
+mod not_captured;
 mod proof;
 
 use std::sync::Arc;
@@ -42,6 +43,8 @@ pub struct Job {
     pub coding: Option<Coding>,
     /// Connections that copy rows.
     pub jobs: usize,
+    /// Whether the rows of each table are added up, and not only counted.
+    pub digests: bool,
 }
 
 const UNTOUCHED: &str = "nothing was committed; the older backups are as they were";
@@ -243,6 +246,7 @@ async fn store_streams(
         filters: &job.filters,
         coding: job.coding,
         jobs: job.jobs,
+        digests: job.digests,
     };
     let dumping = stop.child_token();
     let (dump, started) = unless(stop, async { Ok(archive::dump(&request, &dumping).await?) }).await?;
@@ -293,7 +297,7 @@ async fn store_streams(
         ui.warn(format!("database '{}' holds no table; its backup is empty", source.database));
     }
 
-    let mut not_captured = not_captured(job, &dumped);
+    let mut not_captured = not_captured::list(job, &dumped.contents.toc, snapshot.is_standby());
     let globals = if job.globals {
         match unless(stop, store_globals(job, snapshot.target(), catalog, id, &tools, stop)).await {
             Ok(sealed) => Some(sealed),
@@ -378,29 +382,4 @@ fn describe(dumped: &Dumped) -> manifest::Archive {
         oldest_pg_restore: header.oldest_pg_restore(),
         entries: u32::try_from(dumped.contents.toc.entries.len()).unwrap_or(u32::MAX),
     }
-}
-
-fn not_captured(job: &Job, dumped: &Dumped) -> Vec<String> {
-    let mut missing = vec!["passwords of roles".to_owned()];
-    if job.content == Content::Schema {
-        missing.push("rows (--content schema)".to_owned());
-    }
-    if job.content == Content::Data {
-        missing.push("definitions (--content data)".to_owned());
-    }
-    for (what, patterns) in [
-        ("every schema but", &job.filters.schemas),
-        ("every table but", &job.filters.tables),
-        ("tables", &job.filters.exclude_tables),
-        ("rows of", &job.filters.exclude_table_data),
-    ] {
-        if !patterns.is_empty() {
-            missing.push(format!("{what} {}", patterns.join(", ")));
-        }
-    }
-    let foreign = dumped.contents.toc.entries.iter().filter(|entry| entry.desc == "FOREIGN TABLE").count();
-    if foreign > 0 {
-        missing.push(format!("rows of {foreign} foreign tables, which lie on another server"));
-    }
-    missing
 }

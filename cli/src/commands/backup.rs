@@ -50,8 +50,11 @@ pub struct Args {
     compress: Option<Coding>,
     /// Connections that copy rows; 1 leaves them to pg_dump [default: one more than
     /// there are processors, at most 8]
-    #[arg(long, value_name = "N", value_parser = options::jobs)]
-    jobs: Option<usize>,
+    #[arg(long, value_name = "N", value_parser = clap::value_parser!(u16).range(1..=256))]
+    jobs: Option<u16>,
+    /// Count rows and do not add them up: shows what the digests cost
+    #[arg(long, hide = true)]
+    no_digests: bool,
 }
 
 #[derive(Debug, Clone, Copy, Default, clap::ValueEnum)]
@@ -89,7 +92,8 @@ pub async fn run(args: Args, context: &Context) -> anyhow::Result<ExitStatus> {
         },
         globals: !args.no_globals,
         coding: args.compress,
-        jobs: args.jobs.unwrap_or_else(archive::default_jobs),
+        jobs: args.jobs.map_or_else(archive::default_jobs, usize::from),
+        digests: !args.no_digests,
     };
     if job.encryption.record() == manifest::Encryption::None {
         let warning = "the backup is not encrypted: whoever reads the store reads the data";

@@ -7,7 +7,9 @@ use std::error::Error as StdError;
 use std::fmt::Write as _;
 
 use crate::error::Advise;
-use crate::{archive, backup, catalog, demo, github, pipeline, postgres, restore, settings, store, verify};
+use crate::{
+    archive, backup, catalog, demo, github, load, pipeline, postgres, restore, settings, store, verify,
+};
 
 /// The whole message: `error:`, `caused by:` lines, at most one `hint:`.
 pub fn render(error: &anyhow::Error) -> String {
@@ -58,6 +60,7 @@ fn hint(link: &(dyn StdError + 'static)) -> Option<String> {
         .or_else(|| link.downcast_ref::<catalog::Error>().and_then(Advise::hint))
         .or_else(|| link.downcast_ref::<backup::Error>().and_then(Advise::hint))
         .or_else(|| link.downcast_ref::<verify::Error>().and_then(Advise::hint))
+        .or_else(|| link.downcast_ref::<load::Error>().and_then(Advise::hint))
         .or_else(|| link.downcast_ref::<restore::Error>().and_then(Advise::hint))
         .or_else(|| link.downcast_ref::<demo::Error>().and_then(Advise::hint))
         .or_else(|| link.downcast_ref::<github::Error>().and_then(Advise::hint))

@@ -12,7 +12,7 @@ use secrecy::SecretString;
 use tokio_util::sync::CancellationToken;
 
 use super::Context;
-use crate::archive::Coding;
+use crate::archive::{self, Coding};
 use crate::catalog::{Backup, Catalog};
 use crate::github;
 use crate::pipeline::{Encryption, Keys};
@@ -52,6 +52,20 @@ pub struct KeyArgs {
     /// may hold the key itself, BACKSTOP_PASSPHRASE a passphrase
     #[arg(long = "identity", short, value_name = "FILE")]
     pub identities: Vec<PathBuf>,
+}
+
+#[derive(Debug, Default, clap::Args)]
+pub struct JobsArgs {
+    /// Connections to work over at a time; with fewer where the server gives no
+    /// more [default: one more than cores, at most 8]
+    #[arg(long, value_name = "N", value_parser = clap::value_parser!(u16).range(1..=256))]
+    jobs: Option<u16>,
+}
+
+impl JobsArgs {
+    pub fn count(&self) -> usize {
+        self.jobs.map_or_else(archive::default_jobs, usize::from)
+    }
 }
 
 /// A database that a command works on.
@@ -244,14 +258,6 @@ pub fn coding(text: &str) -> Result<Coding, String> {
         ("zstd", Some(level @ 1..=22)) => Ok(Coding::Zstd(level)),
         ("zstd", _) => Err("zstd has levels 1 to 22".to_owned()),
         _ => Err("write zstd, gzip or none, the first two perhaps with a level, as zstd:3".to_owned()),
-    }
-}
-
-/// How many connections may copy rows.
-pub fn jobs(text: &str) -> Result<usize, String> {
-    match text.parse() {
-        Ok(jobs @ 1..=64) => Ok(jobs),
-        _ => Err("give a number from 1 to 64".to_owned()),
     }
 }
 

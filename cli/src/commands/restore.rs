@@ -6,7 +6,7 @@ use secrecy::SecretString;
 use serde_json::json;
 
 use super::Context;
-use super::options::{self, EncryptionArgs, KeyArgs, SourceArgs, StoreArgs};
+use super::options::{self, EncryptionArgs, JobsArgs, KeyArgs, SourceArgs, StoreArgs};
 use crate::error::ExitStatus;
 use crate::pipeline::{self, Keys};
 use crate::postgres::target::Target;
@@ -79,6 +79,8 @@ pub struct Args {
     /// Iterations, where the file was made with `openssl enc -iter N`
     #[arg(long, value_name = "N")]
     openssl_iterations: Option<u32>,
+    #[command(flatten)]
+    jobs: JobsArgs,
     #[command(flatten)]
     keys: KeyArgs,
     #[command(flatten)]

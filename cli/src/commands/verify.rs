@@ -5,7 +5,7 @@ use std::path::PathBuf;
 use backstop_policy::manifest;
 
 use super::Context;
-use super::options::{self, KeyArgs, StoreArgs};
+use super::options::{self, JobsArgs, KeyArgs, StoreArgs};
 use crate::error::ExitStatus;
 use crate::verify::{Request, verify};
 use crate::{github, report};
@@ -30,6 +30,8 @@ pub struct Args {
     /// Restore into a new database on this server instead of a throwaway one
     #[arg(long, value_name = "URL")]
     on: Option<String>,
+    #[command(flatten)]
+    jobs: JobsArgs,
     /// File of SQL assertions to run after the trial restore [default: the
     /// database's `checks`]
     #[arg(long, value_name = "FILE")]
@@ -69,6 +71,7 @@ pub async fn run(args: Args, context: &Context) -> anyhow::Result<ExitStatus> {
         keys: &context.keys(&args.keys)?,
         critical_tables: &known.critical_tables,
         on: on.as_ref(),
+        jobs: args.jobs.count(),
         checks: args.checks.or(known.checks),
         run: args.run,
     };

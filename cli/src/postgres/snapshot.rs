@@ -99,6 +99,10 @@ impl Snapshot {
         self.session.server_version_num() / 10_000
     }
 
+    pub fn is_standby(&self) -> bool {
+        self.session.is_standby()
+    }
+
     /// Whether a condition on `ctid` reads a range of pages and not all of them.
     pub fn reads_ranges(&self) -> bool {
         self.server_major() >= 14

@@ -7,7 +7,7 @@ use std::path::PathBuf;
 
 use crate::error::Advise;
 use crate::postgres::{cluster, tools};
-use crate::{archive, backup, catalog, pipeline, postgres, store};
+use crate::{archive, backup, catalog, load, pipeline, postgres, store};
 
 #[derive(Debug, thiserror::Error)]
 pub enum Error {
@@ -25,6 +25,8 @@ pub enum Error {
     Store(#[from] store::Error),
     #[error(transparent)]
     Catalog(#[from] catalog::Error),
+    #[error(transparent)]
+    Load(load::Error),
 
     // What is restored.
     #[error("cannot open '{}'", path.display())]
@@ -52,16 +54,6 @@ pub enum Error {
         found_bytes: u64,
         found_sha256: String,
     },
-    #[error("the dump ends in line {line}, before its end")]
-    Truncated { line: u64 },
-    #[error("line {line} of the dump holds '{command}', a command of psql itself")]
-    MetaCommand { command: String, line: u64 },
-    #[error("line {line} of the dump ends the transaction that it is restored in")]
-    EndsTransaction { line: u64 },
-    #[error("line {line} of the dump makes or drops a database of its own")]
-    NamesDatabase { line: u64 },
-    #[error("this is a dump of a whole cluster, made by pg_dumpall")]
-    ClusterDump,
     #[error(
         "--table, --schema, --schema-only, --data-only, --no-owner and --no-privileges need an archive, but this is plain SQL"
     )]
@@ -84,16 +76,6 @@ pub enum Error {
     NoGlobals,
 
     // While it is restored.
-    #[error("cannot write the list for pg_restore")]
-    ListFile(#[source] io::Error),
-    #[error("cannot run {program}")]
-    Start {
-        program: &'static str,
-        #[source]
-        source: io::Error,
-    },
-    #[error("{program} failed: {messages}")]
-    Restore { program: &'static str, messages: String },
     #[error("hook {hook} ended with {status}")]
     Hook { hook: &'static str, status: std::process::ExitStatus },
     #[error("cannot run hook {hook}")]
@@ -147,6 +129,20 @@ impl Error {
     }
 }
 
+/// What stopped the stream is told as what it is, and not as the stream's.
+impl From<load::Error> for Error {
+    fn from(error: load::Error) -> Self {
+        match error {
+            load::Error::Read(source) => Self::from_stream(source),
+            load::Error::Postgres(error) => Self::Postgres(error),
+            load::Error::Tools(error) => Self::Tools(error),
+            load::Error::Archive(error) => Self::Archive(error),
+            load::Error::Interrupted => Self::Interrupted,
+            other => Self::Load(other),
+        }
+    }
+}
+
 fn list(names: &BTreeSet<String>) -> String {
     names.iter().map(|name| format!("'{name}'")).collect::<Vec<_>>().join(", ")
 }
@@ -167,29 +163,22 @@ impl Advise for Error {
             Self::Pipeline(error) => return error.hint(),
             Self::Store(error) => return error.hint(),
             Self::Catalog(error) => return error.hint(),
+            Self::Load(error) => return error.hint(),
             Self::Fetch { .. } => "a presigned URL is valid for a short time only: make a new one".to_owned(),
             Self::Format { way_out, .. } => (*way_out).to_owned(),
-            Self::NoDump { .. } => "give a file that pg_dump made, plain or custom format, compressed or not".to_owned(),
-            Self::Changed { .. } => "nothing of it was kept; take another backup, or the copy in another store".to_owned(),
-            Self::Truncated { .. } => "everything was rolled back; take another copy of this dump, or an older one".to_owned(),
-            Self::MetaCommand { command, .. } if matches!(command.as_str(), "\\connect" | "\\c") => {
-                "it was made with `pg_dump --create`: make it again without, or take that line and CREATE DATABASE out"
-                    .to_owned()
+            Self::NoDump { .. } => {
+                "give a file that pg_dump made, plain or custom format, compressed or not".to_owned()
             }
-            Self::MetaCommand { .. } => {
-                "pg_dump writes no such command: look at who made this file before you run it with psql".to_owned()
+            Self::Changed { .. } => {
+                "nothing of it was kept; take another backup, or the copy in another store".to_owned()
             }
-            Self::EndsTransaction { .. } | Self::NamesDatabase { .. } => {
-                "everything was rolled back; take that statement out of the dump".to_owned()
+            Self::NoChoiceInSql => {
+                "restore all of it into a new database, and copy from there what you need".to_owned()
             }
-            Self::ClusterDump => {
-                "restore it with `psql -d postgres -f FILE` into an empty cluster, or dump each database by pg_dump"
-                    .to_owned()
-            }
-            Self::NoChoiceInSql => "restore all of it into a new database, and copy from there what you need".to_owned(),
             Self::Exists { .. } => "choose another name with --new-db".to_owned(),
             Self::NotEmpty { .. } => {
-                "restore into a new database (--new-db NAME), or write over this one with --in-place".to_owned()
+                "restore into a new database (--new-db NAME), or write over this one with --in-place"
+                    .to_owned()
             }
             Self::SameDatabase { .. } => {
                 "restore beside it with --new-db NAME, or write over it with --in-place".to_owned()
@@ -207,12 +196,6 @@ impl Advise for Error {
                 "create them first, or leave owners and grants out with --no-owner --no-privileges".to_owned()
             }
             Self::NoGlobals => "create the roles by hand, or use --no-owner --no-privileges".to_owned(),
-            Self::Restore { messages, .. } if messages.contains("out of shared memory") => {
-                "raise max_locks_per_transaction on the target server".to_owned()
-            }
-            Self::Restore { messages, .. } if messages.contains("permission denied") => {
-                "restore as a role that may do this, or use --no-owner --no-privileges".to_owned()
-            }
             Self::Hook { .. } | Self::HookStart { .. } => {
                 "hooks are under `hooks:` in backstop.yml and run in that file's folder".to_owned()
             }
@@ -226,16 +209,25 @@ impl Advise for Error {
             Self::SafetyBackup(error) => {
                 return error.hint().or_else(|| Some("nothing was changed".to_owned()));
             }
-            Self::NoSafetyStore => "name one with --store URL: nothing is overwritten without a safety backup".to_owned(),
-            Self::Differs { .. } => "nothing was exchanged; look at the backup with `backstop verify`".to_owned(),
+            Self::NoSafetyStore => {
+                "name one with --store URL: nothing is overwritten without a safety backup".to_owned()
+            }
+            Self::Differs { .. } => {
+                "nothing was exchanged; look at the backup with `backstop verify`".to_owned()
+            }
             Self::Swap { restored, .. } => {
-                format!("the restored data is in database '{restored}'; stop what uses the old one, and try again")
+                format!(
+                    "the restored data is in database '{restored}'; stop what uses the old one, and try again"
+                )
             }
             Self::StillConnected { .. } => {
-                "stop what connects, or run this as a role that may end its sessions (pg_signal_backend)".to_owned()
+                "stop what connects, or run this as a role that may end its sessions (pg_signal_backend)"
+                    .to_owned()
             }
             Self::NotSetAside { live, .. } => {
-                format!("`psql -l` shows the databases; the ones that were set aside are called {live}_before_<time>")
+                format!(
+                    "`psql -l` shows the databases; the ones that were set aside are called {live}_before_<time>"
+                )
             }
             _ => return None,
         })

@@ -8,12 +8,11 @@ use std::time::Instant;
 use backstop_policy::manifest::{Fingerprint, Manifest, Proof};
 use tokio_util::sync::CancellationToken;
 
-use super::load::{self, Archive, Load};
 use super::origin::{Dump, Form};
-use super::psql::Frame;
 use super::report::{self, Comparison, LeftOut};
-use super::{Destination, Error, Request, facts, globals, plain, properties};
+use super::{Destination, Error, Request, globals, plain, properties};
 use crate::archive::{self, Choice, Halves, Plan, Selection, Toc};
+use crate::load::{self, Archive, Frame, Load, facts};
 use crate::postgres;
 use crate::postgres::database;
 use crate::postgres::locale::Locale;
@@ -167,11 +166,12 @@ pub async fn into(
             let facts = facts::read(target).await?;
             let plan = archive::plan(&archive.toc, &request.selection, &facts)?;
             say_plan(&plan, ui);
-            let load = Load { target, selection: &request.selection, frame };
+            let load = Load { target, selection: &request.selection, frame, jobs: request.jobs };
             let loaded = load::restore(&load, archive, plan, facts.server_major, stop).await?;
             let mut filled = held_against(request, target, &loaded.toc, &loaded.plan).await?;
             filled.left_out = loaded.plan.left_out.iter().map(LeftOut::from).collect();
             filled.notes = report::notes(&loaded.plan);
+            filled.notes.extend(loaded.notes);
             filled
         }
     };

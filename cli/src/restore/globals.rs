@@ -4,9 +4,9 @@
 use std::collections::BTreeSet;
 
 use super::Error;
-use super::facts;
 use super::report::LeftOut;
 use super::sql;
+use crate::load::facts;
 use crate::postgres;
 use crate::postgres::session::Session;
 

@@ -5,24 +5,20 @@
 
 mod confirm;
 mod error;
-pub mod facts;
 mod fill;
 mod globals;
 mod guard;
 mod hooks;
 mod in_place;
-pub mod load;
 mod origin;
 mod overview;
 mod plain;
 mod preview;
 mod properties;
-mod psql;
 mod rehearse;
 mod replace;
 mod report;
 mod revived;
-mod script;
 mod sql;
 mod swap;
 mod tables;
@@ -33,6 +29,7 @@ use tokio_util::sync::CancellationToken;
 
 use crate::archive::{self, Choice, Halves, Selection};
 use crate::backup::Job;
+use crate::load::{self, Frame, facts};
 use crate::pipeline::Keys;
 use crate::postgres::session::Session;
 use crate::postgres::target::Target;
@@ -40,7 +37,6 @@ use crate::ui::Ui;
 
 use fill::{Content, Filled, Kept};
 use hooks::Event;
-use psql::Frame;
 use report::Next;
 
 pub use error::Error;
@@ -66,6 +62,8 @@ pub struct Request {
     pub hooks: Hooks,
     /// The backup that is taken before something is overwritten.
     pub safety: Option<Job>,
+    /// Connections to load over.
+    pub jobs: usize,
     /// Do not ask.
     pub yes: bool,
     /// Flags that a next command needs to mean the same, each with a blank before it.

@@ -6,7 +6,7 @@ use tokio_util::sync::CancellationToken;
 
 use super::Error;
 use super::origin::Dump;
-use super::psql::{self, Frame, Ran, Script};
+use crate::load::psql::{self, Frame, Ran, Script};
 use crate::postgres::session::Session;
 use crate::postgres::target::Target;
 use crate::postgres::tools::ClientTools;
@@ -23,5 +23,5 @@ pub async fn restore(
     let tools = ClientTools::for_server(server_major).await?;
     let alone = Frame::default();
     let script = Script { target, tools: &tools, server_major, frame: Some(frame.unwrap_or(&alone)) };
-    psql::run(&script, dump, stop).await
+    Ok(psql::run(&script, dump, stop).await?)
 }

@@ -6,8 +6,9 @@ use tokio_util::sync::CancellationToken;
 
 use super::fill::{self, Content, Kept};
 use super::report::Comparison;
-use super::{Error, Request, facts};
+use super::{Error, Request};
 use crate::archive;
+use crate::load::facts;
 use crate::postgres;
 use crate::postgres::cluster::{Cluster, ClusterOptions};
 use crate::postgres::session::Session;

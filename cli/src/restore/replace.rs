@@ -11,11 +11,10 @@ use backstop_policy::identifier::quote;
 use tokio_util::sync::CancellationToken;
 
 use super::fill::{self, Content, Filled};
-use super::load::{self, Load};
-use super::psql::Frame;
 use super::report::{self, LeftOut};
-use super::{Error, Request, facts};
+use super::{Error, Request};
 use crate::archive::{self, Toc};
+use crate::load::{self, Frame, Load, facts};
 use crate::postgres;
 use crate::postgres::session::Session;
 use crate::postgres::target::Target;
@@ -49,11 +48,12 @@ pub async fn run(
     facts.present.retain(|(schema, _)| !going.contains(schema));
     let plan = archive::plan(&archive.toc, &request.selection, &facts)?;
     fill::say_plan(&plan, ui);
-    let load = Load { target, selection: &request.selection, frame: Some(&frame) };
+    let load = Load { target, selection: &request.selection, frame: Some(&frame), jobs: request.jobs };
     let loaded = load::restore(&load, archive, plan, facts.server_major, stop).await?;
     let mut filled = fill::held_against(request, target, &loaded.toc, &loaded.plan).await?;
     filled.left_out = loaded.plan.left_out.iter().map(LeftOut::from).collect();
     filled.notes = report::notes(&loaded.plan);
+    filled.notes.extend(loaded.notes);
     Ok(filled)
 }
 

@@ -13,11 +13,10 @@ use backstop_policy::identifier::{literal, quote};
 use tokio_util::sync::CancellationToken;
 
 use super::fill::{self, Content, Filled};
-use super::load::{self, Load};
-use super::psql::Frame;
 use super::report::{self, LeftOut};
-use super::{Error, Request, facts, revived};
+use super::{Error, Request, revived};
 use crate::archive::{self, Entry, Halves, Plan, Selection, Toc};
+use crate::load::{self, Frame, Load, facts};
 use crate::postgres;
 use crate::postgres::session::Session;
 use crate::postgres::target::Target;
@@ -168,7 +167,7 @@ pub async fn restore(
     stop: &CancellationToken,
 ) -> Result<Filled, Error> {
     let Content::Archive(archive) = content else { return Err(Error::NoChoiceInSql) };
-    let load = Load { target, selection: &request.selection, frame: Some(&choice.frame) };
+    let load = Load { target, selection: &request.selection, frame: Some(&choice.frame), jobs: request.jobs };
     let loaded = load::restore(&load, archive, choice.plan, choice.server_major, stop).await?;
     let mut filled = fill::held_against(request, target, &loaded.toc, &loaded.plan).await?;
     filled.left_out = loaded.plan.left_out.iter().map(LeftOut::from).collect();
@@ -178,6 +177,7 @@ pub async fn restore(
         let tables: Vec<String> = choice.tables.iter().map(shown).collect();
         filled.notes.push(format!("rows replaced in {}; all foreign keys hold", tables.join(", ")));
     }
+    filled.notes.extend(loaded.notes);
     Ok(filled)
 }
 

@@ -24,7 +24,7 @@ use crate::postgres::target::Target;
 use crate::postgres::{self, cluster, tools};
 use crate::stream::ByteStream;
 use crate::ui::{Progress, Ui};
-use crate::{restore, store};
+use crate::{load, store};
 
 /// What to verify, and how far.
 pub struct Request<'a> {
@@ -34,6 +34,8 @@ pub struct Request<'a> {
     pub keys: &'a Keys,
     pub critical_tables: &'a [String],
     pub on: Option<&'a Target>,
+    /// Connections to load the trial over.
+    pub jobs: usize,
     pub checks: Option<PathBuf>,
     pub run: Option<String>,
 }
@@ -58,7 +60,7 @@ pub enum Error {
     #[error(transparent)]
     Catalog(#[from] catalog::Error),
     #[error(transparent)]
-    Restore(#[from] restore::Error),
+    Load(load::Error),
     #[error("'{key}' is encrypted; level '{level}' needs the identity")]
     NeedsIdentity { key: String, level: Level },
     #[error("cannot open '{key}'")]
@@ -94,6 +96,22 @@ pub enum Error {
     Panicked,
 }
 
+/// What stopped the stream is told as what it is, and not as the stream's.
+impl From<load::Error> for Error {
+    fn from(error: load::Error) -> Self {
+        match error {
+            load::Error::Read(source) => {
+                source.downcast().map_or_else(|source| Self::Load(load::Error::Read(source)), Self::Pipeline)
+            }
+            load::Error::Postgres(error) => Self::Postgres(error),
+            load::Error::Tools(error) => Self::Tools(error),
+            load::Error::Archive(error) => Self::Archive(error),
+            load::Error::Interrupted => Self::Interrupted,
+            other => Self::Load(other),
+        }
+    }
+}
+
 impl Advise for Error {
     fn hint(&self) -> Option<String> {
         match self {
@@ -105,7 +123,7 @@ impl Advise for Error {
             Self::Pipeline(error) => error.hint(),
             Self::Store(error) => error.hint(),
             Self::Catalog(error) => error.hint(),
-            Self::Restore(error) => error.hint(),
+            Self::Load(error) => error.hint(),
             Self::NeedsIdentity { .. } => Some(
                 "give the private key with --identity FILE or in BACKSTOP_IDENTITY, or a passphrase in \
                  BACKSTOP_PASSPHRASE; a job that must not hold it can check `--level stored`"
@@ -239,12 +257,13 @@ async fn climb(
     let trial = trial::Trial {
         manifest,
         on: request.on,
+        jobs: request.jobs,
         checks: request.checks.as_deref(),
         run: request.run.as_deref(),
     };
     let outcome = match trial::run(&trial, archive, ui, stop).await {
         // The archive would not restore: that is the answer, not a failure to ask.
-        Err(Error::Restore(error @ restore::Error::Restore { .. })) => {
+        Err(Error::Load(error)) if error.is_refusal() => {
             let part = if manifest.filters.is_empty() { "" } else { PART };
             return Err(Stop::Failed(format!("{part}{error}")));
         }

@@ -14,13 +14,13 @@ use tokio_util::sync::CancellationToken;
 use super::compare::{Compared, Depth, compare};
 use super::{Error, checks};
 use crate::archive::{self, Selection, Toc};
+use crate::load::{Load, load};
 use crate::postgres::cluster::{Cluster, ClusterOptions};
 use crate::postgres::database;
 use crate::postgres::locale::Locale;
 use crate::postgres::session::Session;
 use crate::postgres::target::Target;
 use crate::postgres::tools::ServerTools;
-use crate::restore::load::{Load, load};
 use crate::ui::Ui;
 
 /// Where the trial runs, and what must hold there.
@@ -28,6 +28,7 @@ pub struct Trial<'a> {
     pub manifest: &'a Manifest,
     /// A server of the user's own instead of a throwaway one.
     pub on: Option<&'a Target>,
+    pub jobs: usize,
     /// A file of SQL assertions.
     pub checks: Option<&'a Path>,
     /// A shell command, run with the trial's `DATABASE_URL`.
@@ -98,7 +99,7 @@ async fn in_database(
     let target = server.with_database(name);
     let begun = Instant::now();
     let loaded = load(
-        &Load { target: &target, selection: &Selection::default(), frame: None },
+        &Load { target: &target, selection: &Selection::default(), frame: None, jobs: trial.jobs },
         archive,
         |_, plan| {
             for left_out in &plan.left_out {
@@ -117,8 +118,9 @@ async fn in_database(
     )
     .await?;
     let seconds = begun.elapsed().as_secs_f64();
+    loaded.notes.iter().for_each(|note| ui.note(note));
 
-    let depth = Depth::Rows { jobs: archive::default_jobs() };
+    let depth = Depth::Rows { jobs: trial.jobs };
     let compared = compare(&target, manifest, &loaded.toc, &loaded.plan, depth).await?;
     let mut failures = compared.failures.clone();
     let mut ran = Vec::new();

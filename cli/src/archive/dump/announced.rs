@@ -45,15 +45,19 @@ impl Announced {
         }
     }
 
-    /// Its table of contents is all that is wanted: stop it. Blocks. Yields its
-    /// warnings.
-    pub(super) fn stop(self) -> Result<Vec<String>, Error> {
-        let Self { rest, ending, .. } = self;
-        // Even in the middle of a write it cancels its statement, and ends.
-        ending.program.end(GRACE)?;
-        // Whoever else writes there, behind a script in its place, ends with that.
-        drop(rest);
-        Ok(warnings(&ending.messages.all()))
+    /// Its table of contents is all that is wanted: stop it. Yields that, its
+    /// bytes, and the program's warnings.
+    pub(super) async fn stop(self) -> Result<(Toc, Vec<u8>, Vec<String>), Error> {
+        let Self { toc, head, rest, ending } = self;
+        let stopping = tokio::task::spawn_blocking(move || {
+            // Even in the middle of a write it cancels its statement, and ends.
+            ending.program.end(GRACE)?;
+            // Whoever else writes there, behind a script in its place, ends with that.
+            drop(rest);
+            Ok::<_, Error>(warnings(&ending.messages.all()))
+        });
+        let warnings = stopping.await.map_err(|_| Error::ThreadDied)??;
+        Ok((toc, head, warnings))
     }
 }
 

@@ -37,6 +37,8 @@ pub struct Request<'a> {
     pub coding: Option<Coding>,
     /// Connections that copy rows; with one, `pg_dump` copies them itself.
     pub jobs: usize,
+    /// Whether the rows are added up.
+    pub digests: bool,
 }
 
 /// A running dump.
@@ -94,6 +96,7 @@ struct Connections {
     /// Whether a range of pages is read without reading all of them.
     ranges: bool,
     jobs: usize,
+    digests: bool,
 }
 
 /// As many connections as processors, and one more, because a server that waits
@@ -116,7 +119,7 @@ pub async fn dump(request: &Request<'_>, stop: &CancellationToken) -> Result<(Du
     let prepared = match request.snapshot.shared() {
         Some(shared) if request.jobs > 1 && request.content != Content::Schema => {
             let ranges = request.snapshot.reads_ranges();
-            let connections = Connections { shared, ranges, jobs: request.jobs };
+            let connections = Connections { shared, ranges, jobs: request.jobs, digests: request.digests };
             Prepared::new(&announced.toc, &connections)
                 .await
                 .map(|prepared| (prepared, connections))

@@ -26,7 +26,7 @@ use super::super::{Error, blocks, relation};
 use super::announced::Announced;
 use super::line::{Done, Next};
 use super::plan::{self, Block, Kind, Plan};
-use super::worker::{self, Halt, Hand, Locking, Work};
+use super::worker::{self, Alarm, Halt, Hand, Locking, Work};
 use super::{Connections, Dumped};
 use crate::postgres;
 use crate::postgres::lane::Lane;
@@ -55,6 +55,7 @@ pub(super) struct Parallel {
     open: Option<Open>,
     coder: Coder,
     work: Arc<Work>,
+    _closing: Closing,
     /// Everybody who copies; they end with it.
     crew: JoinSet<()>,
     /// The keeper may go.
@@ -66,6 +67,16 @@ pub(super) struct Parallel {
     large_objects: u64,
     large_object_bytes: u64,
     warnings: Vec<String>,
+}
+
+/// Gives the line up when its reader goes: who waits for room wakes up, and a
+/// connection in the middle of a copy is cancelled as it goes.
+struct Closing(Arc<Work>);
+
+impl Drop for Closing {
+    fn drop(&mut self) {
+        self.0.line.close();
+    }
 }
 
 /// A block that was begun.
@@ -104,16 +115,11 @@ impl Parallel {
         stop: &CancellationToken,
     ) -> Result<(Self, usize), Error> {
         let Prepared { keeper, plan } = prepared;
-        let key = RowKey::random();
-        let toc = announced.toc.clone();
-        let mut out = Vec::with_capacity(announced.head.len());
-        Head { coding, minor: toc.header.version.1, key: Some(&key) }.write(
-            &toc,
-            &announced.head,
-            &mut out,
-        )?;
-        let warnings =
-            tokio::task::spawn_blocking(move || announced.stop()).await.map_err(|_| Error::ThreadDied)??;
+        let key = source.digests.then(RowKey::random);
+        let (toc, head, warnings) = announced.stop().await?;
+        let mut out = Vec::with_capacity(head.len());
+        Head { coding, minor: toc.header.version.1, key: key.as_ref() }.write(&toc, &head, &mut out)?;
+        drop(head);
 
         let wanted = usize::try_from(plan.bytes.div_ceil(WORTH)).unwrap_or(usize::MAX);
         let wanted = wanted.min(plan.jobs.len()).clamp(1, source.jobs);
@@ -145,6 +151,7 @@ impl Parallel {
             blocks: plan.blocks.into_iter(),
             open: None,
             coder: Coder::new(coding)?,
+            _closing: Closing(Arc::clone(&work)),
             work,
             crew,
             finished,
@@ -226,7 +233,8 @@ impl Parallel {
                 self.coder.close(check.then(self.coder.check()), &mut self.out);
                 let dump_id = block.dump_id;
                 let rows = Some(sum.rows);
-                self.tables.push(TableRows { dump_id, oid, schema, name, rows, bytes, sum: Some(sum) });
+                let sum = self.work.key.as_ref().map(|_| sum);
+                self.tables.push(TableRows { dump_id, oid, schema, name, rows, bytes, sum });
             }
         }
         Ok(())
@@ -251,15 +259,15 @@ impl Parallel {
             return Err(Error::LargeObjects { listed, found: self.large_objects });
         }
         let contents = Contents {
-            tables: std::mem::take(&mut self.tables),
+            tables: self.tables,
             large_objects: self.large_objects,
             large_object_bytes: self.large_object_bytes,
             plain_bytes: self.plain,
             bytes: self.written,
             toc_repeated: false,
-            toc: self.toc.clone(),
+            toc: self.toc,
         };
-        Ok(Dumped { contents, warnings: std::mem::take(&mut self.warnings) })
+        Ok(Dumped { contents, warnings: self.warnings })
     }
 }
 
@@ -311,17 +319,11 @@ async fn keep(
         }
         lane.execute(KEEPING, "ROLLBACK").await.map_err(|lost| Halt::Failed(Error::Unlocked(lost)))
     };
+    let alarm = Alarm::new(&work);
     match worked.await {
         Ok(()) => lane.close().await,
         Err(Halt::Failed(error)) => work.line.fail(error),
         Err(_) => {}
     }
-}
-
-impl Drop for Parallel {
-    fn drop(&mut self) {
-        // Who waits for room wakes up; a connection in the middle of a copy is
-        // cancelled as it goes.
-        self.work.line.close();
-    }
+    alarm.off();
 }

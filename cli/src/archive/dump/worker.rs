@@ -23,7 +23,8 @@ pub(super) struct Work {
     pub jobs: Vec<Job>,
     pub line: Line,
     pub coding: Coding,
-    pub key: RowKey,
+    /// Of the rows' digests, where they are wanted.
+    pub key: Option<RowKey>,
     next: AtomicUsize,
 }
 
@@ -48,7 +49,7 @@ impl From<Error> for Halt {
 }
 
 impl Work {
-    pub(super) fn new(jobs: Vec<Job>, coding: Coding, key: RowKey) -> Self {
+    pub(super) fn new(jobs: Vec<Job>, coding: Coding, key: Option<RowKey>) -> Self {
         Self { jobs, line: Line::default(), coding, key, next: AtomicUsize::new(0) }
     }
 
@@ -73,10 +74,34 @@ pub(super) async fn run(work: Arc<Work>, mut lane: Lane, refused: UnboundedSende
         }
         Ok(())
     };
+    let alarm = Alarm::new(&work);
     match worked.await {
         Ok(()) => lane.close().await,
         Err(Halt::Failed(error)) => work.line.fail(error),
         Err(_) => {}
+    }
+    alarm.off();
+}
+
+/// Whoever dies at work leaves a job that never ends: then the line must not wait
+/// for it.
+pub(super) struct Alarm<'w>(Option<&'w Work>);
+
+impl<'w> Alarm<'w> {
+    pub(super) fn new(work: &'w Work) -> Self {
+        Self(Some(work))
+    }
+
+    pub(super) fn off(mut self) {
+        self.0 = None;
+    }
+}
+
+impl Drop for Alarm<'_> {
+    fn drop(&mut self) {
+        if let Some(work) = self.0 {
+            work.line.fail(Error::ThreadDied);
+        }
     }
 }
 
@@ -108,7 +133,7 @@ impl<'w> Hand<'w> {
                     coder: &mut self.coder,
                     work: self.work,
                     job,
-                    adder: Adder::new(&self.work.key),
+                    adder: Adder::new(self.work.key.as_ref()),
                     plain: Vec::with_capacity(FRAME + FRAME / 4),
                     row: 0,
                     bytes: 0,

@@ -304,10 +304,9 @@ fn named_roles(entry: &Entry) -> BTreeSet<String> {
                 break;
             }
             let role = role.strip_prefix('"').map_or(role.clone(), str::to_owned);
-            let special = matches!(
-                role.as_str(),
-                "PUBLIC" | "CURRENT_USER" | "SESSION_USER" | "CURRENT_ROLE" | "DEFAULT"
-            );
+            // A user mapping says `public`.
+            let special = role.eq_ignore_ascii_case("public")
+                || matches!(role.as_str(), "CURRENT_USER" | "SESSION_USER" | "CURRENT_ROLE" | "DEFAULT");
             if !special && role != "GROUP" {
                 roles.insert(role.clone());
             }

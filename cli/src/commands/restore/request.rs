@@ -73,6 +73,7 @@ pub async fn request(
             directory: settings.path.as_deref().and_then(Path::parent).map(Path::to_owned),
         },
         safety,
+        jobs: args.jobs.count(),
         yes: args.yes,
         flags,
     })
@@ -104,6 +105,7 @@ async fn safety_job(
         critical_tables: Vec::new(),
         coding: None,
         jobs: archive::default_jobs(),
+        digests: true,
     })
 }
 

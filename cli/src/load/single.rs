@@ -1,134 +1,51 @@
-//! Feed an archive into a database: its table of contents is read first, what
-//! the target cannot take is left out by an explicit list, and `pg_restore`
-//! gets the rest as a stream. The first error stops it, and the archive is read
-//! to its very end, where its digests are told.
+//! The whole archive through one stock `pg_restore`: into the database itself, or
+//! as SQL through psql where everything is one transaction, or where the client
+//! sets what the server does not know. The first error stops it, and the archive
+//! is read to its very end, where its digests are told.
 
 use std::io::{self, Read, Write};
 use std::process::{Child, ChildStdin, ChildStdout, Command, Stdio};
 use std::thread::JoinHandle;
 
-use backstop_policy::identifier::quote;
 use tempfile::NamedTempFile;
 use tokio_util::sync::CancellationToken;
 
-use super::psql::{self, Frame, Script};
-use super::{Error, facts};
-use crate::archive::{
-    Coding, Plan, Recoding, Selection, TargetFacts, Toc, list_file, plan as plan_of, read_toc, recode,
-};
-use crate::postgres::session::Session;
-use crate::postgres::target::Target;
+use super::psql::{self, Script};
+use super::{Error, Load, base_command, conninfo};
+use crate::archive::{Coding, Plan, Recoding, Toc, list_file, recode};
 use crate::postgres::tools::ClientTools;
 
-/// What to load, and into what.
-pub struct Load<'a> {
-    pub target: &'a Target,
-    pub selection: &'a Selection,
-    /// Everything in one transaction with this around it, for a target that
-    /// others use meanwhile. It is committed when the archive's end was good.
-    pub frame: Option<&'a Frame>,
-}
-
-/// What was loaded.
-pub struct Loaded {
-    pub toc: Toc,
-    pub plan: Plan,
-    pub tools: ClientTools,
-}
-
-/// An archive whose table of contents was read.
-pub struct Archive {
-    pub toc: Toc,
-    head: Vec<u8>,
-    rest: Box<dyn Read + Send>,
-}
-
-impl Archive {
-    pub async fn read(archive: impl Read + Send + 'static) -> Result<Self, Error> {
-        tokio::task::spawn_blocking(move || {
-            let mut rest = io::BufReader::with_capacity(crate::stream::CHUNK, archive);
-            let (toc, head) = read_toc(&mut rest).map_err(unwrap)?;
-            Ok(Self { toc, head, rest: Box::new(rest) })
-        })
-        .await
-        .map_err(|_| Error::Panicked)?
-    }
-
-    /// The table of contents, and all of its bytes from the first.
-    fn into_parts(self) -> (Toc, impl Read + Send + use<>) {
-        (self.toc, io::Cursor::new(self.head).chain(self.rest))
-    }
-}
-
-/// Load an archive. `review` sees the plan before anything is written.
-pub async fn load(
-    load: &Load<'_>,
-    archive: impl Read + Send + 'static,
-    review: impl FnOnce(&Toc, &Plan),
-    prepare: impl AsyncFnOnce(&Toc) -> Result<(), Error>,
-    stop: &CancellationToken,
-) -> Result<Loaded, Error> {
-    let archive = Archive::read(archive).await?;
-    prepare(&archive.toc).await?;
-    let target: TargetFacts = facts::read(load.target).await?;
-    let plan = plan_of(&archive.toc, load.selection, &target)?;
-    review(&archive.toc, &plan);
-    restore(load, archive, plan, target.server_major, stop).await
-}
-
 /// Load the entries of a plan.
-pub async fn restore(
+pub(super) async fn run(
     load: &Load<'_>,
-    archive: Archive,
-    plan: Plan,
+    tools: &ClientTools,
+    toc: &Toc,
+    plan: &Plan,
+    bytes: impl Read + Send + 'static,
     server_major: u32,
     stop: &CancellationToken,
-) -> Result<Loaded, Error> {
-    make_schemas(load.target, &plan).await?;
-    let header = &archive.toc.header;
-    let tools = ClientTools::for_restore(header.oldest_pg_restore(), server_major).await?;
-    let readable = tools.supports(header.compression.as_str());
+) -> Result<(), Error> {
+    let readable = tools.supports(toc.header.compression.as_str());
     let mut list = NamedTempFile::new().map_err(Error::ListFile)?;
-    list.write_all(list_file(&archive.toc, &plan).as_bytes()).map_err(Error::ListFile)?;
-    let mut command = tools.pg_restore();
-    command.args(["--exit-on-error", "--no-password"]).arg("--use-list").arg(list.path());
-    for (wanted, flag) in
-        [(load.selection.no_owner, "--no-owner"), (load.selection.no_privileges, "--no-privileges")]
-    {
-        if wanted {
-            command.arg(flag);
-        }
-    }
-    let (toc, bytes) = archive.into_parts();
-    // Since 17 pg_restore sets transaction_timeout, which older servers do not
-    // know and which it cannot be told to leave out: its SQL goes through psql.
-    let too_new = tools.version.major >= 17 && server_major < 17;
-    if load.frame.is_some() || too_new {
+    list.write_all(list_file(toc, plan).as_bytes()).map_err(Error::ListFile)?;
+    let mut command = base_command(load, tools);
+    command.arg("--use-list").arg(list.path());
+    if load.frame.is_some() || sets_too_much(tools, server_major) {
         command.arg("--file=-");
         let text = Printing::start(command, bytes, list, readable)?;
-        let script = Script { target: load.target, tools: &tools, server_major, frame: load.frame };
-        psql::run(&script, text, stop).await?;
+        let script = Script { target: load.target, tools, server_major, frame: load.frame };
+        psql::run(&script, text, stop).await.map(drop)
     } else {
         load.target.apply(&mut command);
         command.arg(format!("--dbname={}", conninfo(load.target.database())));
-        direct(command, bytes, readable, stop).await?;
+        direct(command, bytes, readable, stop).await
     }
-    Ok(Loaded { toc, plan, tools })
 }
 
-/// An archive of some tables names schemas that it does not make.
-async fn make_schemas(target: &Target, plan: &Plan) -> Result<(), Error> {
-    if plan.missing_schemas.is_empty() {
-        return Ok(());
-    }
-    let session = Session::connect(target).await?;
-    for schema in &plan.missing_schemas {
-        let make = format!("CREATE SCHEMA IF NOT EXISTS {}", quote(schema));
-        let failed = crate::postgres::Error::asking(format!("make schema '{schema}'"));
-        session.batch_execute(&make).await.map_err(failed)?;
-    }
-    session.close().await;
-    Ok(())
+/// Since 17 pg_restore sets transaction_timeout, which older servers do not
+/// know and which it cannot be told to leave out: its SQL goes through psql.
+pub(super) fn sets_too_much(tools: &ClientTools, server_major: u32) -> bool {
+    tools.version.major >= 17 && server_major < 17
 }
 
 /// `pg_restore` writes into the database itself.
@@ -246,7 +163,7 @@ fn feed(archive: &mut impl Read, mut stdin: ChildStdin, readable: bool) -> Resul
         let plain = Recoding { coding: Coding::None, readable_by: None };
         return recode(archive, &mut stdin, plain).map(drop).map_err(|error| match error {
             crate::archive::Error::Write(_) => Feed::Pipe,
-            other => Feed::Archive(unwrap(other)),
+            other => Feed::Archive(other.into()),
         });
     }
     let mut buffer = vec![0; crate::stream::CHUNK];
@@ -255,29 +172,16 @@ fn feed(archive: &mut impl Read, mut stdin: ChildStdin, readable: bool) -> Resul
             Ok(0) => return Ok(()),
             Ok(length) => stdin.write_all(&buffer[..length]).map_err(|_| Feed::Pipe)?,
             Err(error) if error.kind() == io::ErrorKind::Interrupted => {}
-            Err(error) => return Err(Feed::Archive(Error::from_stream(error))),
+            Err(error) => return Err(Feed::Archive(Error::Read(error))),
         }
     }
 }
 
 /// Read what is left, so that every check at the end of the stream is made.
 fn to_its_end(archive: &mut impl Read) -> Result<(), Error> {
-    io::copy(archive, &mut io::sink()).map(drop).map_err(Error::from_stream)
-}
-
-fn unwrap(error: crate::archive::Error) -> Error {
-    match error {
-        crate::archive::Error::Read(source) => Error::from_stream(source),
-        other => Error::Archive(other),
-    }
+    io::copy(archive, &mut io::sink()).map(drop).map_err(Error::Read)
 }
 
 fn cannot_start(source: io::Error) -> Error {
     Error::Start { program: "pg_restore", source }
-}
-
-/// A database name as a conninfo string, so that a name with `=` in it is not
-/// taken for one.
-pub fn conninfo(database: &str) -> String {
-    format!("dbname='{}'", database.replace('\\', "\\\\").replace('\'', "\\'"))
 }

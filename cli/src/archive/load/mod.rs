@@ -1,0 +1,21 @@
+//! What a parallel load needs of an archive: which entries come before the rows,
+//! which with them and which after ([`stages`]), the definitions alone as a small
+//! archive ([`definitions`]), and the rows themselves, read once and in order
+//! ([`read`]), with each table's text cut at row borders ([`Cutter`]).
+//!
+//! No connection is made here.
+
+mod cut;
+mod definitions;
+mod frames;
+mod read;
+mod stages;
+
+pub use cut::{Cut, Cutter};
+pub use definitions::definitions;
+pub use frames::Plain;
+pub use read::{Piece, Reading, read};
+pub use stages::{Obstacle, Stages, Table, stages};
+
+/// Bytes of one piece, unless a zstd frame is larger.
+pub const PIECE: usize = 256 * 1024;

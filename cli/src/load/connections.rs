@@ -1,0 +1,60 @@
+//! The connections that rows are loaded over, each with the settings that
+//! pg_restore gives its own.
+
+use crate::postgres::Error;
+use crate::postgres::session::Session;
+use crate::postgres::target::Target;
+
+/// As many as were asked for, or as the server gives; at least one. With fewer comes
+/// why there are no more.
+pub(super) async fn open(target: &Target, wanted: usize) -> Result<(Vec<Session>, Option<Error>), Error> {
+    let first = Session::connect(target).await?;
+    // The others go where the first one went.
+    let target = first.target().clone();
+    let mut sessions = vec![first];
+    let mut fewer = None;
+    while sessions.len() < wanted {
+        match Session::connect(&target).await {
+            Ok(session) => sessions.push(session),
+            Err(error) => {
+                fewer = Some(error);
+                break;
+            }
+        }
+    }
+    for session in &sessions {
+        settings(session).await?;
+    }
+    Ok((sessions, fewer))
+}
+
+/// Those of `_doSetFixedOutputState` in `pg_backup_archiver.c`; and how pg_dump
+/// writes dates and intervals, whatever is usual in the database.
+async fn settings(session: &Session) -> Result<(), Error> {
+    let mut sql = "SET statement_timeout = 0; SET lock_timeout = 0; \
+         SET idle_in_transaction_session_timeout = 0; SET standard_conforming_strings = on; \
+         SELECT pg_catalog.set_config('search_path', '', false); SET check_function_bodies = false; \
+         SET xmloption = content; SET client_min_messages = warning; SET row_security = off; \
+         SET datestyle = ISO; SET intervalstyle = postgres; "
+        .to_owned();
+    let major = session.server_version_num() / 10_000;
+    if major >= 14 {
+        sql += "SET idle_session_timeout = 0; ";
+    }
+    if major >= 17 {
+        sql += "SET transaction_timeout = 0; ";
+    }
+    // The database is new: until all of it is there, none of it counts.
+    sql += "SET synchronous_commit = off";
+    session.batch_execute(&sql).await.map_err(Error::asking("prepare a connection for the rows"))
+}
+
+/// Put everything that was committed on the server's disk.
+pub(super) async fn flush(session: &Session) -> Result<(), Error> {
+    session
+        .batch_execute(
+            "SET synchronous_commit = on; SELECT pg_catalog.pg_logical_emit_message(true, 'backstop', 'rows loaded')",
+        )
+        .await
+        .map_err(Error::asking("write the rows to its disk"))
+}
