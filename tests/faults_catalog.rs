@@ -108,10 +108,12 @@ async fn one_bit_of_a_manifest() {
 async fn a_manifest_that_is_cut_short() {
     let said = bad_manifest(|bytes| bytes[..bytes.len() / 2].to_vec()).await;
     // What the parser met, and where, depends on the shop.
+    let met = ["a value", "a string", "an object", "a list"];
+    let said = met.iter().fold(said, |said, met| said.replace(&format!(" while parsing {met}"), ""));
     insta::assert_snapshot!(without_positions(&said), @r"
-    damaged: shop/catalog/[ID].manual.json: not a record (EOF while parsing a value)
+    damaged: shop/catalog/[ID].manual.json: not a record (EOF)
     hint: the other backups are not affected; bring a damaged record back from the bucket's versions or from another store
-    error: record 'shop/catalog/[ID].manual.json' is damaged: not a record (EOF while parsing a value)
+    error: record 'shop/catalog/[ID].manual.json' is damaged: not a record (EOF)
     hint: the other backups are not affected, `backstop list` shows them; bring the record back from the bucket's versions or from another store
     ");
 }

@@ -15,6 +15,8 @@ mod configuration;
 mod connect;
 mod damage;
 mod demo;
+mod engine_faults;
+mod engine_running;
 mod faults_catalog;
 mod faults_database;
 mod faults_dump;

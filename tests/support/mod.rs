@@ -14,6 +14,7 @@ pub mod proxy;
 pub mod scene;
 pub mod sealing;
 pub mod server;
+pub mod standby;
 pub mod tls_server;
 pub mod tools;
 pub mod zoo;

@@ -40,11 +40,16 @@ async fn start(major: u32) -> Server {
 /// Leaves the rows to `pg_dump`, which can be caught in the middle of them.
 pub const ALONE: &[&str] = &["--jobs", "1"];
 
-/// Some 25 MB that do not compress well: a dump of it can be caught in the middle.
+/// Some 25 MB that do not compress well, which a dump copies in several parts: it can
+/// be caught in the middle.
 pub const BIG: &str = "
     CREATE TABLE small AS SELECT 1 AS id;
     CREATE TABLE large AS SELECT n AS id, md5(n::text) || md5((-n)::text) AS word FROM generate_series(1, 350000) n;
-    CREATE TABLE zlast AS SELECT 1 AS id";
+    CREATE TABLE zlast AS SELECT 1 AS id;
+    CREATE INDEX large_id ON large (id)";
+
+/// The name under which a test's own sessions go.
+const SOMEBODY_ELSE: &str = "somebody else";
 
 /// A database with the statements of [`BIG`], and a backup of it.
 pub async fn big(name: &str) -> Scene<'static> {
@@ -86,8 +91,13 @@ impl<'a> Scene<'a> {
         Self::bare(server, name, statements).await.with_backup()
     }
 
-    pub fn with_backup(mut self) -> Self {
+    pub fn with_backup(self) -> Self {
         self.backup(&[]).run().ended(0);
+        self.as_it_is()
+    }
+
+    /// From now on, the store is expected to stay as it is.
+    pub fn as_it_is(mut self) -> Self {
         self.before = self.files();
         assert!(self.before.keys().any(|path| path.to_string_lossy().contains("/catalog/")));
         self
@@ -159,7 +169,7 @@ impl<'a> Scene<'a> {
     pub async fn nothing_left(&self, home: &Path) {
         let begun = Instant::now();
         loop {
-            let (processes, sessions) = (processes_of(home), self.sessions().await);
+            let (processes, sessions) = (processes_of(home), self.sessions_of_ours().await);
             if processes.is_empty() && sessions.is_empty() {
                 break;
             }
@@ -181,8 +191,18 @@ impl<'a> Scene<'a> {
 
     /// Sessions in this database, one a line.
     pub async fn sessions(&self) -> String {
+        self.sessions_that("true").await
+    }
+
+    /// Sessions that no test opened.
+    async fn sessions_of_ours(&self) -> String {
+        self.sessions_that(&format!("application_name <> '{SOMEBODY_ELSE}'")).await
+    }
+
+    async fn sessions_that(&self, condition: &str) -> String {
         let ask = format!(
-            "SELECT pid, application_name, state, query FROM pg_stat_activity WHERE datname = {}",
+            "SELECT pid, application_name, state, query FROM pg_stat_activity WHERE datname = {} AND ({condition})
+             AND pid <> pg_backend_pid() AND backend_type = 'client backend'",
             backstop_policy::identifier::literal(&self.database)
         );
         self.server.sql("postgres", &ask).await
@@ -190,10 +210,60 @@ impl<'a> Scene<'a> {
 
     /// Somebody else's session in the database.
     pub async fn session(&self) -> tokio_postgres::Client {
+        let mut config = self.server.cluster.config(&self.database);
         let (client, connection) =
-            self.server.cluster.config(&self.database).connect(tokio_postgres::NoTls).await.unwrap();
+            config.application_name(SOMEBODY_ELSE).connect(tokio_postgres::NoTls).await.unwrap();
         tokio::spawn(connection);
         client
+    }
+
+    /// Somebody keeps an index of the large table of [`BIG`] to himself: whoever copies
+    /// a part of the table waits, until the transaction ends.
+    pub async fn hold(&self) -> tokio_postgres::Client {
+        let holder = self.session().await;
+        holder.batch_execute("BEGIN; REINDEX INDEX large_id").await.unwrap();
+        holder
+    }
+
+    /// Wait until so many connections stand in the middle of their rows, behind
+    /// [`Self::hold`]; their pids.
+    pub async fn copying(&self, run: &mut Running, connections: usize) -> Vec<i32> {
+        let begun = Instant::now();
+        loop {
+            assert!(!run.is_over(), "the dump is not to be caught in the middle");
+            let found = self.pids("wait_event_type = 'Lock' AND query LIKE '%COPY (SELECT%'").await;
+            if found.len() == connections {
+                return found;
+            }
+            assert!(begun.elapsed() < PATIENCE, "sessions: {}", self.sessions().await);
+            tokio::time::sleep(Duration::from_millis(20)).await;
+        }
+    }
+
+    /// The connection that keeps every table locked while others copy.
+    pub async fn keeper(&self) -> i32 {
+        let locks = "pid IN (SELECT pid FROM pg_locks WHERE granted AND relation = \
+            (SELECT oid FROM pg_class WHERE relname = 'zlast')) AND state = 'idle in transaction'";
+        let found: Vec<i32> = self
+            .server
+            .sql(&self.database, &format!("SELECT pid FROM pg_stat_activity WHERE {locks}"))
+            .await
+            .lines()
+            .map(|pid| pid.parse().unwrap())
+            .collect();
+        assert_eq!(found.len(), 1, "{}", self.sessions().await);
+        found[0]
+    }
+
+    /// Server processes of this database of which this is true.
+    pub async fn pids(&self, condition: &str) -> Vec<i32> {
+        let lines = self.sessions_that(condition).await;
+        lines.lines().filter_map(|line| line.split('|').next()?.parse().ok()).collect()
+    }
+
+    /// End somebody's session, as an administrator would.
+    pub async fn terminate(&self, pid: i32) {
+        assert_eq!(self.server.sql("postgres", &format!("SELECT pg_terminate_backend({pid})")).await, "t");
     }
 
     /// Wait for something that must come soon.

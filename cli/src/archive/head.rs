@@ -24,7 +24,7 @@ pub(super) struct Head<'a> {
     pub coding: Coding,
     /// Minor version of the format; never newer than the archive's own.
     pub minor: u8,
-    /// To be added, where there is none.
+    /// To take the place of the one that is there.
     pub key: Option<&'a RowKey>,
 }
 
@@ -46,7 +46,8 @@ impl Head<'_> {
             {
                 let at = place(entry.definition_at);
                 let old = string_at(raw, at);
-                let new = [old, KEY.as_bytes(), key.to_hex().as_bytes(), b"\n"].concat();
+                let statement = memchr::memmem::find(old, KEY.as_bytes()).map_or(old, |end| &old[..end]);
+                let new = [statement, KEY.as_bytes(), key.to_hex().as_bytes(), b"\n"].concat();
                 copy_to(out, at, int(0).len() + old.len())?;
                 let length = i64::try_from(new.len()).unwrap_or(i64::MAX);
                 out.write_all(&int(length)).map_err(Error::Write)?;

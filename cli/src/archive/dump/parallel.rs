@@ -317,7 +317,7 @@ async fn keep(
             lost = lane.lost(KEEPING) => return Err(Error::Unlocked(lost).into()),
             () = finished.cancelled() => {}
         }
-        lane.execute(KEEPING, "COMMIT").await.map_err(|lost| Halt::Failed(Error::Unlocked(lost)))
+        lane.execute(KEEPING, "ROLLBACK").await.map_err(|lost| Halt::Failed(Error::Unlocked(lost)))
     };
     let alarm = Alarm::new(&work);
     match worked.await {
