@@ -2,6 +2,7 @@
 //! alter, time limits, too few connections, a pooler, a standby. The backup holds
 //! what its snapshot saw; nobody waits for ever.
 
+use std::path::Path;
 use std::process::{Command, Stdio};
 use std::time::Duration;
 
@@ -56,7 +57,7 @@ async fn a_change_that_waits_before_our_locks() {
         let programs = interfere(folder.path(), 15, Moment::WhileItDumps, change);
         let places = std::env::join_paths([programs, tools::postgres(15)]).unwrap();
         let outcome = json(&scene).env("BACKSTOP_PG_BIN", places).run().ended(0);
-        insta::allow_duplicates! { insta::assert_snapshot!(by_pg_dump(&outcome), @""); }
+        insta::allow_duplicates! { insta::assert_snapshot!(by_pg_dump(&outcome), @r#"the server could not lock the tables: could not obtain lock on relation "public.victim" (SQLSTATE 55P03)"#); }
         assert_eq!(rows(&manifest(&outcome), "victim").0, 10);
         scene.verify(&[]).run().ended(0);
     }
@@ -71,7 +72,7 @@ async fn a_change_that_waits_behind_our_locks() {
         "TRUNCATE zlast",
         "DROP TABLE zlast",
         "ALTER TABLE zlast ALTER id TYPE bigint",
-        "LOCK TABLE large, zlast",
+        "BEGIN; LOCK TABLE large, zlast; COMMIT",
         "VACUUM FULL large",
     ]
     .iter()
@@ -107,9 +108,22 @@ async fn a_change_that_waits_behind_our_locks() {
 #[tokio::test]
 async fn a_deadlock_ends() {
     let scene = big("engine_deadlock").await;
+    // Whoever looks first gives in. We do, where they take their time.
     let holder = scene.hold().await;
+    holder.batch_execute("SET deadlock_timeout = '10min'").await.unwrap();
     let mut run = scene.backup(&["--jobs", "2"]).start();
     scene.copying(&mut run, 2).await;
+    holder.batch_execute("ALTER TABLE large ADD COLUMN more int; ROLLBACK").await.unwrap();
+    insta::assert_snapshot!(scene.ends_in_failure(run).await, @r"
+    error: cannot copy the rows of 'public.large'
+    caused by: the server could not copy its rows: deadlock detected (SQLSTATE 40P01)
+    hint: nothing was committed; run it again when no migration is under way
+    ");
+
+    let mut run = scene.backup(&["--jobs", "2"]).start();
+    holder.batch_execute("SET deadlock_timeout = '1s'; BEGIN; REINDEX INDEX large_id").await.unwrap();
+    scene.copying(&mut run, 2).await;
+    tokio::time::sleep(Duration::from_millis(1500)).await;
     let refused = holder.batch_execute("ALTER TABLE large ADD COLUMN more int").await.unwrap_err();
     assert!(format!("{refused:?}").contains("deadlock detected"), "{refused:?}");
     drop(holder);
@@ -175,11 +189,15 @@ async fn a_limit_of_connections() {
         by_our_own(&taken(limit).await.ended(0));
         scene.verify(&[]).run().ended(0);
     }
-    insta::assert_snapshot!(by_pg_dump(&taken(2).await.ended(0)), @"");
+    let alone = by_pg_dump(&taken(2).await.ended(0));
+    insta::assert_snapshot!(scene.redact(&alone, Path::new("/nowhere")), @r#"socket [SOCKET]/.s.PGSQL.[PORT] has no free connection: too many connections for role "limited_much""#);
     scene.verify(&[]).run().ended(0);
     let scene = scene.as_it_is();
     scene.server.sql("postgres", &format!("ALTER ROLE {role} CONNECTION LIMIT 1")).await;
-    insta::assert_snapshot!(scene.fails(scene.backup(&[]).env("PGUSER", role)).await, @"");
+    insta::assert_snapshot!(scene.fails(scene.backup(&[]).env("PGUSER", role)).await, @r#"
+    error: pg_dump failed (exit status: 1): connection to server on socket "[SOCKET]/.s.PGSQL.[PORT]" failed: FATAL:  too many connections for role "limited_much"
+    hint: nothing was committed; a backup needs two connections at least: raise the role's CONNECTION LIMIT, or the server's max_connections
+    "#);
 }
 
 /// When `pg_dump` goes, somebody takes its place before we do.
@@ -223,7 +241,7 @@ async fn a_server_without_a_free_connection() {
         seats.push(scene.session().await);
     }
     let outcome = json(&scene).run().ended(0);
-    insta::assert_snapshot!(by_pg_dump(&outcome), @"");
+    insta::assert_snapshot!(scene.redact(&by_pg_dump(&outcome), Path::new("/nowhere")), @"socket [SOCKET]/.s.PGSQL.[PORT] has no free connection: sorry, too many clients already");
     seats.pop();
     tokio::time::sleep(Duration::from_millis(200)).await;
     by_our_own(&json(&scene).run().ended(0));

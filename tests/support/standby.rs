@@ -1,7 +1,8 @@
 //! A standby of one of the tests' servers, made by pg_basebackup: it follows by
 //! streaming, answers on a socket of its own, and is gone when it is dropped.
 
-use std::os::unix::fs::PermissionsExt;
+use std::os::unix::fs::{MetadataExt, chown};
+use std::os::unix::process::CommandExt;
 use std::path::Path;
 use std::process::{Child, Command, Stdio};
 use std::time::{Duration, Instant};
@@ -9,7 +10,6 @@ use std::time::{Duration, Instant};
 use tempfile::TempDir;
 
 use super::cluster::Server;
-use super::tls_server::{as_server, own};
 use super::tools;
 
 pub struct Standby {
@@ -22,8 +22,9 @@ impl Standby {
     pub fn of(primary: &Server, major: u32) -> Self {
         let directory = tempfile::Builder::new().prefix("backstop-standby").tempdir().unwrap();
         let root = directory.path();
-        std::fs::set_permissions(root, std::fs::Permissions::from_mode(0o755)).unwrap();
-        own(root);
+        // The account that the primary runs as.
+        let owner = std::fs::metadata(primary.cluster.data_dir()).unwrap();
+        chown(root, Some(owner.uid()), Some(owner.gid())).unwrap();
         let programs = tools::postgres(major);
         let copied = Self::program(&programs, "pg_basebackup", root, primary)
             .args([
@@ -77,7 +78,11 @@ impl Standby {
     }
 
     fn program(programs: &Path, name: &str, root: &Path, primary: &Server) -> Command {
-        let mut command = as_server(&programs.join(name));
+        let owner = std::fs::metadata(root).unwrap();
+        let mut command = Command::new(programs.join(name));
+        if nix::unistd::geteuid().is_root() {
+            command.uid(owner.uid()).gid(owner.gid());
+        }
         command.current_dir(root).env_clear().env("PATH", "/usr/bin:/bin").envs(primary.environment());
         command
     }

@@ -164,7 +164,7 @@ fn is_root() -> bool {
     nix::unistd::geteuid().is_root()
 }
 
-pub fn as_server(program: &Path) -> Command {
+fn as_server(program: &Path) -> Command {
     if !is_root() {
         return Command::new(program);
     }
@@ -185,7 +185,7 @@ pub fn account() -> nix::unistd::User {
         .expect("an account named postgres or nobody")
 }
 
-pub fn own(root: &Path) {
+fn own(root: &Path) {
     if is_root() {
         let account = account();
         let owner = format!("{}:{}", account.uid, account.gid);

@@ -46,8 +46,7 @@ impl Head<'_> {
             {
                 let at = place(entry.definition_at);
                 let old = string_at(raw, at);
-                let statement = memchr::memmem::find(old, KEY.as_bytes()).map_or(old, |end| &old[..end]);
-                let new = [statement, KEY.as_bytes(), key.to_hex().as_bytes(), b"\n"].concat();
+                let new = with_key(old, key);
                 copy_to(out, at, int(0).len() + old.len())?;
                 let length = i64::try_from(new.len()).unwrap_or(i64::MAX);
                 out.write_all(&int(length)).map_err(Error::Write)?;
@@ -65,6 +64,18 @@ impl Head<'_> {
             }
         }
         copy_to(out, raw.len(), 0)
+    }
+
+    /// The table of contents as it reads when it was written, but for places in it.
+    pub(super) fn written(&self, mut toc: Toc) -> Toc {
+        toc.header.version.1 = self.minor;
+        toc.header.compression = self.coding.compression();
+        let encoding = toc.entries.iter_mut().find(|entry| entry.desc == "ENCODING");
+        if let (Some(key), Some(encoding)) = (self.key, encoding) {
+            let definition = with_key(encoding.definition.as_bytes(), key);
+            encoding.definition = String::from_utf8_lossy(&definition).into_owned();
+        }
+        toc
     }
 
     /// The header up to where its time begins.
@@ -85,6 +96,13 @@ impl Head<'_> {
         }
         bytes
     }
+}
+
+/// The definition of the `ENCODING` entry with a key, instead of one that it had.
+fn with_key(definition: &[u8], key: &RowKey) -> Vec<u8> {
+    let statement =
+        memchr::memmem::find(definition, KEY.as_bytes()).map_or(definition, |at| &definition[..at]);
+    [statement, KEY.as_bytes(), key.to_hex().as_bytes(), b"\n"].concat()
 }
 
 /// The bytes of a string that was read before, without its length.

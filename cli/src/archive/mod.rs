@@ -217,8 +217,13 @@ impl Advise for Error {
 fn copy_hint(source: &postgres::Error) -> String {
     match source {
         postgres::Error::Denied { .. } if let Some(hint) = source.hint() => hint,
-        // A column or the like that the table of contents names is gone (class 42).
-        postgres::Error::Query { sqlstate, .. } if sqlstate.starts_with("42") => {
+        postgres::Error::Query { message, .. } if message.contains("conflict with recovery") => {
+            "nothing was committed; raise max_standby_streaming_delay on the standby, or back the primary up"
+                .to_owned()
+        }
+        // A column or the like that the table of contents names is gone (class 42), or
+        // somebody wants what we have and has what we want.
+        postgres::Error::Query { sqlstate, .. } if sqlstate.starts_with("42") || sqlstate == "40P01" => {
             "nothing was committed; run it again when no migration is under way".to_owned()
         }
         _ => "nothing was committed; look into the server's log, and run the backup again".to_owned(),
@@ -237,6 +242,8 @@ fn dump_hint(status: std::process::ExitStatus, messages: &str) -> &'static str {
     } else if messages.contains("server closed the connection") || messages.contains("terminating connection")
     {
         "nothing was committed; look into the server's log, and run the backup again"
+    } else if messages.contains("too many connections") || messages.contains("too many clients") {
+        "nothing was committed; a backup needs two connections at least: raise the role's CONNECTION LIMIT, or the server's max_connections"
     } else if messages.contains("no matching") {
         "check the patterns of --schema and --table; names are matched as in psql's \\d"
     } else if status.signal().is_some() {

@@ -42,22 +42,31 @@ pub(super) struct LargeObject {
 }
 
 /// Look tables up by their OIDs and lock them, without waiting: somebody who waits
-/// to change one stands before us, and waits for `pg_dump`, which waits for us.
+/// to change one stands before us, and waits for `pg_dump`, which waits for us. One
+/// that was dropped, or has another name when it is locked, is left out.
 pub(super) async fn locked(lane: &mut Lane, oids: &[u32]) -> Result<HashMap<u32, Relation>, Error> {
     let mut relations = HashMap::with_capacity(oids.len());
     for batch in oids.chunks(BATCH) {
         let list = batch.iter().map(u32::to_string).collect::<Vec<_>>().join(",");
         let of = format!("unnest('{{{list}}}'::oid[])");
-        let names = lane
-            .query("look the tables up", &format!("SELECT 'ONLY ' || o::regclass FROM {of} AS o"))
-            .await?;
-        if names.is_empty() {
+        let found =
+            lane.query("look the tables up", &format!("SELECT o, o::regclass FROM {of} AS o")).await?;
+        // A number for a name means that there is no such table any more.
+        let found: HashMap<u32, String> = found
+            .iter()
+            .map(|row| (text(row, 0), text(row, 1)))
+            .filter(|(oid, name)| oid != name)
+            .filter_map(|(oid, name)| Some((oid.parse().ok()?, name)))
+            .collect();
+        if found.is_empty() {
             continue;
         }
-        let names = names.iter().map(|row| text(row, 0)).collect::<Vec<_>>().join(", ");
+        let names = found.values().map(|name| format!("ONLY {name}")).collect::<Vec<_>>().join(", ");
         lane.execute("lock the tables", &format!("LOCK TABLE {names} IN ACCESS SHARE MODE NOWAIT")).await?;
         // To measure a table takes a lock too; ours is there by now.
-        relations.extend(facts(lane, &of).await?);
+        let mut facts = facts(lane, &of).await?;
+        facts.retain(|oid, relation| found.get(oid) == Some(&relation.name));
+        relations.extend(facts);
     }
     Ok(relations)
 }

@@ -118,7 +118,9 @@ impl Parallel {
         let key = source.digests.then(RowKey::random);
         let (toc, head, warnings) = announced.stop().await?;
         let mut out = Vec::with_capacity(head.len());
-        Head { coding, minor: toc.header.version.1, key: key.as_ref() }.write(&toc, &head, &mut out)?;
+        let beginning = Head { coding, minor: toc.header.version.1, key: key.as_ref() };
+        beginning.write(&toc, &head, &mut out)?;
+        let toc = beginning.written(toc);
         drop(head);
 
         let wanted = usize::try_from(plan.bytes.div_ceil(WORTH)).unwrap_or(usize::MAX);

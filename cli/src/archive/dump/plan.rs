@@ -73,7 +73,7 @@ pub(super) fn plan(
         let kind = if entry.is_copy() {
             let relation = relations
                 .get(&entry.oid)
-                .ok_or_else(|| format!("table {} was dropped meanwhile", entry.name()))?;
+                .ok_or_else(|| format!("table {} was dropped or renamed meanwhile", entry.name()))?;
             plan.bytes += relation.bytes;
             let (name, table) = (entry.name(), &relation.name);
             let copies = relation.copies(entry, encoding, ranges).into_iter();

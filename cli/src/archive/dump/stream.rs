@@ -29,7 +29,9 @@ impl Stream {
         let passing = std::thread::spawn(move || {
             let Announced { toc, head, mut rest, mut ending } = announced;
             let mut writer = Counted { inner: sender.into_writer(), bytes: 0 };
-            let passed = pass(&toc, &head, &mut rest, &mut writer, coding);
+            let beginning = Head { coding, minor: toc.header.version.1, key: None };
+            let passed = pass(&toc, &beginning, &head, &mut rest, &mut writer);
+            let toc = beginning.written(toc);
             let Counted { inner: writer, bytes } = writer;
             let outcome = outcome(passed, &mut ending)
                 .and_then(|(tally, warnings)| Ok(Dumped { contents: tally.contents(toc, bytes)?, warnings }));
@@ -74,13 +76,13 @@ fn outcome(passed: Result<Tally, Error>, ending: &mut Ending) -> Result<(Tally, 
 
 fn pass<R: Read, W: Write>(
     toc: &Toc,
+    beginning: &Head<'_>,
     raw: &[u8],
     rest: &mut Input<R>,
     writer: &mut W,
-    coding: Coding,
 ) -> Result<Tally, Error> {
-    Head { coding, minor: toc.header.version.1, key: None }.write(toc, raw, writer)?;
-    let mut passing = Passing { tally: Tally::default(), out: BlockWriter::new(writer, coding)? };
+    beginning.write(toc, raw, writer)?;
+    let mut passing = Passing { tally: Tally::default(), out: BlockWriter::new(writer, beginning.coding)? };
     blocks::walk(rest, toc, &mut passing)?;
     passing.out.flush()?;
     Ok(passing.tally)
