@@ -1,6 +1,9 @@
 //! Facts about providers and tools that age: each with the month in which it was
 //! looked up, and where. A finding that rests on one says the month.
 
+pub mod actions;
+pub mod plans;
+
 /// Something that was so on a day.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Fact<T: 'static> {

@@ -7,6 +7,7 @@
 
 mod action;
 mod amount;
+mod branch;
 mod buckets;
 mod build;
 mod called;
@@ -16,6 +17,7 @@ mod embedded;
 mod flow;
 mod join;
 mod location;
+mod nearby;
 mod options;
 mod pipe;
 mod pipeline;
@@ -34,6 +36,7 @@ use crate::parse::workflow::Workflow;
 
 pub use action::{ActionRole, ActionUse};
 pub use amount::{Amount, Tier, amounts};
+pub use branch::{Branch, Choice};
 pub use called::Called;
 pub use command::{Arg, Command, Fate, Pipe, Redirect, Setting, Wrapper};
 pub use flow::{Artifact, Flow, Wrap, glob, written};
@@ -45,7 +48,7 @@ pub use role::{
     Cipher, CipherTool, Contents, Delete, DeleteTool, Dump, DumpTool, Format, KeyFrom, Layer, Means, Notify,
     Probe, ProbeKind, Restore, RestoreTool, Role, Said, Target, Transfer, TransferTool, Transform,
 };
-pub use schedule::{Clock, Schedule};
+pub use schedule::{Clock, Reach, Schedule};
 pub use script::{Host, Script};
 pub use unit::Unit;
 

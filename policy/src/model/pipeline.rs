@@ -1,6 +1,8 @@
 //! What belongs together: a workflow with the scripts it calls, a crontab with
 //! its scripts, a document with all its blocks. "Missing" rules look at these.
 
+use std::collections::HashSet;
+
 use crate::document::Kind;
 use crate::finding::Place;
 
@@ -45,6 +47,21 @@ impl Pipeline {
     pub fn backup<'s>(&'s self, set: &'s Set<'_>) -> Option<(usize, &'s Command, &'s Dump)> {
         let workflow = set.units.get(self.root).is_some_and(|unit| unit.kind == Kind::Workflow);
         self.dumps(set).find(|(_, _, dump)| !(workflow && dump.target.is_local()))
+    }
+
+    /// The backup that a schedule starts, else the first: a document shows others
+    /// before it.
+    pub fn scheduled_backup<'s>(&'s self, set: &'s Set<'_>) -> Option<(usize, &'s Command, &'s Dump)> {
+        let root = set.units.get(self.root)?;
+        let own = set.schedules.iter().filter(|schedule| schedule.at.document == root.document);
+        let started: HashSet<usize> =
+            own.flat_map(|schedule| schedule.reach.scripts.iter().copied()).collect();
+        let first = self.backup(set)?;
+        let workflow = root.kind == Kind::Workflow;
+        let scheduled = self.dumps(set).find(|(_, command, dump)| {
+            !(workflow && dump.target.is_local()) && started.contains(&command.script)
+        });
+        Some(scheduled.unwrap_or(first))
     }
 
     /// Whether a command does this.
