@@ -1,5 +1,9 @@
 use crate::document::Kind;
-use crate::model::{Arg, Artifact, Command, Location, Pipeline, Role, Scheme, Set, Transfer, TransferTool};
+use crate::model::{
+    ActionRole, Arg, Artifact, Command, Location, Pipeline, Role, Scheme, Set, Transfer, TransferTool,
+};
+use crate::parse::workflow::Job;
+use crate::parse::yaml::Node;
 use crate::rule::{Findings, rule};
 
 rule! {
@@ -123,11 +127,24 @@ fn is_kept_elsewhere(set: &Set<'_>, pipeline: &Pipeline, dump: usize) -> bool {
     })
 }
 
+fn is_self_hosted(job: &Job<'_>) -> bool {
+    job.runs_on
+        .is_some_and(|node| node.one_or_many().filter_map(Node::text).any(|label| label == "self-hosted"))
+}
+
 /// A dump of a schedule that stays where it is.
 fn local<'s>(set: &'s Set<'_>, pipeline: &'s Pipeline) -> Option<(&'s Arg, &'s str)> {
     let root = set.units.get(pipeline.root)?;
-    let kinds = [Kind::Crontab, Kind::Systemd, Kind::Kubernetes, Kind::Compose];
-    if !kinds.contains(&root.kind) || !pipeline.unseen.is_empty() {
+    let stays = match root.kind {
+        Kind::Crontab | Kind::Systemd | Kind::Kubernetes | Kind::Compose => true,
+        // The folder of a runner of one's own is there in the next run as well.
+        Kind::Workflow => {
+            set.actions_of(pipeline.root).all(|action| action.role == ActionRole::Checkout)
+                && root.workflow().is_some_and(|workflow| workflow.jobs.iter().all(is_self_hosted))
+        }
+        _ => false,
+    };
+    if !stays || !pipeline.unseen.is_empty() {
         return None;
     }
     pipeline.flow.artifacts.iter().find_map(|artifact| {
@@ -173,6 +190,10 @@ mod tests {
         let cron = "0 2 * * * pg_dump -Fc shop > /backups/shop.dump\n";
         let found = check(&RULE, &[("crontab", cron)]);
         assert!(found.contains("overwrites '/backups/shop.dump': while it runs"), "{found}");
+        let own = "on: push\njobs:\n  b:\n    runs-on: [self-hosted, linux]\n    steps:\n      - uses: actions/checkout@v4\n      - run: pg_dump shop > shop.sql\n";
+        assert!(check(&RULE, &[(".github/workflows/b.yml", own)]).contains("overwrites 'shop.sql'"));
+        let other = own.replace("self-hosted, linux", "ubuntu-latest");
+        assert_eq!(check(&RULE, &[(".github/workflows/b.yml", &other)]), "");
     }
 
     #[test]

@@ -100,6 +100,18 @@ fn pooler(set: &Set<'_>, command: &Command, target: &Target) -> Option<Pooler> {
         {
             return Some(Pooler { provider: Provider::of_url(text), arg, setting: *at }.known());
         }
+        // Set in a function or a branch, once: that is what it is where it is set.
+        if let Some(name) = name
+            && let Some(script) = set.script_of(command)
+        {
+            let mut assigned = script.assignments.iter().filter(|setting| setting.name == name);
+            if let (Some(setting), None) = (assigned.next(), assigned.next())
+                && is_pooler(&setting.value.text)
+            {
+                let provider = Provider::of_url(&setting.value.text);
+                return Some(Pooler { provider, arg, setting: Some(setting.value.at) }.known());
+            }
+        }
         if target.url().is_some() {
             return None;
         }
@@ -183,6 +195,9 @@ mod tests {
             "pg_dump 'postgres://u:p@ep-a-b-pooler.eu-central-1.aws.neon.tech/x' > a\n".to_owned(),
             "pg_dump 'postgres://u:p@pool.example:6432/x?pgbouncer=true' > a\n".to_owned(),
             "pg_dump -d 'host=db port=6543 dbname=x' > a\n".to_owned(),
+            format!(
+                "c() {{\n  if true; then\n    local port=${{P:-6543}}\n    U=\"postgres://u:$W@{POOLER}:$port/x\"\n  fi\n}}\nb() {{\n  pg_dump \"$U\" > a\n}}\nc\nb\n"
+            ),
             format!("gunzip -c a.sql.gz | psql 'postgres://u:p@{POOLER}:6543/x'\n"),
         ] {
             let found = check(&RULE, &[("b.sh", &text)]);

@@ -21,7 +21,19 @@ pub struct Input<'s> {
 }
 
 impl<'s> Input<'s> {
+    /// As [`Input::of`], in whichever pipeline the command is first.
+    pub fn anywhere(set: &'s Set<'_>, index: usize, command: &'s Command) -> Self {
+        let name = Self::named(set, command);
+        let mut pipelines = set.pipelines.iter().filter(|pipeline| pipeline.commands.contains(&index));
+        Self { artifact: pipelines.find_map(|pipeline| pipeline.flow.read(index).next()), ..name }
+    }
+
     pub fn of(set: &'s Set<'_>, pipeline: &'s Pipeline, index: usize, command: &'s Command) -> Self {
+        Self { artifact: pipeline.flow.read(index).next(), ..Self::named(set, command) }
+    }
+
+    /// Only what the names say.
+    fn named(set: &Set<'_>, command: &Command) -> Self {
         let named = match &command.role {
             Role::Restore(restore) => restore.input.as_ref().map(|said| said.text.clone()),
             Role::Probe(probe) => probe.subject.as_ref().map(|said| said.text.clone()),
@@ -29,7 +41,7 @@ impl<'s> Input<'s> {
         };
         let named = named.or_else(|| command.input().map(|arg| arg.text.clone()));
         let (name, unwrapped) = named.map_or_else(|| piped(set, command), |name| (name, false));
-        Self { artifact: pipeline.flow.read(index).next(), name, unwrapped }
+        Self { artifact: None, name, unwrapped }
     }
 
     /// Told by the artifact, or by the name's suffixes.

@@ -1,7 +1,7 @@
 use crate::finding::{Place, Severity};
-use crate::model::{Command, Fate, ProbeKind, Role, Script, Set};
+use crate::model::{Command, Fate, ProbeKind, RestoreTool, Role, Script, Set};
 use crate::rule::{Findings, rule};
-use crate::rules::restore::input::is_development;
+use crate::rules::restore::input::{Input, is_development};
 
 rule! {
     /// A verification that says yes whatever happens.
@@ -51,7 +51,10 @@ rule! {
 fn check(set: &Set<'_>, findings: &mut Findings<'_>) {
     for script in set.scripts.iter().filter(|script| !set.is_typed(script)) {
         let commands = set.commands.get(script.commands.clone()).unwrap_or_default();
-        for command in commands.iter().filter(|command| proves(command) && !is_counted(commands, command)) {
+        let proofs = script.commands.clone().zip(commands).filter(|(index, command)| {
+            proves(command) && !is_counted(commands, command) && !is_other_sql(set, *index, command)
+        });
+        for (_, command) in proofs {
             match command.fate {
                 Fate::Handled(span) if is_nothing(set, script, span.start, span.end) => {
                     let place = Place { document: command.at.document, span };
@@ -100,6 +103,15 @@ fn proves(command: &Command) -> bool {
         ),
         _ => false,
     }
+}
+
+/// psql with a migration or a seed.
+fn is_other_sql(set: &Set<'_>, index: usize, command: &Command) -> bool {
+    let Role::Restore(restore) = &command.role else { return false };
+    let input = Input::anywhere(set, index, command);
+    restore.tool == RestoreTool::Psql
+        && !input.is_dump()
+        && !(input.is_any() && is_verification(set, command))
 }
 
 /// Whether the rows that came back are looked at further down: their number is taken.
@@ -177,13 +189,14 @@ mod tests {
     #[test]
     fn what_stops_or_asks_is_silent() {
         for text in [
-            "set -e\npsql t < a.sql\necho done\n",
-            "psql t < a.sql || exit 1\necho done\n",
+            "set -e\npsql t < dump.sql\necho done\n",
+            "psql t < dump.sql || exit 1\necho done\n",
+            "psql t < migrations/001.sql || true\necho done\n",
             "pg_restore -l a > /dev/null || { echo bad; exit 1; }\necho done\n",
             "if pg_restore -l a > /dev/null; then echo valid; else exit 1; fi\n",
             "pg_restore -l a > /dev/null\nif [ $? -eq 0 ]; then echo valid; else exit 1; fi\n",
-            "psql t < a.sql && echo done\n",
-            "psql t < a.sql\necho 'now look at the rows'\n",
+            "psql t < dump.sql && echo done\n",
+            "psql t < dump.sql\necho 'now look at the rows'\n",
             "pg_restore -l a || STATUS=1\nexit $STATUS\n",
             "pg_restore -l a || curl -d failed $HOOK\n",
             "ls -l a.dump || true\n",
@@ -192,6 +205,6 @@ mod tests {
         ] {
             assert_eq!(check(&RULE, &[("verify.sh", text)]), "", "{text}");
         }
-        assert_eq!(check(&RULE, &[("a.md", "```bash\npsql t < a.sql\necho done\n```\n")]), "");
+        assert_eq!(check(&RULE, &[("a.md", "```bash\npsql t < dump.sql\necho done\n```\n")]), "");
     }
 }

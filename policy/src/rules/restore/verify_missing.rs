@@ -1,4 +1,4 @@
-use crate::finding::Severity;
+use crate::finding::{Place, Severity};
 use crate::model::{Command, DumpTool, Pipeline, Probe, ProbeKind, Role, Set};
 use crate::rule::{Findings, rule};
 
@@ -89,20 +89,43 @@ pub(super) fn looks_at_dump(
         | ProbeKind::Digest => true,
         ProbeKind::Query => queries_rows(),
         ProbeKind::Exists | ProbeKind::Size => {
-            !chooses(set, command) && pipeline.flow.read(index).next().is_some()
+            decides(set, command) && pipeline.flow.read(index).next().is_some()
         }
     }
 }
 
-/// `ls -t … | tail -n +8 | xargs rm`, `$(ls -t … | head -1)`: a file is chosen by a list.
-fn chooses(set: &Set<'_>, command: &Command) -> bool {
-    let lists = matches!(command.name.as_str(), "ls" | "head" | "tail");
-    let mut pipe = set.commands.iter().filter(|other| {
-        other.script == command.script && other.pipe.span == command.pipe.span && other.at != command.at
-    });
-    lists
-        && (pipe.any(|other| !matches!(other.name.as_str(), "grep" | "wc" | "tee"))
-            || command.nesting.substitution)
+/// Whether something depends on what it finds. `ls -lh` and `du -h` for the log, and
+/// `$(ls -t … | head -1)` that chooses a file, are no checks.
+fn decides(set: &Set<'_>, command: &Command) -> bool {
+    if is_test(command) || command.nesting.condition {
+        return true;
+    }
+    let Some(script) = set.script_of(command) else { return false };
+    let holds = |at: Place| {
+        at.span.start <= command.at.span.start && command.at.span.end <= at.span.end && at != command.at
+    };
+    let commands = set.commands.get(script.commands.clone()).unwrap_or_default();
+    // `[ "$(stat -c%s a.dump)" -gt 1000 ]`
+    if commands.iter().any(|test| is_test(test) && holds(test.at)) {
+        return true;
+    }
+    let Some(taken) = script.assignments.iter().find(|setting| holds(setting.value.at)) else {
+        // `stat a.dump | awk '$1 < 1000 { exit 1 }'`
+        return command.pipes() && !matches!(command.name.as_str(), "ls" | "du" | "head" | "tail");
+    };
+    // `SIZE=$(stat -c%s a.dump)`, and a comparison further down.
+    let text = set.text(script.at);
+    command.name != "ls"
+        && (commands
+            .iter()
+            .any(|test| is_test(test) && test.args.iter().any(|arg| arg.variables.contains(&taken.name)))
+            || ["((", "(( ", "((${", "(( $", "(($"]
+                .iter()
+                .any(|open| text.contains(&format!("{open}{}", taken.name))))
+}
+
+fn is_test(command: &Command) -> bool {
+    matches!(command.name.as_str(), "[" | "[[" | "test")
 }
 
 #[cfg(test)]
@@ -127,7 +150,10 @@ mod tests {
             "if [[ ! -f a.dump ]]; then exit 1; fi",
             "sha256sum -c a.sha256",
             "pg_restore -d scratch a.dump",
-            "stat -c%s a.dump",
+            "SIZE=$(stat -c%s a.dump)\nif [ \"$SIZE\" -lt 1000 ]; then exit 1; fi",
+            "SIZE=$(wc -c < a.dump)\n(( SIZE > 1000 )) || exit 1",
+            "[ \"$(du -k a.dump | cut -f1)\" -gt 10 ] || exit 1",
+            "if ! ls a.dump; then exit 1; fi",
             "./verify-backup.sh a.dump",
             "./scripts/after.sh",
         ] {

@@ -87,7 +87,7 @@ fn check(set: &Set<'_>, findings: &mut Findings<'_>) {
         if let Some((first, rest)) = own.split_first() {
             let more = match rest.len() {
                 0 => String::new(),
-                count => format!(" (and {count} more uses of GitHub's actions)"),
+                count => format!(" (the same holds for {count} more of GitHub's actions)"),
             };
             let message = format!("whoever can move this tag runs code in a job that makes backups{more}");
             findings.report(first.0, message).help(HELP);
@@ -131,7 +131,7 @@ mod tests {
     fn each_action_is_reported_once() {
         let steps = "      - uses: actions/checkout@v4\n      - uses: acme/x@v2\n        with: {t: \"${{ secrets.T }}\"}\n      - uses: actions/cache@v4\n      - uses: acme/x@v2\n";
         insta::assert_snapshot!(found(steps), @r"
-        .github/workflows/b.yml:8:15: note[action-unpinned]: whoever can move this tag runs code in a job that makes backups (and 1 more uses of GitHub's actions)
+        .github/workflows/b.yml:8:15: note[action-unpinned]: whoever can move this tag runs code in a job that makes backups (the same holds for 1 more of GitHub's actions)
         help: write the commit digest and the version behind it as a comment; Renovate and Dependabot keep both up to date
         .github/workflows/b.yml:9:15: warning[action-unpinned]: whoever can move this tag of 'acme' runs code in a job that makes backups
         help: write the commit digest and the version behind it as a comment; Renovate and Dependabot keep both up to date

@@ -58,7 +58,7 @@ fn check(set: &Set<'_>, findings: &mut Findings<'_>) {
         let Some((first, rest)) = open.split_first() else { continue };
         let more = match rest.len() {
             0 => String::new(),
-            count => format!(" (as in {count} more jobs)"),
+            count => format!(" (the same holds for {count} more)"),
         };
         let message =
             format!("if the dump hangs, nobody hears of it for six hours, until GitHub ends the job{more}");
@@ -101,7 +101,7 @@ mod tests {
     #[test]
     fn it_is_reported_once_a_workflow() {
         insta::assert_snapshot!(found(&format!("{JOB}  c:\n    runs-on: u\n    steps:\n      - run: ls\n")), @r"
-        .github/workflows/b.yml:4:3: note[job-timeout-missing]: if the dump hangs, nobody hears of it for six hours, until GitHub ends the job (as in 1 more jobs)
+        .github/workflows/b.yml:4:3: note[job-timeout-missing]: if the dump hangs, nobody hears of it for six hours, until GitHub ends the job (the same holds for 1 more)
         help: add `timeout-minutes:` with twice the time that a run takes
         ");
     }

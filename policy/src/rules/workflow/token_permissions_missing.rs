@@ -116,8 +116,10 @@ fn writes(set: &Set<'_>, pipeline: &Pipeline, unit: &Unit<'_>) -> bool {
             _ => false,
         }
     };
-    pipeline.commands(set).any(|(_, it)| command(it))
-        || pipeline.may_hide(&["git", "push", "release", "commit"])
+    // In a document the other blocks are other people's shells.
+    let own = |it: &Command| !unit.embedded || set.script_of(it).is_some_and(|script| script.unit == index);
+    pipeline.commands(set).any(|(_, it)| own(it) && command(it))
+        || (!unit.embedded && pipeline.may_hide(&["git", "push", "release", "commit"]))
         || set.actions_of(index).any(|action| match action.role {
             ActionRole::Commit | ActionRole::Release { .. } | ActionRole::Script => true,
             ActionRole::Notify(_) => action.name().contains("issue"),
