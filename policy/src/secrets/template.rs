@@ -9,7 +9,9 @@ pub(super) fn is_template(value: &str) -> bool {
     if value.is_empty() {
         return true;
     }
-    if REFERENCES.iter().any(|start| starts_with_ignoring_case(value, start)) {
+    let first = value.as_bytes()[0].to_ascii_lowercase();
+    let refers = |start: &&str| start.as_bytes()[0] == first && starts_with_ignoring_case(value, start);
+    if REFERENCES.iter().any(refers) {
         return true;
     }
     if HASHES.iter().any(|start| value.starts_with(start)) {

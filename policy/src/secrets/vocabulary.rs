@@ -28,12 +28,12 @@ pub(super) fn all_words(folded: &str) -> Option<u8> {
 
 /// A part without separators. The strongest reading wins.
 fn segments(part: &str) -> Option<u8> {
-    if let Some(flags) = lookup(part) {
-        return Some(flags);
-    }
     let bytes = part.as_bytes();
-    if bytes.len() > LIMIT || !bytes.iter().all(u8::is_ascii_lowercase) {
+    if bytes.len() > LIMIT {
         return None;
+    }
+    if !bytes.iter().all(u8::is_ascii_lowercase) {
+        return lookup(part);
     }
     // `reached` is apart from `flags`, since a word may have none.
     let mut reached = [false; LIMIT + 1];
