@@ -56,6 +56,13 @@ pub fn line_before(text: &str, at: usize, line: &str) -> Edit {
     Edit::insert(line_start(text, at), format!("{}{line}\n", indent(text, at)))
 }
 
+/// New lines before the one that `at` lies in, all indented like it.
+pub fn lines_before(text: &str, at: usize, lines: &[&str]) -> Edit {
+    let indent = indent(text, at);
+    let lines: String = lines.iter().map(|line| format!("{indent}{line}\n")).collect();
+    Edit::insert(line_start(text, at), lines)
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;

@@ -15,7 +15,7 @@ use crate::parse::yaml::{self, Node};
 use super::action;
 use super::command::Arg;
 use super::role::Role;
-use super::schedule::{Clock, Schedule, of_nickname};
+use super::schedule::{Clock, Reach, Schedule, of_nickname};
 use super::script::{self, Host, Start};
 use super::unit::Unit;
 use super::{Set, buckets, embedded, join, process, prose};
@@ -46,7 +46,12 @@ impl<'d> Set<'d> {
                 unit.scripts = scripts;
             }
         }
+        join::timers(&mut set);
         set.pipelines = join::pipelines(&set);
+        let reaches = join::reaches(&set);
+        for (schedule, reach) in set.schedules.iter_mut().zip(reaches) {
+            schedule.reach = reach;
+        }
         set.buckets = buckets::of(&set);
         set
     }
@@ -148,6 +153,7 @@ impl Reader<'_, '_> {
                 cron: of_nickname(&entry.time),
                 clock: clock(zone.map(|zone| zone.value.as_str())),
                 scripts: first..self.set.scripts.len(),
+                reach: Reach::default(),
             });
         }
     }
@@ -171,6 +177,7 @@ impl Reader<'_, '_> {
                 cron: calendar.schedule,
                 clock: clock(calendar.zone.as_deref()),
                 scripts: 0..0,
+                reach: Reach::default(),
             });
         }
     }
@@ -217,6 +224,7 @@ impl Reader<'_, '_> {
                 text,
                 clock: clock(Some(zone)),
                 scripts: first..self.set.scripts.len(),
+                reach: Reach::default(),
             });
         }
     }
@@ -269,6 +277,7 @@ impl Reader<'_, '_> {
                 cron: cron.text().and_then(of_nickname),
                 clock: Clock::Utc,
                 scripts: scripts.clone(),
+                reach: Reach::default(),
             });
         }
     }

@@ -61,6 +61,20 @@ impl Called {
     }
 }
 
+impl Called {
+    /// Whether its name says that it makes a backup.
+    pub fn is_backup(&self) -> bool {
+        const MAKES: [&str; 4] = ["backup", "back-up", "dump", "archive"];
+        const OTHER: [&str; 13] = [
+            "verif", "valid", "check", "monitor", "restor", "clean", "prune", "rotate", "test", "health",
+            "watch", "status", "list",
+        ];
+        let name = self.arg().text.to_ascii_lowercase();
+        let has = |words: &[&str]| words.iter().any(|word| name.contains(word));
+        has(&MAKES) && !has(&OTHER)
+    }
+}
+
 const SHELLS: [&str; 7] = ["bash", "sh", "zsh", "dash", "ksh", ".", "source"];
 const INTERPRETERS: [&str; 10] =
     ["python", "python3", "node", "tsx", "ts-node", "bun", "deno", "ruby", "php", "perl"];

@@ -187,6 +187,15 @@ impl Command {
         self.pipe.index + 1 < self.pipe.length
     }
 
+    /// The program whose presence it asks for: `command -v aws`, `which aws`.
+    pub fn asks_for_program(&self) -> Option<&str> {
+        if matches!(self.name.as_str(), "which" | "type" | "hash") {
+            return self.args.iter().map(|arg| arg.text.as_str()).find(|text| !text.starts_with('-'));
+        }
+        let asks = |arg: &Arg| arg.text == "-v" || arg.text == "-V";
+        self.wrapper("command").filter(|it| it.args.iter().any(asks)).map(|_| self.name.as_str())
+    }
+
     pub fn wrapper(&self, name: &str) -> Option<&Wrapper> {
         self.wrappers.iter().find(|wrapper| wrapper.name == name)
     }

@@ -10,6 +10,7 @@ use super::called::Called;
 use super::flow::Flow;
 use super::pipeline::Pipeline;
 use super::role::{RestoreTool, Role};
+use super::schedule::Reach;
 use super::unit::is_called;
 
 /// Every pipeline of a set, in the order of its documents.
@@ -26,14 +27,7 @@ pub fn pipelines(set: &Set<'_>) -> Vec<Pipeline> {
         if unit.embedded || (unit.kind == Kind::Shell && called.contains(&root)) {
             continue;
         }
-        let mut walk = Walk {
-            set,
-            calls: &calls,
-            seen: HashSet::new(),
-            scripts: Vec::new(),
-            commands: Vec::new(),
-            unseen: Vec::new(),
-        };
+        let mut walk = Walk::new(set, &calls);
         walk.unit(root);
         // The blocks of a document follow it.
         let blocks = set.units.iter().enumerate().skip(root + 1).take_while(|(_, other)| other.embedded);
@@ -54,6 +48,50 @@ pub fn pipelines(set: &Set<'_>) -> Vec<Pipeline> {
         pipelines.push(Pipeline { root, scripts, commands, flow, unseen, helper: alone });
     }
     pipelines
+}
+
+/// What each schedule starts, in the order of [`Set::schedules`].
+pub fn reaches(set: &Set<'_>) -> Vec<Reach> {
+    let calls = Calls::of(set);
+    let each = |schedule: &super::Schedule| {
+        let mut walk = Walk::new(set, &calls);
+        schedule.scripts.clone().for_each(|script| walk.script(script));
+        Reach { scripts: walk.scripts, unseen: walk.unseen }
+    };
+    set.schedules.iter().map(each).collect()
+}
+
+/// A timer starts the service of its own name, in the same document or folder.
+pub fn timers(set: &mut Set<'_>) {
+    let mut services: HashMap<&str, Vec<usize>> = HashMap::new();
+    for (index, unit) in set.units.iter().enumerate() {
+        let name = unit.path.as_deref().and_then(|path| path.rsplit('/').next());
+        if let Some(stem) = name.and_then(|name| name.strip_suffix(".service")) {
+            services.entry(stem).or_default().push(index);
+        }
+    }
+    let mut found = Vec::new();
+    for (index, schedule) in set.schedules.iter().enumerate() {
+        let Some(unit) = set.units.get(schedule.unit).filter(|unit| unit.kind == Kind::Systemd) else {
+            continue;
+        };
+        let name = unit.path.as_deref().and_then(|path| path.rsplit('/').next());
+        let Some(candidates) =
+            name.and_then(|name| name.strip_suffix(".timer")).and_then(|stem| services.get(stem))
+        else {
+            continue;
+        };
+        let here = |index: &&usize| set.units.get(**index).is_some_and(|it| it.document == unit.document);
+        let service = candidates.iter().find(here).or_else(|| candidates.first());
+        if let Some(service) = service.and_then(|service| set.units.get(*service)) {
+            found.push((index, service.scripts.clone()));
+        }
+    }
+    for (index, scripts) in found {
+        if let Some(schedule) = set.schedules.get_mut(index) {
+            schedule.scripts = scripts;
+        }
+    }
 }
 
 /// Whether anything in it dumps or restores, by what it does or by its name.
@@ -122,18 +160,33 @@ struct Walk<'s, 'd> {
     unseen: Vec<Called>,
 }
 
-impl Walk<'_, '_> {
+impl<'s, 'd> Walk<'s, 'd> {
+    fn new(set: &'s Set<'d>, calls: &'s Calls) -> Self {
+        Self {
+            set,
+            calls,
+            seen: HashSet::new(),
+            scripts: Vec::new(),
+            commands: Vec::new(),
+            unseen: Vec::new(),
+        }
+    }
+
     fn unit(&mut self, unit: usize) {
         if !self.seen.insert(unit) {
             return;
         }
         for index in self.set.units.get(unit).map_or(0..0, |unit| unit.scripts.clone()) {
-            let Some(script) = self.set.scripts.get(index) else { continue };
-            self.scripts.push(index);
-            for command in script.commands.clone() {
-                self.commands.push(command);
-                self.call(command);
-            }
+            self.script(index);
+        }
+    }
+
+    fn script(&mut self, index: usize) {
+        let Some(script) = self.set.scripts.get(index) else { return };
+        self.scripts.push(index);
+        for command in script.commands.clone() {
+            self.commands.push(command);
+            self.call(command);
         }
     }
 

@@ -5,17 +5,21 @@
 //! [`Set::pipelines`] for what belongs together, [`Set::units`] for a language's
 //! own tree.
 
+mod about;
 mod action;
 mod amount;
+mod branch;
 mod buckets;
 mod build;
 mod called;
 mod command;
 mod context;
 mod embedded;
+mod environment;
 mod flow;
 mod join;
 mod location;
+mod nearby;
 mod options;
 mod pipe;
 mod pipeline;
@@ -24,6 +28,7 @@ mod prose;
 mod role;
 mod schedule;
 mod script;
+mod tier;
 mod unit;
 
 use crate::document::Document;
@@ -31,10 +36,13 @@ use crate::finding::Place;
 use crate::parse::lifecycle::Lifecycle;
 use crate::parse::workflow::Workflow;
 
+pub use about::About;
 pub use action::{ActionRole, ActionUse};
 pub use amount::{Amount, Tier, amounts};
+pub use branch::{Branch, Choice};
 pub use called::Called;
 pub use command::{Arg, Command, Fate, Pipe, Redirect, Setting, Wrapper};
+pub use environment::Known;
 pub use flow::{Artifact, Flow, Wrap, glob, written};
 pub use location::{Location, Scheme};
 pub use options::{Options, Spec, Value};
@@ -44,7 +52,7 @@ pub use role::{
     Cipher, CipherTool, Contents, Delete, DeleteTool, Dump, DumpTool, Format, KeyFrom, Layer, Means, Notify,
     Probe, ProbeKind, Restore, RestoreTool, Role, Said, Target, Transfer, TransferTool, Transform,
 };
-pub use schedule::{Clock, Schedule};
+pub use schedule::{Clock, Reach, Schedule};
 pub use script::{Host, Script};
 pub use unit::Unit;
 

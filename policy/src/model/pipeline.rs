@@ -1,6 +1,8 @@
 //! What belongs together: a workflow with the scripts it calls, a crontab with
 //! its scripts, a document with all its blocks. "Missing" rules look at these.
 
+use std::collections::HashSet;
+
 use crate::document::Kind;
 use crate::finding::Place;
 
@@ -47,6 +49,21 @@ impl Pipeline {
         self.dumps(set).find(|(_, _, dump)| !(workflow && dump.target.is_local()))
     }
 
+    /// The backup that a schedule starts, else the first: a document shows others
+    /// before it.
+    pub fn scheduled_backup<'s>(&'s self, set: &'s Set<'_>) -> Option<(usize, &'s Command, &'s Dump)> {
+        let root = set.units.get(self.root)?;
+        let own = set.schedules.iter().filter(|schedule| schedule.at.document == root.document);
+        let started: HashSet<usize> =
+            own.flat_map(|schedule| schedule.reach.scripts.iter().copied()).collect();
+        let first = self.backup(set)?;
+        let workflow = root.kind == Kind::Workflow;
+        let scheduled = self.dumps(set).find(|(_, command, dump)| {
+            !(workflow && dump.target.is_local()) && started.contains(&command.script)
+        });
+        Some(scheduled.unwrap_or(first))
+    }
+
     /// Whether a command does this.
     pub fn any(&self, set: &Set<'_>, does: impl Fn(&Role) -> bool) -> bool {
         self.commands(set).any(|(_, command)| does(&command.role))
@@ -56,6 +73,21 @@ impl Pipeline {
     /// its name: `pipeline.may_hide(&["verify", "restore", "check"])`.
     pub fn may_hide(&self, words: &[&str]) -> bool {
         self.unseen.iter().any(|called| called.may(words))
+    }
+
+    /// The same of code that is called from where a command stands: the workflow, file
+    /// or block that it is in. What another job of the pipeline calls does not touch it.
+    pub fn may_hide_near(&self, set: &Set<'_>, command: &Command, words: &[&str]) -> bool {
+        let unit = set.script_of(command).and_then(|script| set.units.get(script.unit));
+        let near = |called: &&Called| {
+            let at = called.arg().at;
+            unit.is_none_or(|unit| {
+                unit.document == at.document
+                    && unit.span.start <= at.span.start
+                    && at.span.end <= unit.span.end
+            })
+        };
+        self.unseen.iter().filter(near).any(|called| called.may(words))
     }
 
     /// Where something that is missing is reported: at the dump.

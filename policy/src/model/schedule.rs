@@ -4,6 +4,11 @@ use crate::finding::Place;
 use crate::parse::crontab::gaps;
 use crate::schedule::Schedule as Cron;
 
+use super::Set;
+use super::called::Called;
+use super::command::Command;
+use super::role::Role;
+
 /// Whose clock a schedule follows.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Clock {
@@ -28,6 +33,17 @@ pub struct Schedule {
     /// Indices of the scripts that it starts, in [`super::Set::scripts`]; all of the
     /// workflow's where it starts a workflow.
     pub scripts: std::ops::Range<usize>,
+    /// What these scripts call as well.
+    pub reach: Reach,
+}
+
+/// Everything that one start runs.
+#[derive(Debug, Clone, PartialEq, Default)]
+pub struct Reach {
+    /// Indices into [`Set::scripts`], in the order in which they run.
+    pub scripts: Vec<usize>,
+    /// Code that is not in the set.
+    pub unseen: Vec<Called>,
 }
 
 impl Schedule {
@@ -39,6 +55,23 @@ impl Schedule {
     /// The shortest time between two runs, in seconds.
     pub fn shortest_gap(&self) -> Option<i64> {
         gaps(self.cron.as_ref()?, jiff::Timestamp::UNIX_EPOCH).map(|(shortest, _)| shortest)
+    }
+}
+
+impl Set<'_> {
+    /// Every command that a schedule starts, scripts that are called included.
+    pub fn started<'s>(&'s self, schedule: &'s Schedule) -> impl Iterator<Item = &'s Command> {
+        let scripts = schedule.reach.scripts.iter().filter_map(|index| self.scripts.get(*index));
+        scripts.flat_map(|script| self.commands.get(script.commands.clone()).unwrap_or_default())
+    }
+
+    /// Whether a schedule makes backups, by what it runs or by the name of what it
+    /// calls.
+    pub fn makes_backups(&self, schedule: &Schedule) -> bool {
+        let action = || self.actions_of(schedule.unit).any(|action| action.role == super::ActionRole::Dump);
+        self.started(schedule).any(|command| matches!(command.role, Role::Dump(_)))
+            || schedule.reach.unseen.iter().any(Called::is_backup)
+            || action()
     }
 }
 
@@ -68,6 +101,7 @@ mod tests {
             cron: of_nickname(text),
             clock: Clock::Host,
             scripts: 0..0,
+            reach: Reach::default(),
         };
         assert_eq!(schedule("@weekly").longest_gap(), Some(7 * 86_400));
         assert_eq!(schedule("0 0,6 * * *").longest_gap(), Some(18 * 3_600));

@@ -10,7 +10,7 @@ use crate::parse::source::Source;
 
 use super::called;
 use super::command::{Arg, Command, Fate, Pipe, Redirect, Setting, Wrapper};
-use super::role;
+use super::role::{self, Role};
 
 /// Where a script stands.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -53,6 +53,8 @@ pub struct Script {
     pub comments: Vec<Span>,
     /// What could not be read.
     pub problems: usize,
+    /// What it was read as; spans are those of the document.
+    pub tree: shell::Script,
 }
 
 impl Script {
@@ -112,6 +114,7 @@ pub fn read(start: Start<'_>, documents: &[Document], index: usize, first: usize
         commands: first..first + commands.len(),
         comments: tree.comments.clone(),
         problems: tree.problems.len(),
+        tree,
     };
     (script, commands)
 }
@@ -203,7 +206,11 @@ impl Reader<'_, '_> {
             }
             shell::AssignedValue::Array(_) => None,
         });
-        let role = role::classify(&invocation.program, &args);
+        // `command -v pg_dump` asks whether there is one.
+        let asks = wrappers.iter().any(|wrapper| {
+            wrapper.name == "command" && wrapper.args.iter().any(|arg| arg.text == "-v" || arg.text == "-V")
+        });
+        let role = if asks { Role::Other } else { role::classify(&invocation.program, &args) };
         let mut command = Command {
             at: self.place(run.command.span),
             name_at: self.place(invocation.span),
@@ -222,7 +229,9 @@ impl Reader<'_, '_> {
             role,
             called: None,
         };
-        command.called = called::called(&command, self.slice(invocation.span));
+        if !asks {
+            command.called = called::called(&command, self.slice(invocation.span));
+        }
         Some(command)
     }
 

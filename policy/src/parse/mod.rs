@@ -7,6 +7,7 @@ pub mod bucket_policy;
 pub mod compose;
 pub mod crontab;
 pub mod env;
+pub mod expression;
 pub mod lifecycle;
 pub mod markdown;
 pub mod scalar;

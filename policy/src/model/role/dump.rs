@@ -131,6 +131,10 @@ pub const PG_DUMP: Spec = Spec::gnu(
 );
 
 pub(super) fn classify(name: &str, args: &[Arg]) -> Option<Dump> {
+    // `pg_dump --version` asks which one it is.
+    if args.iter().any(|arg| matches!(arg.text.as_str(), "--version" | "-V" | "--help" | "-?")) {
+        return None;
+    }
     let first = args.first().map_or("", |arg| arg.text.as_str());
     let (tool, args) = match name {
         "pg_dump" => (DumpTool::PgDump, args),

@@ -82,6 +82,10 @@ impl<'s> Invocation<'s> {
             wrappers.push(Wrapper { name: starter.name, arguments });
             rest = rest.get(end..)?;
         }
+        if let Some(at) = behind_variable(rest) {
+            wrappers.push(Wrapper { name: "docker exec", arguments: rest.get(1..at)?.to_vec() });
+            rest = rest.get(at..)?;
+        }
         let (first, arguments) = rest.split_first()?;
         let program = first.text.literal()?;
         let program = program.rsplit('/').next().unwrap_or_default();
@@ -218,4 +222,19 @@ impl Starter {
 
 fn is_name(text: &str) -> bool {
     !text.is_empty() && text.bytes().all(|byte| byte.is_ascii_alphanumeric() || byte == b'_')
+}
+
+/// `$COMPOSE exec -T db pg_dump`: where the program of PostgreSQL stands that something
+/// starts in a container, which only a variable names.
+fn behind_variable(words: &[Argument<'_>]) -> Option<usize> {
+    const PROGRAMS: [&str; 5] = ["pg_dump", "pg_dumpall", "pg_restore", "psql", "pg_basebackup"];
+    let is = |word: &Argument<'_>, names: &[&str]| {
+        word.text.literal().is_some_and(|text| names.contains(&text.rsplit('/').next().unwrap_or(text)))
+    };
+    let is_plain = |text: &str| !text.contains(' ');
+    if words.first()?.text.literal().is_some_and(is_plain) {
+        return None;
+    }
+    let at = words.iter().position(|word| is(word, &PROGRAMS))?;
+    words.get(..at)?.iter().any(|word| is(word, &["exec", "run"])).then_some(at)
 }

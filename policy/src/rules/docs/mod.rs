@@ -2,4 +2,7 @@
 
 use crate::rule::Rule;
 
-pub static RULES: &[&Rule] = &[];
+mod platform_claim_wrong;
+mod rto_rpo_conflict;
+
+pub static RULES: &[&Rule] = &[&platform_claim_wrong::RULE, &rto_rpo_conflict::RULE];

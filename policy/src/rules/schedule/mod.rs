@@ -1,5 +1,8 @@
-//! When backups are made, and whether they are.
+//! When backups are made, and whether that is what was meant.
 
 use crate::rule::Rule;
 
-pub static RULES: &[&Rule] = &[];
+mod multi_cron_one_job;
+mod rpo_schedule_mismatch;
+
+pub static RULES: &[&Rule] = &[&multi_cron_one_job::RULE, &rpo_schedule_mismatch::RULE];

@@ -2,6 +2,27 @@
 
 use crate::rule::Rule;
 
+mod action_unpinned;
+mod backup_as_artifact;
+mod concurrency_missing;
+mod declare;
+mod deprecated_action;
+mod green;
+mod green_on_failure;
+mod job_timeout_missing;
+mod paths;
 mod secret_in_run;
+mod token_permissions_missing;
+mod workflow_invalid;
 
-pub static RULES: &[&Rule] = &[&secret_in_run::RULE];
+pub static RULES: &[&Rule] = &[
+    &action_unpinned::RULE,
+    &backup_as_artifact::RULE,
+    &concurrency_missing::RULE,
+    &deprecated_action::RULE,
+    &green_on_failure::RULE,
+    &job_timeout_missing::RULE,
+    &secret_in_run::RULE,
+    &token_permissions_missing::RULE,
+    &workflow_invalid::RULE,
+];
