@@ -8,7 +8,8 @@ use std::fmt::Write as _;
 
 use crate::error::Advise;
 use crate::{
-    archive, backup, catalog, demo, github, load, pipeline, postgres, restore, settings, store, verify,
+    archive, backup, catalog, demo, git, github, lint, load, pipeline, postgres, restore, settings, store,
+    verify,
 };
 
 /// The whole message: `error:`, `caused by:` lines, at most one `hint:`.
@@ -64,4 +65,6 @@ fn hint(link: &(dyn StdError + 'static)) -> Option<String> {
         .or_else(|| link.downcast_ref::<restore::Error>().and_then(Advise::hint))
         .or_else(|| link.downcast_ref::<demo::Error>().and_then(Advise::hint))
         .or_else(|| link.downcast_ref::<github::Error>().and_then(Advise::hint))
+        .or_else(|| link.downcast_ref::<git::Error>().and_then(Advise::hint))
+        .or_else(|| link.downcast_ref::<lint::Error>().and_then(Advise::hint))
 }

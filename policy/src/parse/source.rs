@@ -61,10 +61,10 @@ impl<'t> Source<'t> {
         }
     }
 
-    /// Where what a byte stands for ends, where it stands for something.
-    fn stands_for(&self, inner: usize) -> Option<usize> {
+    /// The end of what a byte stands for.
+    fn escape_at(&self, inner: usize) -> Option<usize> {
         let after = self.pieces.partition_point(|piece| piece.inner <= inner);
-        after.checked_sub(1).and_then(|index| self.pieces.get(index)?.stands_for)
+        self.pieces.get(after.checked_sub(1)?)?.stands_for
     }
 
     /// Where a range lies in the document. It ends with its last byte: what was
@@ -86,20 +86,23 @@ impl<'t> Source<'t> {
         let mut pieces = Vec::with_capacity(self.pieces.len());
         let ends = self.pieces.iter().skip(1).map(|piece| piece.inner).chain([self.text.len()]);
         for (piece, end) in self.pieces.iter().zip(ends) {
-            let (at, last_end) = match piece.stands_for {
-                Some(end) => (outer.offset(piece.outer), Some(outer.place(end.saturating_sub(1)).1)),
-                None => (outer.offset(piece.outer), outer.stands_for(piece.outer)),
-            };
-            pieces.push(Piece { inner: piece.inner, outer: at, stands_for: last_end });
-            if piece.stands_for.is_some() {
+            let begins = outer.place(piece.outer).0;
+            if let Some(behind) = piece.stands_for {
+                // All of it is one thing, whatever the outer text is made of there.
+                let ends = outer.place(behind.saturating_sub(1).max(piece.outer)).1;
+                pieces.push(Piece { inner: piece.inner, outer: begins, stands_for: Some(ends) });
                 continue;
             }
+            pieces.push(Piece {
+                inner: piece.inner,
+                outer: begins,
+                stands_for: outer.escape_at(piece.outer),
+            });
             // Seams of the outer text that lie inside of this piece.
             let last = piece.outer + end.saturating_sub(piece.inner);
             let first = outer.pieces.partition_point(|seam| seam.inner <= piece.outer);
             for seam in outer.pieces.iter().skip(first).take_while(|seam| seam.inner < last) {
-                let inner = piece.inner + (seam.inner - piece.outer);
-                pieces.push(Piece { inner, ..*seam });
+                pieces.push(Piece { inner: piece.inner + (seam.inner - piece.outer), ..*seam });
             }
         }
         Self { text: self.text, pieces }
