@@ -44,7 +44,7 @@ pub use select::{
     Choice, ForeignKey, Halves, LeftOut, Managed, Needed, Plan, Selection, TargetFacts, human_list,
     list_file, plan, roles,
 };
-pub use sums::sums;
+pub use sums::{Sum, add_part, sums};
 pub use toc::{DataState, Entry, Section, Toc, read_toc};
 
 /// What a file is, by its first bytes.

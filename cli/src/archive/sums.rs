@@ -23,6 +23,18 @@ struct Copy {
     statement: String,
 }
 
+/// The sum of a table, or why the server did not copy it: it lacks a column, say.
+pub type Sum = Result<RowSum, String>;
+
+/// Add another part of the same table.
+pub fn add_part(sum: &mut Sum, part: Sum) {
+    match (sum.as_mut(), part) {
+        (Ok(sum), Ok(part)) => sum.add(part),
+        (Ok(_), Err(why)) => *sum = Err(why),
+        (Err(_), _) => {}
+    }
+}
+
 /// Sums by dump id. A table that is not there has none; `None` where the database
 /// cannot be asked by more than one connection.
 pub async fn sums(
@@ -31,7 +43,7 @@ pub async fn sums(
     wanted: impl Fn(&Entry) -> bool,
     key: &RowKey,
     jobs: usize,
-) -> Result<Option<BTreeMap<i32, RowSum>>, Error> {
+) -> Result<Option<BTreeMap<i32, Sum>>, Error> {
     let Some(shared) = snapshot.shared() else { return Ok(None) };
     let entries: Vec<&Entry> = toc.entries.iter().filter(|entry| entry.is_copy() && wanted(entry)).collect();
     let mut first = shared.open().await.map_err(Error::Asking)?;
@@ -53,9 +65,9 @@ pub async fn sums(
         let hand = tokio::spawn(async move { add(lane, &copies, &next, &key).await });
         async { hand.await.map_err(|_| Error::ThreadDied)? }
     });
-    let mut sums: BTreeMap<i32, RowSum> = BTreeMap::new();
-    for (dump_id, sum) in try_join_all(hands).await?.into_iter().flatten() {
-        sums.entry(dump_id).or_default().add(sum);
+    let mut sums: BTreeMap<i32, Sum> = BTreeMap::new();
+    for (dump_id, part) in try_join_all(hands).await?.into_iter().flatten() {
+        add_part(sums.entry(dump_id).or_insert_with(|| Ok(RowSum::default())), part);
     }
     Ok(Some(sums))
 }
@@ -66,14 +78,26 @@ async fn add(
     copies: &[Copy],
     next: &AtomicUsize,
     key: &RowKey,
-) -> Result<Vec<(i32, RowSum)>, Error> {
+) -> Result<Vec<(i32, Sum)>, Error> {
     let mut sums = Vec::new();
     while let Some(Copy { dump_id, table, statement }) = copies.get(next.fetch_add(1, Ordering::Relaxed)) {
         let mut adding = Adding { adder: Adder::new(Some(key)), row: Vec::new() };
-        lane.copy("copy its rows", statement, &mut adding)
-            .await
-            .map_err(|source| Error::Adding { table: table.clone(), source })?;
-        sums.push((*dump_id, adding.adder.sum()));
+        // Its lock goes with the savepoint: a server has room for some thousand.
+        let whole = format!("SAVEPOINT adding; {statement}; ROLLBACK TO adding; RELEASE adding");
+        let failed = |source| Error::Adding { table: table.clone(), source };
+        let sum = match lane.copy("copy its rows", &whole, &mut adding).await {
+            Ok(_) => Ok(adding.adder.sum()),
+            // The statement does not fit the table, or is not allowed (class 42).
+            Err(postgres::Error::Query { message, sqlstate, .. }) if sqlstate.starts_with("42") => {
+                Err(message)
+            }
+            Err(postgres::Error::Denied { message, .. }) => Err(message),
+            Err(source) => return Err(failed(source)),
+        };
+        if sum.is_err() {
+            lane.execute("go on", "ROLLBACK TO adding; RELEASE adding").await.map_err(failed)?;
+        }
+        sums.push((*dump_id, sum));
     }
     lane.close().await;
     Ok(sums)

@@ -7,7 +7,7 @@ use backstop_policy::identifier;
 use backstop_policy::manifest::{Change, Manifest, Proof, RootProof, SequenceProof, TableProof};
 
 use super::left_out::LeftOut;
-use crate::archive::{self, Plan, RowSum, Toc, sums};
+use crate::archive::{self, Plan, RowSum, Sum, Toc, add_part, sums};
 use crate::postgres::fingerprint;
 use crate::postgres::snapshot::Snapshot;
 use crate::postgres::target::Target;
@@ -93,17 +93,20 @@ pub async fn compare(
                     .failures
                     .push(format!("table {name} has {there} rows, but {rows} were in the snapshot"));
             }
-            Some(_) if digests.differs(name) => {
-                compared.failures.push(format!(
-                    "table {name} has {rows} rows as in the snapshot, but not the same ones ({})",
-                    digests.said(name)
-                ));
-            }
-            Some(_) => {
-                compared.tables += 1;
-                compared.rows += rows;
-                compared.digests += usize::from(digests.equal(name));
-            }
+            Some(_) => match digests.0.get(name) {
+                Some(Digest::Differs { expected, found }) => compared.failures.push(format!(
+                    "table {name} has {rows} rows as in the snapshot, but not the same ones \
+                     (digest {found}, in the snapshot {expected})"
+                )),
+                Some(Digest::Unread(why)) => {
+                    compared.failures.push(format!("the rows of table {name} cannot be compared: {why}"));
+                }
+                digest => {
+                    compared.tables += 1;
+                    compared.rows += rows;
+                    compared.digests += usize::from(digest.is_some());
+                }
+            },
         }
     }
 
@@ -160,10 +163,16 @@ pub async fn compare(
     Ok(compared)
 }
 
-/// Digests of the snapshot and of what was found, by the names of tables and of
-/// partitioned tables.
+/// What a table's rows add up to beside what they did in the snapshot.
+enum Digest {
+    Equal,
+    Differs { expected: String, found: String },
+    Unread(String),
+}
+
+/// By the names of tables and of partitioned tables.
 #[derive(Default)]
-struct Digests(BTreeMap<String, (String, String)>);
+struct Digests(BTreeMap<String, Digest>);
 
 impl Digests {
     async fn of(
@@ -192,32 +201,24 @@ impl Digests {
         }
         let wanted = |entry: &archive::Entry| places.contains_key(&qualified(&entry.namespace, &entry.tag));
         let Some(found) = sums(snapshot, toc, wanted, &key, jobs).await? else { return Ok(Self::default()) };
-        let mut added: BTreeMap<&String, RowSum> = BTreeMap::new();
+        let mut added: BTreeMap<&String, Sum> = BTreeMap::new();
         let index = toc.index();
-        for (dump_id, sum) in &found {
-            let own = index.get(dump_id).map(|entry| qualified(&entry.namespace, &entry.tag));
+        for (dump_id, part) in found {
+            let own = index.get(&dump_id).map(|entry| qualified(&entry.namespace, &entry.tag));
             if let Some(place) = own.and_then(|own| places.get(&own)) {
-                added.entry(place).or_default().add(*sum);
+                add_part(added.entry(place).or_insert_with(|| Ok(RowSum::default())), part);
             }
         }
-        let pair = |(name, sum): (&String, RowSum)| {
-            let digest = expected.get(name)?;
-            Some((name.clone(), ((*digest).to_owned(), sum.digest(&key))))
+        let digest = |(name, sum): (&String, Sum)| {
+            let expected = *expected.get(name)?;
+            let digest = match sum.map(|sum| sum.digest(&key)) {
+                Ok(found) if found == expected => Digest::Equal,
+                Ok(found) => Digest::Differs { expected: expected.to_owned(), found },
+                Err(why) => Digest::Unread(why),
+            };
+            Some((name.clone(), digest))
         };
-        Ok(Self(added.into_iter().filter_map(pair).collect()))
-    }
-
-    fn differs(&self, name: &str) -> bool {
-        self.0.get(name).is_some_and(|(expected, found)| expected != found)
-    }
-
-    fn equal(&self, name: &str) -> bool {
-        self.0.get(name).is_some_and(|(expected, found)| expected == found)
-    }
-
-    fn said(&self, name: &str) -> String {
-        let (expected, found) = self.0.get(name).cloned().unwrap_or_default();
-        format!("digest {found}, in the snapshot {expected}")
+        Ok(Self(added.into_iter().filter_map(digest).collect()))
     }
 }
 
