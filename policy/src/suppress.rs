@@ -81,6 +81,11 @@ fn directive(kind: Kind, at: usize, lines: &Lines<'_>, all: &[&str]) -> Option<A
         let separate = syntax.1.is_some() || mark.chars().next_back().is_none_or(char::is_whitespace);
         separate.then_some((mark, *syntax))
     })?;
+    // What stands in a string or in a comment of another kind is an example of one.
+    let is_quoted = mark.matches('"').count() % 2 == 1 || mark.contains("//");
+    if is_quoted && matches!(kind, Kind::Text | Kind::TypeScript | Kind::Drizzle) {
+        return None;
+    }
     let comment = line.get(column..)?;
     let body = closes.and_then(|closes| comment.split(closes).next()).unwrap_or(comment).trim_end();
     let body = if closes.is_some() { body.trim_end_matches('-').trim_end() } else { body };
@@ -201,6 +206,8 @@ mod tests {
             ("a.sh", "# the word backstop: allowed"),
             ("a.sh", "# backstop: allowed r-a -- why"),
             ("a.md", "see `backstop: allow r-a -- why`"),
+            ("a.rs", "let a = \" # backstop: allow r-a -- why\";"),
+            ("a.rs", "/// # backstop: allow r-a -- why"),
         ] {
             assert_eq!(told(path, text), "", "{text}");
         }
