@@ -62,10 +62,14 @@ pub fn leaks(set: &Set<'_>, pipeline: &Pipeline) -> Vec<Clear> {
         };
         let lines =
             path.iter().flat_map(|arg| arg.text.lines()).map(str::trim).filter(|line| !line.is_empty());
-        let artifact =
-            lines.filter_map(|line| pipeline.flow.find(line)).find(|artifact| is_clear(set, artifact));
-        if let Some(artifact) = artifact {
-            let dump = Some(artifact.dump);
+        let mut followed = lines.clone().filter_map(|line| pipeline.flow.find(line)).peekable();
+        // Code that cannot be seen has made what no dump here has.
+        let dump = match followed.peek() {
+            Some(_) => followed.find(|artifact| is_clear(set, artifact)).map(|artifact| Some(artifact.dump)),
+            None if pipeline.dumps(set).next().is_none() => lines.clone().any(is_dump_name).then_some(None),
+            None => None,
+        };
+        if let Some(dump) = dump {
             found.push(Clear { at: action.at(), to, severity: Severity::Error, dump });
         }
     }
@@ -99,11 +103,16 @@ fn readable(transfer: &Transfer) -> Option<(&'static str, Severity)> {
 
 /// `backups/*.sql.gz`, or a folder of backups, where nothing tells more.
 fn named_like_a_clear_dump(transfer: &Transfer) -> bool {
-    const DUMPS: [&str; 8] =
-        [".sql", ".sql.gz", ".dump", ".dump.gz", ".sql.zst", ".pgdump", ".backup", ".sql.bz2"];
     transfer.sources.iter().any(|source| {
         let key = source.key.to_ascii_lowercase();
         let folder = transfer.recursive && key.trim_end_matches('/').ends_with("backups");
-        source.scheme == Scheme::Local && (folder || DUMPS.iter().any(|suffix| key.ends_with(suffix)))
+        source.scheme == Scheme::Local && (folder || is_dump_name(&key))
     })
+}
+
+fn is_dump_name(path: &str) -> bool {
+    const DUMPS: [&str; 8] =
+        [".sql", ".sql.gz", ".dump", ".dump.gz", ".sql.zst", ".pgdump", ".backup", ".sql.bz2"];
+    let lower = path.to_ascii_lowercase();
+    DUMPS.iter().any(|suffix| lower.ends_with(suffix)) && !lower.contains("schema")
 }
