@@ -60,8 +60,8 @@ pub fn leaks(set: &Set<'_>, pipeline: &Pipeline) -> Vec<Clear> {
             ActionRole::Release { files } => (files.as_ref(), "a release"),
             _ => continue,
         };
-        let lines =
-            path.iter().flat_map(|arg| arg.text.lines()).map(str::trim).filter(|line| !line.is_empty());
+        let named = path.map_or(String::new(), |arg| handed(set, pipeline, &arg.text));
+        let lines = named.lines().map(str::trim).filter(|line| !line.is_empty());
         let mut followed = lines.clone().filter_map(|line| pipeline.flow.find(line)).peekable();
         // Code that cannot be seen has made what no dump here has.
         let dump = match followed.peek() {
@@ -74,6 +74,24 @@ pub fn leaks(set: &Set<'_>, pipeline: &Pipeline) -> Vec<Clear> {
         }
     }
     found
+}
+
+/// `${{ env.NAME }}` as a step before has written it to `GITHUB_ENV`.
+fn handed(set: &Set<'_>, pipeline: &Pipeline, path: &str) -> String {
+    let mut out = path.to_owned();
+    if !path.contains("env.") {
+        return out;
+    }
+    for (_, command) in pipeline.commands(set) {
+        if command.role != Role::Print || !command.output(1).is_some_and(|to| to.text.contains("GITHUB_ENV"))
+        {
+            continue;
+        }
+        for (name, value) in command.args.iter().filter_map(|arg| arg.text.split_once('=')) {
+            out = out.replace(&format!("${{{{ env.{name} }}}}"), value);
+        }
+    }
+    out
 }
 
 /// Whether a dump with rows in it has no cipher around it.

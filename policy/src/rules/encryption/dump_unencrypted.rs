@@ -178,6 +178,8 @@ mod tests {
         }
         assert!(found("pg_dump -f a.sql shop\nmutt -s x -a a.sql -- me@example.test\n").contains("error["));
         assert!(found("pg_dump -Fc -f /srv/dumps/a.dump shop\n").contains("note["));
+        let handed = "      - run: |\n          F=a-$(date +%F).sql\n          pg_dump \"$U\" > $F\n          echo \"F=$F\" >> $GITHUB_ENV\n      - uses: softprops/action-gh-release@v2\n        with:\n          files: ${{ env.F }}\n";
+        assert!(workflow(handed).contains("error[dump-unencrypted]: the dump goes into a release"));
         let unseen = "      - run: python3 scripts/backup.py\n      - uses: actions/upload-artifact@v4\n        with: {name: x, path: out/shop-*.sql.gz}\n";
         assert!(workflow(unseen).contains("error[dump-unencrypted]"));
     }

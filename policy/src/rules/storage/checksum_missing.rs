@@ -39,7 +39,7 @@ rule! {
 fn check(set: &Set<'_>, findings: &mut Findings<'_>) {
     for pipeline in &set.pipelines {
         let Some((index, dump, made)) = pipeline.backup(set) else { continue };
-        if !made.is_logical() || has_digest(set, pipeline) || is_sealed(pipeline, index) {
+        if !made.is_logical() || has_digest(set, pipeline) || is_sealed(set, pipeline, index) {
             continue;
         }
         let uploads: Vec<(&Command, &Transfer)> = pipeline
@@ -81,19 +81,26 @@ fn is_checked(transfer: &Transfer) -> bool {
     transfer.checks_digest || transfer.tool == TransferTool::Repository
 }
 
+/// Digests that stay: to read a dump once says nothing about next year.
 fn has_digest(set: &Set<'_>, pipeline: &Pipeline) -> bool {
-    pipeline.any(set, |role| match role {
+    pipeline.commands(set).any(|(_, command)| match &command.role {
         Role::Digest => true,
-        Role::Probe(probe) => matches!(probe.kind, ProbeKind::Digest | ProbeKind::Read),
+        Role::Probe(probe) => {
+            probe.kind == ProbeKind::Digest || (probe.kind == ProbeKind::Read && command.name != "pg_restore")
+        }
         _ => false,
     })
 }
 
 /// age and gpg refuse a changed file when they decrypt it.
-fn is_sealed(pipeline: &Pipeline, dump: usize) -> bool {
+fn is_sealed(set: &Set<'_>, pipeline: &Pipeline, dump: usize) -> bool {
+    // Where a switch decides, it may be clear.
+    let always = |made_by: usize| set.commands.get(made_by).is_some_and(|command| !command.nesting.branch);
+
     pipeline.flow.artifacts.iter().filter(|artifact| artifact.dump == dump).any(|artifact| {
         let by = [CipherTool::Age, CipherTool::Gpg, CipherTool::Sops];
-        artifact.wraps.iter().any(|wrap| matches!(wrap, Wrap::Encrypted(tool) if by.contains(tool)))
+        always(artifact.made_by)
+            && artifact.wraps.iter().any(|wrap| matches!(wrap, Wrap::Encrypted(tool) if by.contains(tool)))
     })
 }
 
@@ -127,6 +134,8 @@ mod tests {
             assert_eq!(found(rest), "", "{rest}");
         }
         assert_eq!(check(&RULE, &[("b.sh", "aws s3 cp site.zip s3://b/\n")]), "");
+        assert!(found("pg_restore -f /dev/null a.dump").contains("note["));
+        assert!(found("if [ -n \"$K\" ]; then age -r $K -o a.age a.dump; fi").contains("note["));
     }
 
     #[test]
