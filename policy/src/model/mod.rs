@@ -50,7 +50,7 @@ pub use pipeline::Pipeline;
 pub use prose::{Column, Passage, Promise, Subject};
 pub use role::{
     Cipher, CipherTool, Contents, Delete, DeleteTool, Dump, DumpTool, Format, KeyFrom, Layer, Means, Notify,
-    Probe, ProbeKind, Restore, RestoreTool, Role, Said, Target, Transfer, TransferTool, Transform,
+    Probe, ProbeKind, Restore, RestoreTool, Role, Said, Target, Transfer, TransferTool, Transform, read_find,
 };
 pub use schedule::{Clock, Reach, Schedule};
 pub use script::{Host, Script};

@@ -10,7 +10,13 @@ pub fn is_of_backups(set: &Set<'_>, script: &Script, delete: &Delete) -> bool {
     let names = |words: &[&str]| {
         texts().any(|text| words.iter().any(|word| text.to_ascii_lowercase().contains(word)))
     };
-    if pattern.ends_with(".log") || names(&["/log", "/tmp", "wal_archive", "/cache"]) {
+    // `/tmp/shop-backups` is a folder of backups, `/tmp` with `backup.XXXX` is none.
+    let scratch = |text: &str| {
+        let inner = text.strip_prefix("/tmp/").filter(|inner| !inner.is_empty());
+        text.starts_with("/tmp")
+            && !inner.is_some_and(|inner| inner.contains("backup") || inner.contains("dump"))
+    };
+    if pattern.ends_with(".log") || names(&["/log", "wal_archive", "/cache"]) || texts().any(scratch) {
         return false;
     }
     let writes_there = || {

@@ -4,6 +4,7 @@ use crate::rule::Rule;
 
 mod backups;
 mod blind_age_delete;
+mod by_age;
 mod delete_scope_too_wide;
 mod retention_contradiction;
 mod retention_missing;

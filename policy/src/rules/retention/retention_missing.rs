@@ -48,7 +48,7 @@ fn check(set: &Set<'_>, findings: &mut Findings<'_>) {
     for pipeline in &set.pipelines {
         let Some((index, command, dump)) = pipeline.backup(set) else { continue };
         let own = matches!(dump.tool, DumpTool::Physical | DumpTool::Backstop);
-        if own || removes(set, pipeline) || is_told(set, pipeline) || is_one_file(pipeline, index) {
+        if own || removes(set, pipeline) || is_told(set, pipeline) || is_one_file(set, pipeline, index) {
             continue;
         }
         if pipeline.may_hide(&["clean", "prune", "retention", "rotat", "expire", "purge"]) {
@@ -93,10 +93,15 @@ fn is_told(set: &Set<'_>, pipeline: &Pipeline) -> bool {
     })
 }
 
-/// A file without a date in its name is the only one: `single-key-overwrite` speaks of it.
-fn is_one_file(pipeline: &Pipeline, dump: usize) -> bool {
+/// A file without a date in its name, here and where it is put, is the only one:
+/// `single-key-overwrite` speaks of it. In git each version stays.
+fn is_one_file(set: &Set<'_>, pipeline: &Pipeline, dump: usize) -> bool {
     let file = pipeline.flow.made(dump).and_then(|artifact| artifact.file.as_ref());
-    file.is_some_and(|file| !file.text.contains('$'))
+    let dated = pipeline.commands(set).any(|(_, command)| match &command.role {
+        Role::Upload(transfer) => transfer.destination.as_ref().is_some_and(|to| to.key.contains("$(")),
+        _ => command.name == "git" && command.has("add"),
+    });
+    file.is_some_and(|file| !file.text.contains('$')) && !dated
 }
 
 #[cfg(test)]
@@ -128,6 +133,12 @@ mod tests {
             assert_eq!(check(&RULE, &[("b.sh", &format!("{DUMP}{rest}"))]), "", "{rest}");
         }
         assert_eq!(check(&RULE, &[("b.sh", "pg_dump -f latest.sql shop\n")]), "");
+        for grows in
+            ["aws s3 cp latest.sql s3://b/$(date +%s).sql", "git add latest.sql; git commit -m x; git push"]
+        {
+            let text = format!("pg_dump -f latest.sql shop\n{grows}\n");
+            assert!(check(&RULE, &[("b.sh", &text)]).contains("note["), "{grows}");
+        }
         assert_eq!(check(&RULE, &[("b.sh", "psql -c 'select 1'\n")]), "");
     }
 

@@ -1,4 +1,4 @@
-use crate::model::{Command, Delete, DeleteTool, Host, Pipeline, Role, Scheme, Set, glob};
+use crate::model::{Command, Delete, DeleteTool, Host, Pipeline, Role, Scheme, Set, Unit, glob};
 use crate::parse::workflow::Job;
 use crate::parse::yaml::Node;
 use crate::rule::{Findings, rule};
@@ -56,11 +56,20 @@ fn check(set: &Set<'_>, findings: &mut Findings<'_>) {
     for pipeline in &set.pipelines {
         for (_, command) in pipeline.commands(set) {
             let Role::Delete(delete) = &command.role else { continue };
-            if delete.tool != DeleteTool::Find || delete.targets.iter().any(|to| to.scheme != Scheme::Local) {
-                continue;
-            }
             let Some(script) = set.script_of(command) else { continue };
             if !is_of_backups(set, script, delete) {
+                continue;
+            }
+            if let Some((wanted, name)) = other_objects(set, pipeline, delete) {
+                let message = format!(
+                    "never deletes anything: objects are called '{name}', which '{wanted}' does not match"
+                );
+                findings
+                    .report(command.name_at, message)
+                    .help("use the same name for both, from one variable");
+                continue;
+            }
+            if delete.tool != DeleteTool::Find || delete.targets.iter().any(|to| to.scheme != Scheme::Local) {
                 continue;
             }
             let old = delete.age.as_ref().is_some_and(|age| age.days.is_none_or(|days| days >= 1.0));
@@ -85,9 +94,7 @@ fn check(set: &Set<'_>, findings: &mut Findings<'_>) {
 
 /// A step of a job that GitHub's own machines run, into which no old files come.
 fn on_fresh_runner(set: &Set<'_>, pipeline: &Pipeline, command: &Command) -> bool {
-    let Some(Host::Step { job, .. }) = set.script_of(command).map(|script| &script.host) else {
-        return false;
-    };
+    let host = set.script_of(command).map(|script| &script.host);
     if command.nesting.inline.is_some() || !command.wrappers.is_empty() {
         return false;
     }
@@ -97,12 +104,16 @@ fn on_fresh_runner(set: &Set<'_>, pipeline: &Pipeline, command: &Command) -> boo
             && (matches!(other.role, Role::Download(_))
                 || matches!(other.name.as_str(), "touch" | "mount" | "sshfs" | "rclone" | "tar"))
     });
-    let workflow = set.workflows().find(|(_, unit, _)| {
+    let runs_here = |unit: &Unit<'_>| {
         unit.document == command.at.document
             && unit.span.start <= command.at.span.start
             && command.at.span.end <= unit.span.end
+    };
+    let hosted = set.workflows().any(|(of, unit, workflow)| match host {
+        Some(Host::Step { job, .. }) => runs_here(unit) && workflow.jobs.get(*job).is_some_and(is_hosted),
+        // A script that the workflow calls, in whichever job.
+        _ => of.root == pipeline.root && !runs_here(unit) && workflow.jobs.iter().all(is_hosted),
     });
-    let hosted = workflow.is_some_and(|(_, _, workflow)| workflow.jobs.get(*job).is_some_and(is_hosted));
     hosted && !brings_dates
 }
 
@@ -136,6 +147,29 @@ fn other_names(pipeline: &Pipeline, delete: &Delete) -> Option<(String, String)>
     let name = names.first()?;
     let matched = names.iter().any(|name| glob(pattern, &spelled(name)) || glob(pattern, name));
     (!matched).then(|| (pattern.clone(), spelled(name)))
+}
+
+/// A pattern of objects and the name of one that lies there, where the two begin
+/// differently: `rm gs://b-backups/db/$(date …)*` beside `shop-….sql`.
+fn other_objects(set: &Set<'_>, pipeline: &Pipeline, delete: &Delete) -> Option<(String, String)> {
+    let [target] = delete.targets.as_slice() else { return None };
+    if !target.is_remote() || !target.name().ends_with('*') || target.name().len() < 3 {
+        return None;
+    }
+    let folder = |key: &str| key.rfind('/').map_or(String::new(), |at| key[..at].to_owned());
+    let mut names = pipeline.commands(set).filter_map(|(_, command)| {
+        let Role::Upload(transfer) = &command.role else { return None };
+        let to = transfer.destination.as_ref()?;
+        let same = to.bucket == target.bucket && folder(&to.key) == folder(&target.key);
+        let name = if to.name().is_empty() { transfer.sources.first()?.name() } else { to.name() };
+        same.then(|| name.to_owned())
+    });
+    let wanted = spelled(target.name());
+    let name = spelled(&names.next()?);
+    let head = |text: &str| text.chars().next();
+    // A date in front of the one, a word in front of the other.
+    let differ = wanted.starts_with('…') && head(&name).is_some_and(|first| first.is_ascii_alphabetic());
+    (differ && names.next().is_none()).then_some((wanted, name))
 }
 
 /// `shop-$(date +%F).dump` as `shop-….dump`.
@@ -189,6 +223,43 @@ mod tests {
             workflow("ubuntu-24.04", "aws s3 sync s3://b/ backups; find backups -mtime +30 -delete"),
             ""
         );
+    }
+
+    #[test]
+    fn objects_have_names_too() {
+        let found = workflow(
+            "ubuntu-24.04",
+            "gsutil cp backups/a.sql gs://b-backups/db/\n          gsutil rm gs://b-backups/db/$(date -d '30 days ago' +%F)*",
+        );
+        assert!(found.contains("objects are called 'a.sql', which '…*' does not match"), "{found}");
+        assert_eq!(
+            workflow(
+                "ubuntu-24.04",
+                "gsutil cp backups/a.sql gs://b-backups/db/\n          gsutil rm gs://b-backups/db/a-$(date -d '30 days ago' +%F)*"
+            ),
+            ""
+        );
+    }
+
+    #[test]
+    fn a_script_that_a_workflow_calls_runs_there() {
+        let workflow = |runner: &str| {
+            format!(
+                "name: backup\non: push\njobs:\n  b:\n    runs-on: {runner}\n    steps:\n      - run: ./scripts/backup.sh\n"
+            )
+        };
+        let script = (
+            "scripts/backup.sh",
+            "pg_dump -f backups/a.sql shop\nfind backups -name '*.sql' -mtime +30 -delete\n",
+        );
+        let found = |runner: &str| check(&RULE, &[(".github/workflows/b.yml", &workflow(runner)), script]);
+        assert!(
+            found("ubuntu-24.04").starts_with("scripts/backup.sh:2:1: warning["),
+            "{}",
+            found("ubuntu-24.04")
+        );
+        assert_eq!(found("self-hosted"), "");
+        assert_eq!(check(&RULE, &[script]), "");
     }
 
     #[test]

@@ -76,7 +76,10 @@ fn words(command: &Command) -> impl Iterator<Item = &Arg> {
         "export", "declare", "local", "readonly", "typeset", "[", "[[", "test", "read", "set", "unset",
         "printf",
     ];
-    let none = command.role == Role::Print || BUILTINS.contains(&command.name.as_str());
+    // What looks for a password in a URL holds a pattern.
+    const PATTERNS: [&str; 9] = ["sed", "awk", "gawk", "grep", "egrep", "perl", "tr", "jq", "expr"];
+    let name = command.name.as_str();
+    let none = command.role == Role::Print || BUILTINS.contains(&name) || PATTERNS.contains(&name);
     let wrapped =
         command.wrappers.iter().filter(|wrapper| wrapper.name != "env").flat_map(|wrapper| &wrapper.args);
     wrapped.chain(&command.args).filter(move |_| !none)
@@ -152,6 +155,7 @@ mod tests {
             "docker run -e PGPASSWORD postgres:17 pg_dump shop\n",
             "docker run -e PGHOST=\"$H\" postgres:17 pg_dump shop\n",
             "psql postgres://u@h/db\n",
+            "echo \"$U\" | sed -n 's|.*://[^:]*:\\([^@]*\\)@.*|\\1|p'\n",
             "cat > .env <<EOF\nURL=postgres://u:$PW@h/db\nEOF\n",
         ] {
             assert_eq!(found(text), "", "{text}");

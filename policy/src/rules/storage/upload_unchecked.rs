@@ -47,7 +47,10 @@ fn check(set: &Set<'_>, findings: &mut Findings<'_>) {
         let ActionRole::UploadArtifact { path: Some(path) } = &action.role else { continue };
         let Some(setting) = action.input("if-no-files-found") else { continue };
         let lower = path.text.to_ascii_lowercase();
-        let backup = ["backup", "dump", ".sql"].iter().any(|word| lower.contains(word));
+        let name = action.input("name").map_or(String::new(), |arg| arg.text.to_ascii_lowercase());
+        let report =
+            ["verif", "evidence", "report", "log", "compar", "schema"].iter().any(|word| name.contains(word));
+        let backup = !report && ["backup", "dump", ".sql"].iter().any(|word| lower.contains(word));
         if backup && matches!(setting.text.as_str(), "ignore" | "warn") {
             let edit = Edit::replace(setting.span(), "error");
             findings
