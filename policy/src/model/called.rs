@@ -75,6 +75,13 @@ impl Called {
     }
 }
 
+/// Whether a path is that of a file of variables: `.env`, `/etc/backup.env`.
+pub fn is_env_file(path: &str) -> bool {
+    path.rsplit('/')
+        .next()
+        .is_some_and(|name| name == ".env" || name.starts_with(".env.") || name.ends_with(".env"))
+}
+
 const SHELLS: [&str; 7] = ["bash", "sh", "zsh", "dash", "ksh", ".", "source"];
 const INTERPRETERS: [&str; 10] =
     ["python", "python3", "node", "tsx", "ts-node", "bun", "deno", "ruby", "php", "perl"];

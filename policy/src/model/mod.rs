@@ -36,7 +36,7 @@ use crate::parse::workflow::Workflow;
 pub use action::{ActionRole, ActionUse};
 pub use amount::{Amount, Tier, amounts};
 pub use branch::{Branch, Choice};
-pub use called::Called;
+pub use called::{Called, is_env_file};
 pub use command::{Arg, Command, Fate, Pipe, Redirect, Setting, Wrapper};
 pub use flow::{Artifact, Flow, Wrap, glob, written};
 pub use location::{Location, Scheme};

@@ -4,6 +4,7 @@ use crate::rule::Rule;
 
 mod action_unpinned;
 mod backup_as_artifact;
+mod backup_in_git;
 mod concurrency_missing;
 mod declare;
 mod deprecated_action;
@@ -18,6 +19,7 @@ mod workflow_invalid;
 pub static RULES: &[&Rule] = &[
     &action_unpinned::RULE,
     &backup_as_artifact::RULE,
+    &backup_in_git::RULE,
     &concurrency_missing::RULE,
     &deprecated_action::RULE,
     &green_on_failure::RULE,
