@@ -15,11 +15,10 @@ use super::unit::is_called;
 
 /// Every pipeline of a set, in the order of its documents.
 pub fn pipelines(set: &Set<'_>) -> Vec<Pipeline> {
-    let calls = Calls::of(set);
     let mut called: HashSet<usize> = HashSet::new();
-    for (index, command) in set.commands.iter().enumerate() {
+    for command in &set.commands {
         let own = set.scripts.get(command.script).map(|script| script.unit);
-        called.extend(calls.unit_of(set, index).filter(|unit| Some(*unit) != own));
+        called.extend(command.callee.filter(|unit| Some(*unit) != own));
     }
     let mut pipelines = Vec::new();
     for (root, unit) in set.units.iter().enumerate() {
@@ -27,7 +26,7 @@ pub fn pipelines(set: &Set<'_>) -> Vec<Pipeline> {
         if unit.embedded || (unit.kind == Kind::Shell && called.contains(&root)) {
             continue;
         }
-        let mut walk = Walk::new(set, &calls);
+        let mut walk = Walk::new(set);
         walk.unit(root);
         // The blocks of a document follow it.
         let blocks = set.units.iter().enumerate().skip(root + 1).take_while(|(_, other)| other.embedded);
@@ -50,11 +49,16 @@ pub fn pipelines(set: &Set<'_>) -> Vec<Pipeline> {
     pipelines
 }
 
+/// The unit that each command calls, in the order of [`Set::commands`].
+pub fn callees(set: &Set<'_>) -> Vec<Option<usize>> {
+    let calls = Calls::of(set);
+    (0..set.commands.len()).map(|index| calls.unit_of(set, index)).collect()
+}
+
 /// What each schedule starts, in the order of [`Set::schedules`].
 pub fn reaches(set: &Set<'_>) -> Vec<Reach> {
-    let calls = Calls::of(set);
     let each = |schedule: &super::Schedule| {
-        let mut walk = Walk::new(set, &calls);
+        let mut walk = Walk::new(set);
         schedule.scripts.clone().for_each(|script| walk.script(script));
         Reach { scripts: walk.scripts, unseen: walk.unseen }
     };
@@ -152,7 +156,6 @@ impl Calls {
 
 struct Walk<'s, 'd> {
     set: &'s Set<'d>,
-    calls: &'s Calls,
     /// Units that were read.
     seen: HashSet<usize>,
     scripts: Vec<usize>,
@@ -161,15 +164,8 @@ struct Walk<'s, 'd> {
 }
 
 impl<'s, 'd> Walk<'s, 'd> {
-    fn new(set: &'s Set<'d>, calls: &'s Calls) -> Self {
-        Self {
-            set,
-            calls,
-            seen: HashSet::new(),
-            scripts: Vec::new(),
-            commands: Vec::new(),
-            unseen: Vec::new(),
-        }
+    fn new(set: &'s Set<'d>) -> Self {
+        Self { set, seen: HashSet::new(), scripts: Vec::new(), commands: Vec::new(), unseen: Vec::new() }
     }
 
     fn unit(&mut self, unit: usize) {
@@ -194,7 +190,7 @@ impl<'s, 'd> Walk<'s, 'd> {
         let Some(called) = self.set.commands.get(index).and_then(|command| command.called.as_ref()) else {
             return;
         };
-        match self.calls.unit_of(self.set, index) {
+        match self.set.commands.get(index).and_then(|command| command.callee) {
             Some(unit) => self.unit(unit),
             None => self.unseen.push(called.clone()),
         }

@@ -9,6 +9,7 @@ mod multi_cron_one_job;
 mod rpo_schedule_mismatch;
 mod schedule_missing;
 mod schedule_race;
+mod unreachable_schedule_branch;
 
 pub static RULES: &[&Rule] = &[
     &cron_env_missing::RULE,
@@ -17,4 +18,5 @@ pub static RULES: &[&Rule] = &[
     &rpo_schedule_mismatch::RULE,
     &schedule_missing::RULE,
     &schedule_race::RULE,
+    &unreachable_schedule_branch::RULE,
 ];
