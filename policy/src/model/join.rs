@@ -11,7 +11,7 @@ use super::flow::Flow;
 use super::pipeline::Pipeline;
 use super::role::{RestoreTool, Role};
 use super::schedule::Reach;
-use super::unit::is_called;
+use super::unit::{Unit, is_called};
 
 /// Every pipeline of a set, in the order of its documents.
 pub fn pipelines(set: &Set<'_>) -> Vec<Pipeline> {
@@ -115,7 +115,10 @@ fn concerns_backups(set: &Set<'_>, root: usize, commands: &[usize], unseen: &[Ca
     let title = unit.and_then(|unit| unit.workflow()?.name?.text().map(named)).unwrap_or_default();
     let path = unit.and_then(|unit| unit.path.as_deref()).is_some_and(named);
     let uses = set.actions_of(root).any(|action| action.role == ActionRole::Dump);
-    let runs = unit.is_some_and(|unit| !unit.scripts.is_empty()) || !commands.is_empty();
+    // A step that no shell reads (PowerShell) runs as well.
+    let steps =
+        unit.and_then(Unit::workflow).is_some_and(|it| it.jobs.iter().any(|job| !job.steps.is_empty()));
+    let runs = steps || unit.is_some_and(|unit| !unit.scripts.is_empty()) || !commands.is_empty();
     does || uses || unseen.iter().any(|called| named(&called.arg().text)) || (runs && (title || path))
 }
 

@@ -44,9 +44,8 @@ rule! {
 
 fn check(set: &Set<'_>, findings: &mut Findings<'_>) {
     for command in &set.commands {
-        let Some(caller) = set.script_of(command) else { continue };
-        let Some(callee) = command.callee.filter(|_| matches!(caller.host, Host::Cron(_) | Host::Exec))
-        else {
+        let Some(line) = set.script_of(command) else { continue };
+        let Some(callee) = command.callee.filter(|_| matches!(line.host, Host::Cron(_) | Host::Exec)) else {
             continue;
         };
         let Some(unit) = set.units.get(callee) else { continue };
