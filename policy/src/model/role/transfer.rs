@@ -623,7 +623,7 @@ mod tests {
 
     #[test]
     fn a_variable_may_be_the_other_side() {
-        assert_eq!(told("rclone copy a ${DEST}"), "up Local()/a -> Remote()/${DEST}");
+        assert_eq!(told("rclone copy a ${DEST}"), "up Local()/a -> Remote(${DEST})/");
         assert_eq!(told("aws s3 cp a ${S3_PATH}"), "up Local()/a -> S3()/${S3_PATH}");
         assert_eq!(told("aws ${ARGS} s3 cp a s3://b/a"), "up Local()/a -> S3(b)/a");
         assert_eq!(told("aws s3 cp s3://b/a ${DIR}"), "down S3(b)/a -> Local()/${DIR}");

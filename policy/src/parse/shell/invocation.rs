@@ -2,8 +2,8 @@
 //! like are taken off, options are told from operands.
 
 use super::programs::{COMPOSE, Long, SPECS, STARTERS, Starter};
-use super::resolve::{Resolved, Variables};
-use super::{Simple, Word};
+use super::resolve::{Piece, Resolved, Variables};
+use super::{Quote, Simple, Word};
 use crate::finding::Span;
 
 #[derive(Debug, Clone)]
@@ -64,12 +64,62 @@ impl<'a> Options<'a> {
     }
 }
 
+/// `$COMPOSE` of known text is as many words as that has; `"$COMPOSE"` is one.
+fn split(argument: Argument<'_>) -> Vec<Argument<'_>> {
+    let alone = matches!(argument.word.parts.as_slice(), [part] if part.quote == Quote::None);
+    // What a command prints, as a workflow hands it on, is no list of words.
+    let blanks =
+        |piece: &Piece| matches!(piece, Piece::Text(text) if text.contains(' ') && !text.contains('$'));
+    if !alone || !argument.word.may_split() || !argument.text.pieces.iter().any(blanks) {
+        return vec![argument];
+    }
+    let assumed = argument.text.assumed;
+    let mut words = vec![Resolved { pieces: Vec::new(), assumed }];
+    for piece in &argument.text.pieces {
+        let Piece::Text(text) = piece else {
+            words.last_mut().into_iter().for_each(|word| word.pieces.push(piece.clone()));
+            continue;
+        };
+        for (index, part) in text.split(' ').enumerate() {
+            if index > 0 {
+                words.push(Resolved { pieces: Vec::new(), assumed });
+            }
+            if let Some(word) = words.last_mut().filter(|_| !part.is_empty()) {
+                word.pieces.push(Piece::Text(part.to_owned()));
+            }
+        }
+    }
+    words.retain(|word| !word.pieces.is_empty());
+    words.into_iter().map(|text| Argument { word: argument.word, text }).collect()
+}
+
+/// `$COMPOSE exec -T db pg_dump`, `dc exec db pg_dump`: whatever starts it, the
+/// program of PostgreSQL that it starts is named.
+fn unnamed(words: &[Argument<'_>]) -> Option<usize> {
+    const PROGRAMS: [&str; 5] = ["pg_dump", "pg_dumpall", "pg_basebackup", "pg_restore", "psql"];
+    let literal = |argument: &Argument<'_>| argument.text.literal().map(str::to_owned);
+    // A name of one's own for `docker compose`, not one for `echo`.
+    let starts = words.first().and_then(literal).is_none_or(|name| {
+        ["docker", "compose", "kube", "podman", "nerdctl"].iter().any(|part| name.contains(part))
+            || matches!(name.as_str(), "dc" | "k" | "oc")
+    });
+    let exec = words
+        .iter()
+        .take(4)
+        .position(|word| literal(word).as_deref() == Some("exec"))
+        .filter(|at| starts && *at > 0)?;
+    let behind = words.get(exec + 1..)?;
+    let found =
+        behind.iter().position(|word| literal(word).is_some_and(|name| PROGRAMS.contains(&name.as_str())))?;
+    Some(exec + 1 + found)
+}
+
 impl<'s> Invocation<'s> {
     /// None where no program is named: assignments alone, or a name that nobody
     /// knows.
     pub fn of(simple: &'s Simple, variables: &Variables<'_>) -> Option<Self> {
         let resolve = |word: &'s Word| Argument { word, text: variables.resolve(word) };
-        let words: Vec<Argument<'s>> = simple.words.iter().map(resolve).collect();
+        let words: Vec<Argument<'s>> = simple.words.iter().map(resolve).flat_map(split).collect();
         let mut wrappers = Vec::new();
         let mut rest = words.as_slice();
         while let Some((starter, taken, end)) = STARTERS.iter().find_map(|starter| {
@@ -82,9 +132,10 @@ impl<'s> Invocation<'s> {
             wrappers.push(Wrapper { name: starter.name, arguments });
             rest = rest.get(end..)?;
         }
-        if let Some(at) = behind_variable(rest) {
-            wrappers.push(Wrapper { name: "docker exec", arguments: rest.get(1..at)?.to_vec() });
-            rest = rest.get(at..)?;
+        if let Some(end) = unnamed(rest) {
+            let arguments = rest.get(..end)?.to_vec();
+            wrappers.push(Wrapper { name: "docker compose exec", arguments });
+            rest = rest.get(end..)?;
         }
         let (first, arguments) = rest.split_first()?;
         let program = first.text.literal()?;
@@ -222,19 +273,4 @@ impl Starter {
 
 fn is_name(text: &str) -> bool {
     !text.is_empty() && text.bytes().all(|byte| byte.is_ascii_alphanumeric() || byte == b'_')
-}
-
-/// `$COMPOSE exec -T db pg_dump`: where the program of PostgreSQL stands that something
-/// starts in a container, which only a variable names.
-fn behind_variable(words: &[Argument<'_>]) -> Option<usize> {
-    const PROGRAMS: [&str; 5] = ["pg_dump", "pg_dumpall", "pg_restore", "psql", "pg_basebackup"];
-    let is = |word: &Argument<'_>, names: &[&str]| {
-        word.text.literal().is_some_and(|text| names.contains(&text.rsplit('/').next().unwrap_or(text)))
-    };
-    let is_plain = |text: &str| !text.contains(' ');
-    if words.first()?.text.literal().is_some_and(is_plain) {
-        return None;
-    }
-    let at = words.iter().position(|word| is(word, &PROGRAMS))?;
-    words.get(..at)?.iter().any(|word| is(word, &["exec", "run"])).then_some(at)
 }

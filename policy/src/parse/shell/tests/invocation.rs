@@ -50,8 +50,8 @@ fn a_variable_may_start_a_container() {
         "$DOCKER exec -i db bash",
         "$RUNNER pg_dump x",
     ].map(describe).join("\n"), @"
-    docker exec > pg_dump: -U=app | x
-    docker exec > pg_dump:  | x
+    docker compose exec > pg_dump: -U=app | x
+    docker compose exec > pg_dump:  | x
     none
     none
     ");
