@@ -258,8 +258,8 @@ fn fix_mends_diff_shows_and_a_second_run_changes_nothing() {
     let diff = fixes("--diff").ended(1).stdout;
     assert!(diff.starts_with("--- a/a.sh\n+++ b/a.sh\n@@ ") && diff.contains("pipefail"), "{diff}");
     assert_eq!(folder.read("a.sh"), PIPE);
-    let fixed = fixes("--fix").ended(0);
-    assert!(fixed.stderr.starts_with("1 fix applied; nothing found"), "{}", fixed.stderr);
+    let after = fixes("--fix").ended(0);
+    assert!(after.stderr.starts_with("1 fix applied; nothing found"), "{}", after.stderr);
     let after = folder.read("a.sh");
     assert_ne!(after, PIPE);
     assert_eq!(fixes("--diff").ended(0).stdout, "");

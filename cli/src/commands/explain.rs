@@ -19,8 +19,8 @@ pub struct Args {
 
 pub fn run(args: &Args, context: &Context) -> anyhow::Result<ExitStatus> {
     match &args.rule {
-        Some(id) => match rules::find(id) {
-            Some(rule) => {
+        Some(id) => {
+            if let Some(rule) = rules::find(id) {
                 context.ui.json(&whole(rule))?;
                 context.ui.say(format!(
                     "# {} ({}, group {})\n\n{}",
@@ -29,15 +29,13 @@ pub fn run(args: &Args, context: &Context) -> anyhow::Result<ExitStatus> {
                     rule.group.as_str(),
                     rule.docs().markdown()
                 ));
+            } else if let Some(group) = Group::ALL.into_iter().find(|group| group.as_str() == id) {
+                list(context, &[group])?;
+            } else {
+                let meant = rules::similar(id).map(|name| format!("; did you mean `{name}`?"));
+                bail!("no rule and no group is called '{id}'{}", meant.unwrap_or_default());
             }
-            None => match Group::ALL.into_iter().find(|group| group.as_str() == id) {
-                Some(group) => list(context, &[group])?,
-                None => {
-                    let meant = rules::similar(id).map(|name| format!("; did you mean `{name}`?"));
-                    bail!("no rule and no group is called '{id}'{}", meant.unwrap_or_default());
-                }
-            },
-        },
+        }
         None => list(context, &Group::ALL)?,
     }
     Ok(ExitStatus::Clean)

@@ -172,15 +172,15 @@ fn tree(
     for unread in &tree.unread {
         context.ui.warn(format!("cannot read {unread}"));
     }
-    let fixed = fixes.then(|| tree.fix(options, args.unsafe_fixes));
-    if let Some(fixed) = fixed.as_ref().filter(|_| args.fix) {
-        lint::write(fixed)?;
+    let applied = fixes.then(|| tree.fix(options, args.unsafe_fixes));
+    if let Some(applied) = applied.as_ref().filter(|_| args.fix) {
+        lint::write(applied)?;
     }
     let mut listing = tree.listing(options);
     if let Some(changes) = changes {
         changes.retain(&mut listing);
     }
-    Ok((listing, fixed))
+    Ok((listing, applied))
 }
 
 fn changes(args: &Args, directory: &Path) -> anyhow::Result<Option<Changes>> {

@@ -93,6 +93,16 @@ fn absolute(directory: &Path, path: &Path) -> PathBuf {
     all
 }
 
+/// Why a file is read.
+#[derive(Clone, Copy)]
+enum Counts<'c> {
+    /// All files count.
+    Always,
+    /// It did not change, and lies beside one that did.
+    Beside,
+    Changed(&'c Change),
+}
+
 impl Tree {
     /// One text that was not read from a file.
     pub fn of(document: Document) -> Self {
@@ -112,7 +122,7 @@ impl Tree {
             found.map_err(|source| Error::Read { path: path.clone(), source })?;
         }
         let tree = Mutex::new(Self::default());
-        let visit = |path: &Path, change: Option<Option<&Change>>| {
+        let visit = |path: &Path, change: Counts<'_>| {
             let mut one = Self::default();
             if let Err(cause) = one.file(path, options, change, keep) {
                 one.unread.push(format!("'{}': {cause}", read::shown(path)));
@@ -122,17 +132,17 @@ impl Tree {
             }
         };
         match changes {
-            None => walk(paths, &|path| visit(path, None)),
+            None => walk(paths, &|path| visit(path, Counts::Always)),
             Some(changes) => {
                 for path in paths.iter().flat_map(|path| changes.below(path)) {
-                    visit(&path, Some(changes.of(&path)));
+                    visit(&path, changes.of(&path).map_or(Counts::Beside, Counts::Changed));
                 }
                 // What did not change matters only beside something that it can join.
                 let joins = !tree.lock().unwrap_or_else(PoisonError::into_inner).documents.is_empty();
                 if joins {
                     walk(paths, &|path| {
                         if changes.of(path).is_none() {
-                            visit(path, Some(None));
+                            visit(path, Counts::Beside);
                         }
                     });
                 }
@@ -159,23 +169,22 @@ impl Tree {
         self.found.findings.extend(other.found.findings);
     }
 
-    /// `change`: none where all files count, and none inside where this one did not change.
     fn file(
         &mut self,
         path: &Path,
         options: &Options,
-        change: Option<Option<&Change>>,
+        change: Counts<'_>,
         keep: bool,
     ) -> std::io::Result<()> {
         let name = read::shown(path);
-        if let Some(text) = change.flatten().and_then(|change| change.text.as_ref()) {
+        if let Counts::Changed(Change { text: Some(text), .. }) = change {
             if !read::is_binary(text) {
                 let (text, _) = read::to_text(text.clone());
                 self.part(&name, read::Part { text, lines: 0, is_exact: false }, options, true, keep);
             }
             return Ok(());
         }
-        let is_changed = change.is_none_or(|change| change.is_some());
+        let is_changed = !matches!(change, Counts::Beside);
         read::parts(path, |part| self.part(&name, part, options, is_changed, keep))
     }
 
