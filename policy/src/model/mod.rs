@@ -31,6 +31,8 @@ mod script;
 mod tier;
 mod unit;
 
+use std::collections::HashMap;
+
 use crate::document::Document;
 use crate::finding::Place;
 use crate::parse::lifecycle::Lifecycle;
@@ -76,6 +78,8 @@ pub struct Set<'d> {
     pub buckets: Vec<Bucket>,
     /// Of each document: where a heading begins, and its text.
     headings: Vec<Vec<(usize, String)>>,
+    /// What files of settings give to each variable.
+    settings: HashMap<String, Vec<Known>>,
     /// When something runs by itself.
     pub schedules: Vec<Schedule>,
 }
