@@ -54,6 +54,7 @@ pub use role::{
 };
 pub use schedule::{Clock, Reach, Schedule};
 pub use script::{Host, Script};
+pub use tier::Tiers;
 pub use unit::Unit;
 
 /// Everything that is known about some documents.
