@@ -46,7 +46,9 @@ impl<'s, 'd> Tiers<'s, 'd> {
                 schedule.scripts.clone().chain(schedule.reach.scripts.iter().copied()).collect();
             scripts.sort_unstable();
             scripts.dedup();
-            scripts.into_iter().for_each(|script| starts.entry(script).or_default().push(schedule));
+            for script in scripts {
+                starts.entry(script).or_default().push(schedule);
+            }
         }
         Self { set, gaps, starts }
     }

@@ -85,12 +85,10 @@ impl<'t, 's, 'd> DeletedTiers<'t, 's, 'd> {
         let pattern = deletion.delete.pattern.as_ref().map(|pattern| pattern.text.as_str());
         let texts = deletion.delete.targets.iter().map(|target| target.arg.text.as_str()).chain(pattern);
         let mut named = texts.filter_map(Tier::only_in);
-        match named.next() {
-            Some(first) => named.all(|tier| tier == first).then_some(first),
-            None => {
-                let script = deletion.command.script;
-                *self.scripts.entry(script).or_insert_with(|| self.tiers.script(script))
-            }
+        if let Some(first) = named.next() {
+            return named.all(|tier| tier == first).then_some(first);
         }
+        let script = deletion.command.script;
+        *self.scripts.entry(script).or_insert_with(|| self.tiers.script(script))
     }
 }

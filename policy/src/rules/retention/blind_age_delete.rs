@@ -65,8 +65,9 @@ fn check(set: &Set<'_>, findings: &mut Findings<'_>) {
     for script in &set.scripts {
         let commands = set.commands.get(script.commands.clone()).unwrap_or_default();
         if commands.iter().any(|it| it.nesting.in_loop && matches!(it.role, Role::Delete(_))) {
-            let found = loops(set, script, &Before::of(set, script));
-            found.into_iter().for_each(|at| drop(report(findings, at, None)));
+            for at in loops(set, script, &Before::of(set, script)) {
+                report(findings, at, None);
+            }
         }
     }
     for at in scripts_of_actions(set) {

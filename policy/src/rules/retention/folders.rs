@@ -61,29 +61,27 @@ impl Folders {
     }
 
     fn read(&mut self, command: &Command) {
-        match &command.role {
-            Role::Delete(delete) => {
-                let days = delete.age.as_ref().and_then(|age| age.days);
-                delete.targets.iter().for_each(|target| self.put(command, target, days));
-            }
+        let (places, days): (Vec<Location>, Option<f64>) = match &command.role {
+            Role::Delete(delete) => (delete.targets.clone(), delete.age.as_ref().and_then(|age| age.days)),
             Role::Dump(dump) => {
                 let file = dump.file.as_ref();
                 let named = file.map(|said| Location { key: said.text.clone(), ..Location::of(&said.arg) });
                 let to = named.or_else(|| command.output(1).map(Location::of));
-                to.iter().for_each(|to| self.put(command, &folder_of(to), None));
+                (to.iter().map(folder_of).collect(), None)
             }
             Role::Transform(transform) => {
                 let to = transform.output.as_ref().map(|said| Location::of(&said.arg));
-                to.iter().for_each(|to| self.put(command, &folder_of(to), None));
+                (to.iter().map(folder_of).collect(), None)
             }
-            Role::Upload(transfer) => {
-                transfer.destination.iter().for_each(|to| self.put(command, &folder_of(to), None));
-            }
+            Role::Upload(transfer) => (transfer.destination.iter().map(folder_of).collect(), None),
             Role::Other if command.name == "mkdir" => {
                 let folders = command.args.iter().filter(|arg| !arg.text.starts_with('-'));
-                folders.for_each(|arg| self.put(command, &Location::of(arg), None));
+                (folders.map(Location::of).collect(), None)
             }
-            _ => {}
+            _ => return,
+        };
+        for place in &places {
+            self.put(command, place, days);
         }
     }
 

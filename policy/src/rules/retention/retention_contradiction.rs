@@ -71,7 +71,9 @@ fn check(set: &Set<'_>, findings: &mut Findings<'_>) {
         }
     }
     cleanups_in_words(set, &promises, findings);
-    promises.values().for_each(|promises| promises_that_differ(promises, findings));
+    for promises in promises.values() {
+        promises_that_differ(promises, findings);
+    }
 }
 
 /// What the team says of its own backups of one tier.

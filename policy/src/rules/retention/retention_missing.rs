@@ -48,7 +48,7 @@ fn check(set: &Set<'_>, findings: &mut Findings<'_>) {
         return;
     }
     for pipeline in &set.pipelines {
-        let Some((index, command, dump)) = pipeline.backup(set) else { continue };
+        let Some((index, command, dump)) = pipeline.scheduled_backup(set) else { continue };
         let own = matches!(dump.tool, DumpTool::Physical | DumpTool::Backstop);
         if own || removes(set, pipeline) || is_told(set, pipeline) || is_one_file(set, pipeline, index) {
             continue;

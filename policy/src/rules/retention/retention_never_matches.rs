@@ -235,6 +235,8 @@ mod tests {
         );
         assert_eq!(found("self-hosted"), "");
         assert_eq!(check(&RULE, &[script]), "");
+        let shown = format!("# B\n\n```yaml\n{}```\n\n```bash\n{}```\n", workflow("ubuntu-24.04"), script.1);
+        assert_eq!(check(&RULE, &[("b.md", &shown)]), "", "a document only shows both");
     }
 
     #[test]

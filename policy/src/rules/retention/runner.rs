@@ -1,6 +1,7 @@
 //! Which commands of a pipeline run on a machine that GitHub makes for one job, and
 //! into which no old files come.
 
+use crate::document::Kind;
 use crate::finding::Place;
 use crate::model::{Command, Host, Pipeline, Role, Set};
 use crate::parse::workflow::Job;
@@ -9,6 +10,8 @@ use crate::parse::yaml::Node;
 /// One pipeline's workflows, each by where it stands: whether each job is hosted.
 pub struct Runner {
     workflows: Vec<(Place, Vec<bool>)>,
+    /// The pipeline is a workflow, and calls its scripts; a document only shows them.
+    calls: bool,
     /// Where files with dates of their own come in first.
     dates: Option<Place>,
 }
@@ -26,7 +29,12 @@ impl Runner {
                 || matches!(command.name.as_str(), "touch" | "mount" | "sshfs" | "rclone" | "tar")
         };
         let dates = pipeline.commands(set).map(|(_, command)| command).find(|command| brings(command));
-        Self { workflows: workflows.collect(), dates: dates.map(|command| command.at) }
+        let root = set.units.get(pipeline.root);
+        Self {
+            workflows: workflows.collect(),
+            calls: root.is_some_and(|unit| unit.kind == Kind::Workflow),
+            dates: dates.map(|command| command.at),
+        }
     }
 
     /// Whether every file that a command sees there was made by the same job.
@@ -46,7 +54,9 @@ impl Runner {
         match (own, set.script_of(command).map(|script| &script.host)) {
             (Some((_, jobs)), Some(Host::Step { job, .. })) => jobs.get(*job).copied().unwrap_or_default(),
             // A script that the workflow calls, in whichever job.
-            (None, _) => self.workflows.iter().all(|(_, jobs)| jobs.iter().all(|hosted| *hosted)),
+            (None, _) => {
+                self.calls && self.workflows.iter().all(|(_, jobs)| jobs.iter().all(|hosted| *hosted))
+            }
             (Some(_), _) => false,
         }
     }
