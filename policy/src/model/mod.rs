@@ -50,10 +50,11 @@ pub use pipeline::Pipeline;
 pub use prose::{Column, Passage, Promise, Subject};
 pub use role::{
     Cipher, CipherTool, Contents, Delete, DeleteTool, Dump, DumpTool, Format, KeyFrom, Layer, Means, Notify,
-    Probe, ProbeKind, Restore, RestoreTool, Role, Said, Target, Transfer, TransferTool, Transform,
+    Probe, ProbeKind, Restore, RestoreTool, Role, Said, Target, Transfer, TransferTool, Transform, read_find,
 };
 pub use schedule::{Clock, Reach, Schedule};
 pub use script::{Host, Script};
+pub use tier::Tiers;
 pub use unit::Unit;
 
 /// Everything that is known about some documents.
