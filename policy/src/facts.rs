@@ -26,6 +26,18 @@ pub fn runner_client(label: &str) -> Option<u32> {
     RUNNER_CLIENTS.value.iter().find(|(name, _)| label.starts_with(name)).map(|(_, major)| *major)
 }
 
+/// Hours until an archived object can be read again, by S3's storage class, in the
+/// standard retrieval. The other classes answer at once.
+pub const RETRIEVAL_HOURS: Fact<&[(&str, u64)]> = Fact {
+    value: &[("GLACIER", 5), ("DEEP_ARCHIVE", 12)],
+    as_of: "2026-11",
+    source: "https://docs.aws.amazon.com/AmazonS3/latest/userguide/restoring-objects-retrieval-options.html",
+};
+
+/// Supabase removes a project's backups, and its storage, with the project.
+pub const SUPABASE_DELETES_BACKUPS: Fact<bool> =
+    Fact { value: true, as_of: "2026-11", source: "https://supabase.com/docs/guides/platform/backups" };
+
 #[cfg(test)]
 mod tests {
     use super::*;

@@ -12,6 +12,7 @@ use serde::Serialize;
 use crate::document::Document;
 use crate::finding::{Finding, Fix, Label, Place, Severity};
 use crate::model::Set;
+use crate::suppress::Allow;
 
 mod docs;
 
@@ -37,6 +38,16 @@ pub enum Check {
     /// At each text document of any kind, alone, with its index. It sees whole source trees: it
     /// must be linear and pass over a document without hits at memory speed.
     Text(fn(usize, &Document, &mut Findings<'_>)),
+    /// At the suppressions of each document, once all is known that they allow.
+    Allows(fn(usize, &[Allowed<'_>], &mut Findings<'_>)),
+}
+
+/// A suppression, and what came of it.
+#[derive(Debug)]
+pub struct Allowed<'a> {
+    pub allow: &'a Allow,
+    /// For each of its rules: whether a finding was suppressed.
+    pub used: Vec<bool>,
 }
 
 /// The folder a rule lies in.
@@ -55,10 +66,11 @@ pub enum Group {
     Migration,
     Docs,
     Policy,
+    Suppression,
 }
 
 impl Group {
-    pub const ALL: [Self; 12] = [
+    pub const ALL: [Self; 13] = [
         Self::Retention,
         Self::Encryption,
         Self::Secrets,
@@ -71,6 +83,7 @@ impl Group {
         Self::Migration,
         Self::Docs,
         Self::Policy,
+        Self::Suppression,
     ];
 
     pub fn as_str(self) -> &'static str {
@@ -87,6 +100,7 @@ impl Group {
             Self::Migration => "migration",
             Self::Docs => "docs",
             Self::Policy => "policy",
+            Self::Suppression => "suppression",
         }
     }
 }

@@ -68,7 +68,7 @@ impl Flow {
         let mut flow = Self::default();
         for index in order {
             if let Some(command) = commands.get(index) {
-                flow.command(index, command);
+                flow.command(index, command, printed_by(commands, index, command));
             }
         }
         flow
@@ -113,6 +113,7 @@ impl Flow {
         self.names.get(name).copied()
     }
 
+    /// `command` prints it, where it goes into a pipe.
     fn push(&mut self, artifact: Artifact, index: usize, command: &Command) {
         let at = self.artifacts.len();
         match &artifact.file {
@@ -145,11 +146,12 @@ impl Flow {
             .flatten()
     }
 
-    fn command(&mut self, index: usize, command: &Command) {
+    /// `printer`: whose output the command's own one is.
+    fn command(&mut self, index: usize, command: &Command, printer: &Command) {
         let redirected = || command.output(1).map(Said::from);
         match &command.role {
             Role::Dump(dump) => {
-                let file = dump.file.clone().or_else(redirected);
+                let file = dump.file.clone().or_else(|| printer.output(1).map(Said::from));
                 let artifact = Artifact {
                     dump: index,
                     made_by: index,
@@ -158,7 +160,7 @@ impl Flow {
                     file,
                     gone: false,
                 };
-                self.push(artifact, index, command);
+                self.push(artifact, index, printer);
             }
             Role::Transform(transform) => {
                 let inputs = self.inputs(&transform.inputs, command);
@@ -269,6 +271,25 @@ impl Flow {
     }
 }
 
+/// `docker exec db sh -c 'pg_dump shop' > file`, `ssh host pg_dump | gzip`: what a dump
+/// in the script of another command prints, that one prints.
+fn printed_by<'c>(commands: &'c [Command], index: usize, command: &'c Command) -> &'c Command {
+    let is_inner = matches!(command.role, Role::Dump(_))
+        && command.nesting.inline.is_some()
+        && command.output(1).is_none()
+        && !command.pipes();
+    if !is_inner {
+        return command;
+    }
+    let span = command.at.span;
+    // Sorted by their beginnings: those around it come before it.
+    let before = commands.get(..index).into_iter().flatten().rev();
+    let mut around = before.take_while(|other| other.script == command.script).filter(|other| {
+        other.at.span.start <= span.start && span.end <= other.at.span.end && other.at != command.at
+    });
+    around.find(|other| other.output(1).is_some() || other.pipes()).unwrap_or(command)
+}
+
 fn moved(transform: &super::role::Transform, from: &Artifact) -> Option<Said> {
     let output = transform.output.clone()?;
     // Into a folder it keeps its name.
@@ -326,4 +347,27 @@ pub fn glob(pattern: &str, path: &str) -> bool {
 /// The argument that a file or a redirection is written in.
 pub fn written(artifact: &Artifact) -> Option<&Arg> {
     artifact.file.as_ref().map(|said| &said.arg)
+}
+
+#[cfg(test)]
+mod tests {
+    use crate::document::Document;
+    use crate::model::Set;
+
+    /// Every file that a dump of the script is in.
+    fn files(text: &str) -> Vec<String> {
+        let documents = [Document::new("backup.sh", text)];
+        let set = Set::of(&documents);
+        let artifacts = set.pipelines.iter().flat_map(|pipeline| &pipeline.flow.artifacts);
+        artifacts.filter_map(|artifact| Some(artifact.file.as_ref()?.text.clone())).collect()
+    }
+
+    #[test]
+    fn what_a_shell_elsewhere_prints_is_followed() {
+        assert_eq!(files("docker exec db sh -c 'pg_dump shop' > a.sql\n"), ["a.sql"]);
+        assert_eq!(files("ssh host 'pg_dump shop' | gzip > a.sql.gz\n"), ["a.sql.gz"]);
+        assert_eq!(files("ssh host 'pg_dump shop > /b/a.sql'\n"), ["/b/a.sql"]);
+        assert_eq!(files("pg_dump shop > a.sql\ngzip a.sql\n"), ["a.sql", "a.sql.gz"]);
+        assert_eq!(files("ssh host 'pg_dump shop'\nls > b\n"), Vec::<String>::new());
+    }
 }

@@ -5,6 +5,7 @@
 //! [`Set::pipelines`] for what belongs together, [`Set::units`] for a language's
 //! own tree.
 
+mod about;
 mod action;
 mod amount;
 mod branch;
@@ -14,6 +15,7 @@ mod called;
 mod command;
 mod context;
 mod embedded;
+mod environment;
 mod flow;
 mod join;
 mod location;
@@ -26,6 +28,7 @@ mod prose;
 mod role;
 mod schedule;
 mod script;
+mod tier;
 mod unit;
 
 use crate::document::Document;
@@ -33,11 +36,13 @@ use crate::finding::Place;
 use crate::parse::lifecycle::Lifecycle;
 use crate::parse::workflow::Workflow;
 
+pub use about::About;
 pub use action::{ActionRole, ActionUse};
 pub use amount::{Amount, Tier, amounts};
 pub use branch::{Branch, Choice};
 pub use called::{Called, is_env_file};
 pub use command::{Arg, Command, Fate, Pipe, Redirect, Setting, Wrapper};
+pub use environment::Known;
 pub use flow::{Artifact, Flow, Wrap, glob, written};
 pub use location::{Location, Scheme};
 pub use options::{Options, Spec, Value};

@@ -75,6 +75,21 @@ impl Pipeline {
         self.unseen.iter().any(|called| called.may(words))
     }
 
+    /// The same of code that is called from where a command stands: the workflow, file
+    /// or block that it is in. What another job of the pipeline calls does not touch it.
+    pub fn may_hide_near(&self, set: &Set<'_>, command: &Command, words: &[&str]) -> bool {
+        let unit = set.script_of(command).and_then(|script| set.units.get(script.unit));
+        let near = |called: &&Called| {
+            let at = called.arg().at;
+            unit.is_none_or(|unit| {
+                unit.document == at.document
+                    && unit.span.start <= at.span.start
+                    && at.span.end <= unit.span.end
+            })
+        };
+        self.unseen.iter().filter(near).any(|called| called.may(words))
+    }
+
     /// Where something that is missing is reported: at the dump.
     pub fn at(&self, set: &Set<'_>) -> Option<Place> {
         self.backup(set).map(|(_, command, _)| command.name_at)

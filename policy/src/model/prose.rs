@@ -79,7 +79,7 @@ fn sunday(text: &str) -> Option<Tier> {
 }
 
 /// Whether a text holds one of these words, from the beginning of a word.
-fn holds(text: &str, words: &[&str]) -> bool {
+pub(super) fn holds(text: &str, words: &[&str]) -> bool {
     let lower = text.to_ascii_lowercase();
     words.iter().any(|word| {
         lower.match_indices(word).any(|(at, _)| {

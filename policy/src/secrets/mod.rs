@@ -19,6 +19,7 @@ mod keys;
 mod kind;
 mod literal;
 mod name;
+mod operand;
 mod pgpass;
 mod place;
 mod rules;

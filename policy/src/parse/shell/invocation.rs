@@ -93,27 +93,6 @@ fn split(argument: Argument<'_>) -> Vec<Argument<'_>> {
     words.into_iter().map(|text| Argument { word: argument.word, text }).collect()
 }
 
-/// `$COMPOSE exec -T db pg_dump`, `dc exec db pg_dump`: whatever starts it, the
-/// program of PostgreSQL that it starts is named.
-fn unnamed(words: &[Argument<'_>]) -> Option<usize> {
-    const PROGRAMS: [&str; 5] = ["pg_dump", "pg_dumpall", "pg_basebackup", "pg_restore", "psql"];
-    let literal = |argument: &Argument<'_>| argument.text.literal().map(str::to_owned);
-    // A name of one's own for `docker compose`, not one for `echo`.
-    let starts = words.first().and_then(literal).is_none_or(|name| {
-        ["docker", "compose", "kube", "podman", "nerdctl"].iter().any(|part| name.contains(part))
-            || matches!(name.as_str(), "dc" | "k" | "oc")
-    });
-    let exec = words
-        .iter()
-        .take(4)
-        .position(|word| literal(word).as_deref() == Some("exec"))
-        .filter(|at| starts && *at > 0)?;
-    let behind = words.get(exec + 1..)?;
-    let found =
-        behind.iter().position(|word| literal(word).is_some_and(|name| PROGRAMS.contains(&name.as_str())))?;
-    Some(exec + 1 + found)
-}
-
 impl<'s> Invocation<'s> {
     /// None where no program is named: assignments alone, or a name that nobody
     /// knows.
@@ -132,10 +111,9 @@ impl<'s> Invocation<'s> {
             wrappers.push(Wrapper { name: starter.name, arguments });
             rest = rest.get(end..)?;
         }
-        if let Some(end) = unnamed(rest) {
-            let arguments = rest.get(..end)?.to_vec();
-            wrappers.push(Wrapper { name: "docker compose exec", arguments });
-            rest = rest.get(end..)?;
+        if let Some(at) = behind_variable(rest) {
+            wrappers.push(Wrapper { name: "docker exec", arguments: rest.get(1..at)?.to_vec() });
+            rest = rest.get(at..)?;
         }
         let (first, arguments) = rest.split_first()?;
         let program = first.text.literal()?;
@@ -273,4 +251,22 @@ impl Starter {
 
 fn is_name(text: &str) -> bool {
     !text.is_empty() && text.bytes().all(|byte| byte.is_ascii_alphanumeric() || byte == b'_')
+}
+
+/// `$COMPOSE exec -T db pg_dump`, `dc exec db pg_dump`: where the program of PostgreSQL
+/// stands that something starts in a container, which a variable names or a function.
+fn behind_variable(words: &[Argument<'_>]) -> Option<usize> {
+    const PROGRAMS: [&str; 5] = ["pg_dump", "pg_dumpall", "pg_restore", "psql", "pg_basebackup"];
+    let is = |word: &Argument<'_>, names: &[&str]| {
+        word.text.literal().is_some_and(|text| names.contains(&text.rsplit('/').next().unwrap_or(text)))
+    };
+    let is_plain = |text: &str| {
+        let own = ["docker", "compose", "kube", "podman"].iter().any(|part| text.contains(part));
+        !text.contains(' ') && !own && !matches!(text, "dc" | "k" | "oc")
+    };
+    if words.first()?.text.literal().is_some_and(is_plain) {
+        return None;
+    }
+    let at = words.iter().position(|word| is(word, &PROGRAMS))?;
+    words.get(..at)?.iter().any(|word| is(word, &["exec", "run"])).then_some(at)
 }

@@ -1,5 +1,5 @@
-use crate::finding::Severity;
-use crate::model::{DumpTool, Pipeline, Probe, ProbeKind, Role, Set};
+use crate::finding::{Place, Severity};
+use crate::model::{Command, DumpTool, Pipeline, Probe, ProbeKind, Role, Set};
 use crate::rule::{Findings, rule};
 
 rule! {
@@ -67,12 +67,18 @@ fn check(set: &Set<'_>, findings: &mut Findings<'_>) {
 fn is_verified(set: &Set<'_>, pipeline: &Pipeline) -> bool {
     pipeline.commands(set).any(|(index, command)| match &command.role {
         Role::Restore(_) => true,
-        Role::Probe(probe) => looks_at_dump(pipeline, index, probe),
+        Role::Probe(probe) => looks_at_dump(set, pipeline, index, command, probe),
         _ => false,
     })
 }
 
-fn looks_at_dump(pipeline: &Pipeline, index: usize, probe: &Probe) -> bool {
+pub(super) fn looks_at_dump(
+    set: &Set<'_>,
+    pipeline: &Pipeline,
+    index: usize,
+    command: &Command,
+    probe: &Probe,
+) -> bool {
     let queries_rows =
         || probe.queries.iter().any(|query| query.text.to_ascii_lowercase().contains("count("));
     match probe.kind {
@@ -82,8 +88,44 @@ fn looks_at_dump(pipeline: &Pipeline, index: usize, probe: &Probe) -> bool {
         | ProbeKind::Compression
         | ProbeKind::Digest => true,
         ProbeKind::Query => queries_rows(),
-        ProbeKind::Exists | ProbeKind::Size => pipeline.flow.read(index).next().is_some(),
+        ProbeKind::Exists | ProbeKind::Size => {
+            decides(set, command) && pipeline.flow.read(index).next().is_some()
+        }
     }
+}
+
+/// Whether something depends on what it finds. `ls -lh` and `du -h` for the log, and
+/// `$(ls -t … | head -1)` that chooses a file, are no checks.
+fn decides(set: &Set<'_>, command: &Command) -> bool {
+    if is_test(command) || command.nesting.condition {
+        return true;
+    }
+    let Some(script) = set.script_of(command) else { return false };
+    let holds = |at: Place| {
+        at.span.start <= command.at.span.start && command.at.span.end <= at.span.end && at != command.at
+    };
+    let commands = set.commands.get(script.commands.clone()).unwrap_or_default();
+    // `[ "$(stat -c%s a.dump)" -gt 1000 ]`
+    if commands.iter().any(|test| is_test(test) && holds(test.at)) {
+        return true;
+    }
+    let Some(taken) = script.assignments.iter().find(|setting| holds(setting.value.at)) else {
+        // `stat a.dump | awk '$1 < 1000 { exit 1 }'`
+        return command.pipes() && !matches!(command.name.as_str(), "ls" | "du" | "head" | "tail");
+    };
+    // `SIZE=$(stat -c%s a.dump)`, and a comparison further down.
+    let text = set.text(script.at);
+    command.name != "ls"
+        && (commands
+            .iter()
+            .any(|test| is_test(test) && test.args.iter().any(|arg| arg.variables.contains(&taken.name)))
+            || ["((", "(( ", "((${", "(( $", "(($"]
+                .iter()
+                .any(|open| text.contains(&format!("{open}{}", taken.name))))
+}
+
+fn is_test(command: &Command) -> bool {
+    matches!(command.name.as_str(), "[" | "[[" | "test")
 }
 
 #[cfg(test)]
@@ -108,7 +150,10 @@ mod tests {
             "if [[ ! -f a.dump ]]; then exit 1; fi",
             "sha256sum -c a.sha256",
             "pg_restore -d scratch a.dump",
-            "stat -c%s a.dump",
+            "SIZE=$(stat -c%s a.dump)\nif [ \"$SIZE\" -lt 1000 ]; then exit 1; fi",
+            "SIZE=$(wc -c < a.dump)\n(( SIZE > 1000 )) || exit 1",
+            "[ \"$(du -k a.dump | cut -f1)\" -gt 10 ] || exit 1",
+            "if ! ls a.dump; then exit 1; fi",
             "./verify-backup.sh a.dump",
             "./scripts/after.sh",
         ] {
@@ -119,9 +164,15 @@ mod tests {
 
     #[test]
     fn what_looks_at_something_else_does_not() {
-        for look in
-            ["[ -f .env ] && . ./.env", "[ -s other ]", "psql -c 'select 1'", "npm run deploy", "ls -l /etc"]
-        {
+        for look in [
+            "[ -f .env ] && . ./.env",
+            "[ -s other ]",
+            "ls -t *.dump | tail -n +8 | xargs rm -f",
+            "LAST=$(ls -t *.dump | head -1)",
+            "psql -c 'select 1'",
+            "npm run deploy",
+            "ls -l /etc",
+        ] {
             let text = format!("{look}\npg_dump -Fc -f a.dump shop\naws s3 cp a.dump s3://b/\n");
             let found = check(&RULE, &[("b.sh", &text)]);
             assert_eq!(found.matches("error[").count(), 1, "{look}: {found}");

@@ -1,6 +1,8 @@
 use crate::finding::{Edit, Fix};
-use crate::model::{Command, Delete, DeleteTool, Location, Role, Scheme, Script, Set};
+use crate::model::{Command, Delete, DeleteTool, Location, Scheme, Script, Set};
 use crate::rule::{Findings, rule};
+
+use super::backups::deletions;
 
 rule! {
     /// Backups are deleted by their age alone.
@@ -44,15 +46,9 @@ rule! {
 }
 
 fn check(set: &Set<'_>, findings: &mut Findings<'_>) {
-    for command in &set.commands {
-        let Role::Delete(delete) = &command.role else { continue };
-        let Some(script) = set.script_of(command) else { continue };
+    for (command, delete, script) in deletions(set) {
         let by_age = delete.age.is_some() || compares_dates(set, script, command);
-        if !by_age
-            || delete.keeps_newest.is_some()
-            || !is_of_backups(set, script, delete)
-            || asks_first(set, script, command)
-        {
+        if !by_age || delete.keeps_newest.is_some() || asks_first(set, script, command) {
             continue;
         }
         let after = match delete.age.as_ref().and_then(|age| age.days) {
@@ -67,32 +63,6 @@ fn check(set: &Set<'_>, findings: &mut Findings<'_>) {
             report.fix(fix);
         }
     }
-}
-
-/// Backups by name, or the folder that this script dumps into; no logs, no scratch.
-fn is_of_backups(set: &Set<'_>, script: &Script, delete: &Delete) -> bool {
-    let pattern = delete.pattern.as_ref().map_or("", |pattern| pattern.text.as_str());
-    let texts = || delete.targets.iter().map(|target| target.arg.text.as_str()).chain([pattern]);
-    let names = |words: &[&str]| {
-        texts().any(|text| words.iter().any(|word| text.to_ascii_lowercase().contains(word)))
-    };
-    if pattern.ends_with(".log") || names(&["/log", "/tmp", "wal_archive", "/cache"]) {
-        return false;
-    }
-    let writes_there = || {
-        let dumps = set.commands.get(script.commands.clone()).into_iter().flatten();
-        let files = dumps.filter_map(|command| match &command.role {
-            Role::Dump(dump) => dump
-                .file
-                .as_ref()
-                .map(|said| said.text.clone())
-                .or_else(|| command.output(1).map(|arg| arg.text.clone())),
-            _ => None,
-        });
-        let roots: Vec<&str> = delete.targets.iter().map(|target| target.key.trim_end_matches('/')).collect();
-        files.into_iter().any(|file| roots.iter().any(|root| !root.is_empty() && file.starts_with(root)))
-    };
-    names(&["backup", "dump", ".sql", "bak", "pgdata", "snapshot", "archive"]) || writes_there()
 }
 
 /// A loop that deletes what is older than a date it has computed.

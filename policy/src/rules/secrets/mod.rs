@@ -2,6 +2,14 @@
 
 use crate::rule::Rule;
 
+mod credential_in_argv;
 mod credential_in_file;
+mod secrets_in_backup;
+mod url_password_unencoded;
 
-pub static RULES: &[&Rule] = &[&credential_in_file::RULE];
+pub static RULES: &[&Rule] = &[
+    &credential_in_argv::RULE,
+    &credential_in_file::RULE,
+    &secrets_in_backup::RULE,
+    &url_password_unencoded::RULE,
+];

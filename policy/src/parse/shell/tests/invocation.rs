@@ -43,6 +43,21 @@ fn options_are_told_from_operands() {
 }
 
 #[test]
+fn a_variable_may_start_a_container() {
+    insta::assert_snapshot!([
+        "$COMPOSE exec -T db pg_dump -U app x",
+        "C='docker compose -f x.yml'; $C exec -T db pg_dump x",
+        "$DOCKER exec -i db bash",
+        "$RUNNER pg_dump x",
+    ].map(describe).join("\n"), @"
+    docker exec > pg_dump: -U=app | x
+    docker compose exec > pg_dump:  | x
+    none
+    none
+    ");
+}
+
+#[test]
 fn wrappers_are_taken_off() {
     insta::assert_snapshot!([
         "sudo -u postgres nice -n 10 pg_dump db",
@@ -101,8 +116,8 @@ fn a_variable_without_quotes_is_the_words_that_it_holds() {
     docker compose exec > pg_dump: -U=app | shop
     docker compose exec > pg_dump:  | shop
     pg_dump shop:  | x
-    docker compose exec > pg_dump: -U=app | shop
-    docker compose exec > psql:  | shop
+    docker exec > pg_dump: -U=app | shop
+    docker exec > psql:  | shop
     log:  | exec of pg_dump
     ");
 }

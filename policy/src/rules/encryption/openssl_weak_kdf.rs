@@ -1,0 +1,148 @@
+use crate::finding::{Edit, Fix};
+use crate::model::{Cipher, CipherTool, Command, Role, Set};
+use crate::rule::{Findings, rule};
+
+const OPTIONS: &str = " -pbkdf2 -iter 600000";
+
+rule! {
+    /// A pass phrase becomes a key by a single hash.
+    ///
+    /// ## What
+    /// `openssl enc` without `-pbkdf2`. Its old derivation is one round of a digest; and
+    /// where it encrypts with `-pbkdf2`, a decryption without it cannot open the file.
+    ///
+    /// ## Why
+    /// Whoever has the file tries billions of pass phrases in a second. CBC has no
+    /// digest either: a changed byte is decrypted without a word.
+    ///
+    /// ## Bad
+    /// ```bash backup.sh
+    /// openssl enc -aes-256-cbc -salt -in shop.dump -out shop.dump.enc -pass env:KEY
+    /// ```
+    ///
+    /// ## Good
+    /// ```bash backup.sh
+    /// openssl enc -aes-256-cbc -pbkdf2 -iter 600000 -salt -in shop.dump -out shop.dump.enc -pass env:KEY
+    /// sha256sum shop.dump.enc > shop.dump.enc.sha256
+    /// ```
+    ///
+    /// ## Sources
+    /// - <https://docs.openssl.org/master/man1/openssl-enc/>
+    /// - <https://cheatsheetseries.owasp.org/cheatsheets/Password_Storage_Cheat_Sheet.html>
+    "openssl-weak-kdf" in Encryption,
+    severity: Error,
+    fix: Sometimes,
+    check: Set(check),
+}
+
+fn check(set: &Set<'_>, findings: &mut Findings<'_>) {
+    let encrypts = |command: &Command| match &command.role {
+        Role::Encrypt(cipher) if cipher.tool == CipherTool::OpenSsl => Some(cipher.stretches_key),
+        _ => None,
+    };
+    let weak_decryption = |command: &Command| match &command.role {
+        Role::Decrypt(cipher) => is_weak(cipher),
+        _ => false,
+    };
+    for command in &set.commands {
+        let here = || set.commands.iter().filter(|other| other.at.document == command.at.document);
+        match encrypts(command) {
+            Some(false) => {
+                let others = here().filter(|other| weak_decryption(other));
+                let edits = std::iter::once(command).chain(others).filter_map(edit).collect();
+                findings
+                    .report(
+                        command.name_at,
+                        "one hash makes the key: whoever has the file tries billions of pass phrases a second",
+                    )
+                    .help(
+                        "add `-pbkdf2 -iter 600000` here and where it is decrypted (files made before need the old \
+                         options), or use age",
+                    )
+                    .fix(Fix::unsafe_("derive the key with PBKDF2, here and where it is decrypted", edits));
+            }
+            None if weak_decryption(command)
+                && here().any(|other| encrypts(other) == Some(true))
+                && !here().any(|other| encrypts(other) == Some(false)) =>
+            {
+                let report = findings
+                    .report(
+                        command.name_at,
+                        "cannot open what is encrypted here: only the encryption has -pbkdf2",
+                    )
+                    .help("give both the same options");
+                let twin = here().find(|other| encrypts(other) == Some(true));
+                if let Some(twin) = twin {
+                    report.related(twin.name_at, "it is encrypted here");
+                }
+            }
+            _ => {}
+        }
+    }
+}
+
+fn is_weak(cipher: &Cipher) -> bool {
+    cipher.tool == CipherTool::OpenSsl && !cipher.stretches_key
+}
+
+/// Behind the cipher's name, `-aes-256-cbc`, else behind `enc`.
+fn edit(command: &Command) -> Option<Edit> {
+    let ciphers = ["-aes", "-des", "-camellia", "-aria", "-chacha", "-bf", "aes-"];
+    let named = command
+        .args
+        .iter()
+        .find(|arg| ciphers.iter().any(|cipher| arg.text.to_ascii_lowercase().starts_with(cipher)));
+    named.or_else(|| command.args.first()).map(|arg| Edit::insert(arg.span().end, OPTIONS))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::RULE;
+    use crate::rules::testing::{check, fix};
+
+    #[test]
+    fn the_old_derivation_is_reported() {
+        insta::assert_snapshot!(check(&RULE, &[("b.sh", "openssl enc -aes-256-cbc -salt -in a -out b -k \"$K\"\n")]), @r"
+        b.sh:1:1: error[openssl-weak-kdf]: one hash makes the key: whoever has the file tries billions of pass phrases a second
+        help: add `-pbkdf2 -iter 600000` here and where it is decrypted (files made before need the old options), or use age
+        ");
+    }
+
+    #[test]
+    fn every_form_of_it_fires() {
+        for text in [
+            "openssl enc -aes-256-cbc -in a -out b -pass env:K\n",
+            "openssl aes-256-cbc -e -in a -out b -pass file:/k\n",
+            "pg_dump shop | gzip | openssl enc -aes-256-cbc -salt -out a.enc -k $K\n",
+            "openssl enc -aes-256-cbc -md sha256 -in a -out b -pass stdin\n",
+            "openssl enc -aes-256-cbc -pbkdf2 -in a -out b -pass env:K\nopenssl enc -d -aes-256-cbc -in b -out a -pass env:K\n",
+        ] {
+            assert_eq!(check(&RULE, &[("b.sh", text)]).matches("error[").count(), 1, "{text}");
+        }
+    }
+
+    #[test]
+    fn it_stays_quiet_where_the_key_is_stretched_or_is_one() {
+        for text in [
+            "openssl enc -aes-256-cbc -pbkdf2 -in a -out b -pass env:K\n",
+            "openssl enc -aes-256-cbc -iter 100000 -in a -out b -pass env:K\n",
+            "openssl enc -aes-256-cbc -K 00 -iv 00 -in a -out b\n",
+            "openssl smime -encrypt -binary -in a -out b -outform DER cert.pem\n",
+            "openssl enc -base64 -d -in a\n",
+            "openssl rand -base64 32\n",
+            "# openssl enc -aes-256-cbc -in a\n",
+            "echo 'openssl enc -aes-256-cbc -in a'\n",
+        ] {
+            assert_eq!(check(&RULE, &[("b.sh", text)]), "", "{text}");
+        }
+    }
+
+    #[test]
+    fn the_fix_changes_both_sides() {
+        let text = "openssl enc -aes-256-cbc -salt -in a -out b -pass env:K\nopenssl enc -d -aes-256-cbc -in b -out a -pass env:K\n";
+        insta::assert_snapshot!(fix(&RULE, "b.sh", text), @r"
+        openssl enc -aes-256-cbc -pbkdf2 -iter 600000 -salt -in a -out b -pass env:K
+        openssl enc -d -aes-256-cbc -pbkdf2 -iter 600000 -in b -out a -pass env:K
+        ");
+    }
+}

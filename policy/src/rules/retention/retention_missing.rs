@@ -1,0 +1,140 @@
+use crate::finding::Severity;
+use crate::model::{ActionRole, DumpTool, Pipeline, Role, Set};
+use crate::rule::{Findings, rule};
+
+rule! {
+    /// Nothing ever removes an old backup.
+    ///
+    /// ## What
+    /// A pipeline adds a backup at every run, and neither it nor a lifecycle rule of
+    /// its bucket deletes any. Reported once, at the first dump; silent where a comment
+    /// or a text says who does it.
+    ///
+    /// ## Why
+    /// A local disk is full one night, and from then on every backup fails. A bucket is
+    /// never full: it is paid for, and it holds the rows of people who had the right to
+    /// be erased.
+    ///
+    /// ## Bad
+    /// ```bash backup.sh
+    /// set -euo pipefail
+    /// file="shop-$(date +%F).dump"
+    /// pg_dump -Fc -f "$file" "$DATABASE_URL"
+    /// aws s3 cp "$file" s3://shop-backups/
+    /// ```
+    ///
+    /// ## Good
+    /// ```bash backup.sh
+    /// set -euo pipefail
+    /// file="shop-$(date +%F).dump"
+    /// pg_dump -Fc -f "$file" "$DATABASE_URL"
+    /// # The bucket's lifecycle rule for daily/ deletes after 35 days.
+    /// aws s3 cp "$file" s3://shop-backups/daily/
+    /// ```
+    ///
+    /// ## Sources
+    /// - <https://docs.aws.amazon.com/AmazonS3/latest/userguide/object-lifecycle-mgmt.html>
+    /// - <https://gdpr-info.eu/art-17-gdpr/>
+    "retention-missing" in Retention,
+    severity: Note,
+    fix: No,
+    check: Set(check),
+}
+
+fn check(set: &Set<'_>, findings: &mut Findings<'_>) {
+    if set.lifecycles().next().is_some() {
+        return;
+    }
+    for pipeline in &set.pipelines {
+        let Some((index, command, dump)) = pipeline.backup(set) else { continue };
+        let own = matches!(dump.tool, DumpTool::Physical | DumpTool::Backstop);
+        if own || removes(set, pipeline) || is_told(set, pipeline) || is_one_file(pipeline, index) {
+            continue;
+        }
+        if pipeline.may_hide(&["clean", "prune", "retention", "rotat", "expire", "purge"]) {
+            continue;
+        }
+        let message = "nothing removes an old backup: they pile up until the disk is full, or for ever";
+        findings
+            .report(command.name_at, message)
+            .severity(Severity::Note)
+            .help("keep the newest N, or give the bucket a lifecycle rule, and name it in a comment here");
+    }
+}
+
+/// Deletes by a policy, replaces what was there, or is kept by GitHub for 90 days.
+fn removes(set: &Set<'_>, pipeline: &Pipeline) -> bool {
+    let temporary = |key: &str| key.starts_with("/tmp/") || key.starts_with("${TMPDIR}");
+    let by_command = pipeline.commands(set).any(|(index, command)| match &command.role {
+        // The dump itself, after its upload, is no old backup.
+        Role::Delete(delete) => {
+            let cleanup = delete.age.is_some() || delete.keeps_newest.is_some() || command.nesting.in_loop;
+            let own = pipeline.flow.read(index).next().is_some()
+                || delete.targets.iter().all(|target| temporary(&target.key));
+            cleanup || !own
+        }
+        Role::Upload(transfer) | Role::RemoteCopy(transfer) => transfer.mirrors.is_some(),
+        _ => matches!(command.name.as_str(), "logrotate" | "rotate-backups" | "savelog"),
+    });
+    let artifact = |role: &ActionRole| matches!(role, ActionRole::UploadArtifact { .. } | ActionRole::Cache);
+    by_command || set.actions_of(pipeline.root).any(|action| artifact(&action.role))
+}
+
+/// Whether a comment, a variable or a sentence speaks of it.
+fn is_told(set: &Set<'_>, pipeline: &Pipeline) -> bool {
+    const WORDS: [&str; 8] =
+        ["lifecycle", "retention", "retain", "keep_", "keep-", "prune", "expire", "older than"];
+    let units =
+        pipeline.scripts.iter().filter_map(|script| set.scripts.get(*script)).map(|script| script.unit);
+    units.chain([pipeline.root]).filter_map(|unit| set.units.get(unit)).any(|unit| {
+        let text = set.documents.get(unit.document).map_or("", |document| document.text.as_str());
+        let lower = text.to_ascii_lowercase();
+        WORDS.iter().any(|word| lower.contains(word))
+    })
+}
+
+/// A file without a date in its name is the only one: `single-key-overwrite` speaks of it.
+fn is_one_file(pipeline: &Pipeline, dump: usize) -> bool {
+    let file = pipeline.flow.made(dump).and_then(|artifact| artifact.file.as_ref());
+    file.is_some_and(|file| !file.text.contains('$'))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::RULE;
+    use crate::rules::testing::check;
+
+    const DUMP: &str = "F=/srv/dumps/shop-$(date +%F).sql\npg_dump -f $F shop\n";
+
+    #[test]
+    fn it_is_a_note_at_the_first_dump() {
+        insta::assert_snapshot!(check(&RULE, &[("b.sh", &format!("{DUMP}aws s3 cp $F s3://b/\nrm $F\n"))]), @r"
+        b.sh:2:1: note[retention-missing]: nothing removes an old backup: they pile up until the disk is full, or for ever
+        help: keep the newest N, or give the bucket a lifecycle rule, and name it in a comment here
+        ");
+    }
+
+    #[test]
+    fn whatever_removes_old_ones_silences_it() {
+        for rest in [
+            "find /srv/dumps -mtime +7 -delete\n",
+            "ls -1t /srv/dumps/*.sql | tail -n +8 | xargs rm\n",
+            "# see the lifecycle rule of the bucket\n",
+            "KEEP_DAYS=7 ./after.sh\n",
+            "./scripts/rotate.sh\n",
+            "rclone sync /srv/dumps r2:b\n",
+            "restic forget --keep-daily 7\n",
+        ] {
+            assert_eq!(check(&RULE, &[("b.sh", &format!("{DUMP}{rest}"))]), "", "{rest}");
+        }
+        assert_eq!(check(&RULE, &[("b.sh", "pg_dump -f latest.sql shop\n")]), "");
+        assert_eq!(check(&RULE, &[("b.sh", "psql -c 'select 1'\n")]), "");
+    }
+
+    #[test]
+    fn a_lifecycle_of_the_set_silences_it() {
+        let rules =
+            r#"{"Rules": [{"ID": "a", "Status": "Enabled", "Filter": {}, "Expiration": {"Days": 30}}]}"#;
+        assert_eq!(check(&RULE, &[("b.sh", DUMP), ("lifecycle.json", rules)]), "");
+    }
+}

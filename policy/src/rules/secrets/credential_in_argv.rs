@@ -1,0 +1,160 @@
+use std::collections::BTreeMap;
+
+use crate::finding::Place;
+use crate::model::{Arg, Command, Role, Set};
+use crate::rule::{Findings, rule};
+use crate::secrets::{self, Argument};
+
+rule! {
+    /// A password is an argument of a program.
+    ///
+    /// ## What
+    /// A connection string with a password in it, by a variable or as an example that
+    /// gets filled in, `docker run -e PGPASSWORD=…`, `curl -u user:…`: anything of the
+    /// kind that becomes a word of a command line. Reported once for each document, at
+    /// its first; a password that stands there in full is `credential-in-file`.
+    ///
+    /// ## Why
+    /// `ps`, `/proc`, `docker inspect` and every trace show the arguments of a program to
+    /// all users of the machine, for as long as the dump runs.
+    ///
+    /// ## Bad
+    /// ```bash backup.sh
+    /// pg_dump -Fc -f shop.dump "postgresql://backup:$DB_PASSWORD@db.shop.internal/shop"
+    /// ```
+    /// or
+    /// ```bash backup.sh
+    /// docker run --rm -e PGPASSWORD="$DB_PASSWORD" postgres:17 pg_dump -h db shop > shop.sql
+    /// ```
+    ///
+    /// ## Good
+    /// ```bash backup.sh
+    /// export PGPASSFILE=/run/secrets/pgpass
+    /// pg_dump -Fc -f shop.dump -h db.shop.internal -U backup shop
+    /// ```
+    ///
+    /// ## Sources
+    /// - <https://www.postgresql.org/docs/current/libpq-pgpass.html>
+    /// - <https://docs.docker.com/reference/cli/docker/container/run/#env>
+    "credential-in-argv" in Secrets,
+    severity: Warning,
+    fix: No,
+    check: Set(check),
+}
+
+fn check(set: &Set<'_>, findings: &mut Findings<'_>) {
+    let mut first: BTreeMap<usize, (Place, Argument, usize)> = BTreeMap::new();
+    for command in &set.commands {
+        for arg in words(command) {
+            let Some(found) = shown(command, arg) else { continue };
+            first.entry(arg.at.document).and_modify(|(.., more)| *more += 1).or_insert((arg.at, found, 0));
+        }
+    }
+    for (place, found, more) in first.into_values() {
+        let others = match more {
+            0 => String::new(),
+            1 => " (and in one more command)".to_owned(),
+            more => format!(" (and in {more} more commands)"),
+        };
+        let (message, help) = match found {
+            Argument::Connection { .. } => (
+                "the list of processes shows this password while the program runs",
+                "leave the password out of the URL: `PGPASSFILE`, a service file, or an exported PGPASSWORD",
+            ),
+            Argument::Named { .. } => (
+                "the list of processes, and `docker inspect`, show this password",
+                "export the variable and name it alone: `-e PGPASSWORD`",
+            ),
+        };
+        findings.report(place, format!("{message}{others}")).help(help);
+    }
+}
+
+/// Words that another process gets: no assignment, nothing that is only printed.
+fn words(command: &Command) -> impl Iterator<Item = &Arg> {
+    const BUILTINS: [&str; 12] = [
+        "export", "declare", "local", "readonly", "typeset", "[", "[[", "test", "read", "set", "unset",
+        "printf",
+    ];
+    let none = command.role == Role::Print || BUILTINS.contains(&command.name.as_str());
+    let wrapped =
+        command.wrappers.iter().filter(|wrapper| wrapper.name != "env").flat_map(|wrapper| &wrapper.args);
+    wrapped.chain(&command.args).filter(move |_| !none)
+}
+
+fn shown(command: &Command, arg: &Arg) -> Option<Argument> {
+    // `curl -u user:$PASSWORD`.
+    let pair = command.name == "curl"
+        && arg.raw.trim_matches(['"', '\'']).split_once(':').is_some_and(|(user, password)| {
+            !user.contains('/') && password.starts_with('$') && follows(command, arg, &["-u", "--user"])
+        });
+    let found = secrets::credential_in_argument(&arg.raw)
+        .or_else(|| pair.then_some(Argument::Connection { password: 0..arg.raw.len(), literal: false }))?;
+    // A variable of its own, `-e NAME=value`, is one of a container alone.
+    let named = matches!(found, Argument::Named { .. });
+    if named && !follows(command, arg, &["-e", "--env", "--build-arg"]) && !arg.raw.starts_with("--env=") {
+        return None;
+    }
+    // What is written out is a leak already.
+    let leaked = secrets::find(&arg.raw, secrets::Place::default());
+    leaked.is_empty().then_some(found)
+}
+
+fn follows(command: &Command, arg: &Arg, options: &[&str]) -> bool {
+    let all = || command.wrappers.iter().map(|wrapper| &wrapper.args).chain([&command.args]);
+    all().any(|args| {
+        args.windows(2).any(|pair| match pair {
+            [option, value] => value.at == arg.at && options.contains(&option.text.as_str()),
+            _ => false,
+        })
+    })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::RULE;
+    use crate::rules::testing::check;
+
+    fn found(text: &str) -> String {
+        check(&RULE, &[("b.sh", text)])
+    }
+
+    #[test]
+    fn it_is_reported_once_for_each_document() {
+        insta::assert_snapshot!(found("pg_dump -f a \"postgres://u:$PW@h/db\"\npsql \"postgres://u:$PW@h/db\" -c 'select 1'\n"), @r"
+        b.sh:1:14: warning[credential-in-argv]: the list of processes shows this password while the program runs (and in one more command)
+        help: leave the password out of the URL: `PGPASSFILE`, a service file, or an exported PGPASSWORD
+        ");
+    }
+
+    #[test]
+    fn every_form_of_it_fires() {
+        for text in [
+            "pg_dump \"postgresql://postgres:password@db.xxx.supabase.co:5432/postgres\" -f a\n",
+            "docker run -e PGPASSWORD=\"$X\" postgres:17 pg_dump shop\n",
+            "docker exec -e PGPASSWORD=$X db pg_dump shop\n",
+            "curl -u \"me:$TOKEN\" -T a https://files.example.test/\n",
+            "sudo -u postgres psql postgresql://u:${PW}@h/db\n",
+        ] {
+            assert!(found(text).contains("warning[credential-in-argv]"), "{text}");
+        }
+    }
+
+    #[test]
+    fn it_stays_quiet_where_no_process_gets_it() {
+        for text in [
+            "pg_dump \"$DATABASE_URL\" -f a\n",
+            "PGPASSWORD=$X pg_dump shop\n",
+            "export DATABASE_URL=\"postgres://u:$PW@h/db\"\n",
+            "URL=\"postgres://u:$PW@h/db\"\n",
+            "echo \"postgres://u:$PW@h/db\"\n",
+            "# pg_dump postgres://u:$PW@h/db\n",
+            "docker run -e PGPASSWORD postgres:17 pg_dump shop\n",
+            "docker run -e PGHOST=\"$H\" postgres:17 pg_dump shop\n",
+            "psql postgres://u@h/db\n",
+            "cat > .env <<EOF\nURL=postgres://u:$PW@h/db\nEOF\n",
+        ] {
+            assert_eq!(found(text), "", "{text}");
+        }
+    }
+}
