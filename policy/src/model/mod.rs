@@ -40,7 +40,7 @@ pub use about::About;
 pub use action::{ActionRole, ActionUse};
 pub use amount::{Amount, Tier, amounts};
 pub use branch::{Branch, Choice};
-pub use called::Called;
+pub use called::{Called, is_env_file};
 pub use command::{Arg, Command, Fate, Pipe, Redirect, Setting, Wrapper};
 pub use environment::Known;
 pub use flow::{Artifact, Flow, Wrap, glob, written};

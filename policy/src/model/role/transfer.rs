@@ -298,10 +298,17 @@ fn rclone(args: &[Arg]) -> Option<Transfer> {
     );
     let [verb, rest @ ..] = options.operands() else { return None };
     let remote = |arg: &&Arg| Location::of_remote(arg, Scheme::Remote);
+    // A destination that nobody knows is a remote: else it would be cp.
+    let elsewhere = |to: Location| match to.scheme {
+        Scheme::Local if to.key.starts_with("${") => {
+            Location { scheme: Scheme::Remote, bucket: to.key.clone(), key: String::new(), arg: to.arg }
+        }
+        _ => to,
+    };
     let (sources, destination) = match verb.text.as_str() {
         "copy" | "copyto" | "sync" | "move" | "moveto" => {
             let mut all: Vec<Location> = rest.iter().map(remote).collect();
-            let last = all.pop();
+            let last = all.pop().map(elsewhere);
             (all, last)
         }
         "rcat" => (Vec::new(), rest.first().map(remote)),
@@ -602,6 +609,7 @@ mod tests {
         assert_eq!(told("gcloud storage cp a gs://b/x"), "up Local()/a -> Gcs(b)/x");
         assert_eq!(told("az storage blob upload -c con -n k -f a"), "up Local()/a -> Azure(con)/k");
         assert_eq!(told("rclone copy /b r2:bucket/x"), "up Local()//b -> Remote(r2)/bucket/x");
+        assert_eq!(told("rclone copy /b ${DEST}/x"), "up Local()//b -> Remote(${DEST}/x)/");
         assert_eq!(told("rclone rcat r2:b/x"), "up  -> Remote(r2)/b/x");
         assert_eq!(told("scp -P 22 a me@host:/b/"), "up Local()/a -> Ssh(me@host)//b/");
         assert_eq!(told("rsync -az --delete /b/ host:/b/"), "up Local()//b/ -> Ssh(host)//b/");
