@@ -49,6 +49,10 @@ impl<'d> Set<'d> {
                 unit.scripts = scripts;
             }
         }
+        let callees = join::callees(&set);
+        for (command, callee) in set.commands.iter_mut().zip(callees) {
+            command.callee = callee;
+        }
         join::timers(&mut set);
         set.settings = environment::settings(&set.units);
         set.pipelines = join::pipelines(&set);

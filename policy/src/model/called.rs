@@ -75,6 +75,13 @@ impl Called {
     }
 }
 
+/// Whether a path is that of a file of variables: `.env`, `/etc/backup.env`.
+pub fn is_env_file(path: &str) -> bool {
+    path.rsplit('/')
+        .next()
+        .is_some_and(|name| name == ".env" || name.starts_with(".env.") || name.ends_with(".env"))
+}
+
 const SHELLS: [&str; 7] = ["bash", "sh", "zsh", "dash", "ksh", ".", "source"];
 const INTERPRETERS: [&str; 10] =
     ["python", "python3", "node", "tsx", "ts-node", "bun", "deno", "ruby", "php", "perl"];
@@ -90,6 +97,9 @@ const SUFFIXES: [(&str, bool); 9] = [
     (".php", false),
 ];
 
+/// What names a file that `.` reads for its settings: it holds no code of a backup.
+const SETTINGS: [&str; 8] = ["env", "conf", "/etc/", "profile", "bashrc", "activate", "nvm.sh", "os-release"];
+
 /// What a command calls. `written` is its program as it is written, with its folder.
 pub fn called(command: &Command, written: &str) -> Option<Called> {
     let name = command.name.as_str();
@@ -102,9 +112,8 @@ pub fn called(command: &Command, written: &str) -> Option<Called> {
         {
             return None;
         }
-        // A file of settings holds no code.
         let settings = |arg: &&Arg| {
-            matches!(name, "." | "source") && (arg.text.contains("env") || arg.text.contains("conf"))
+            matches!(name, "." | "source") && SETTINGS.iter().any(|word| arg.text.contains(word))
         };
         return operand().filter(|arg| !settings(arg)).cloned().map(Called::Script);
     }

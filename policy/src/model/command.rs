@@ -158,6 +158,8 @@ pub struct Command {
     pub role: Role,
     /// Code elsewhere that it runs.
     pub called: Option<Called>,
+    /// Where that is in the set: index into [`super::Set::units`].
+    pub callee: Option<usize>,
 }
 
 impl Command {

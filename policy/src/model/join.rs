@@ -11,15 +11,14 @@ use super::flow::Flow;
 use super::pipeline::Pipeline;
 use super::role::{RestoreTool, Role};
 use super::schedule::Reach;
-use super::unit::is_called;
+use super::unit::{Unit, is_called};
 
 /// Every pipeline of a set, in the order of its documents.
 pub fn pipelines(set: &Set<'_>) -> Vec<Pipeline> {
-    let calls = Calls::of(set);
     let mut called: HashSet<usize> = HashSet::new();
-    for (index, command) in set.commands.iter().enumerate() {
+    for command in &set.commands {
         let own = set.scripts.get(command.script).map(|script| script.unit);
-        called.extend(calls.unit_of(set, index).filter(|unit| Some(*unit) != own));
+        called.extend(command.callee.filter(|unit| Some(*unit) != own));
     }
     let mut pipelines = Vec::new();
     for (root, unit) in set.units.iter().enumerate() {
@@ -27,7 +26,7 @@ pub fn pipelines(set: &Set<'_>) -> Vec<Pipeline> {
         if unit.embedded || (unit.kind == Kind::Shell && called.contains(&root)) {
             continue;
         }
-        let mut walk = Walk::new(set, &calls);
+        let mut walk = Walk::new(set);
         walk.unit(root);
         // The blocks of a document follow it.
         let blocks = set.units.iter().enumerate().skip(root + 1).take_while(|(_, other)| other.embedded);
@@ -50,11 +49,16 @@ pub fn pipelines(set: &Set<'_>) -> Vec<Pipeline> {
     pipelines
 }
 
+/// The unit that each command calls, in the order of [`Set::commands`].
+pub fn callees(set: &Set<'_>) -> Vec<Option<usize>> {
+    let calls = Calls::of(set);
+    (0..set.commands.len()).map(|index| calls.unit_of(set, index)).collect()
+}
+
 /// What each schedule starts, in the order of [`Set::schedules`].
 pub fn reaches(set: &Set<'_>) -> Vec<Reach> {
-    let calls = Calls::of(set);
     let each = |schedule: &super::Schedule| {
-        let mut walk = Walk::new(set, &calls);
+        let mut walk = Walk::new(set);
         schedule.scripts.clone().for_each(|script| walk.script(script));
         Reach { scripts: walk.scripts, unseen: walk.unseen }
     };
@@ -111,7 +115,10 @@ fn concerns_backups(set: &Set<'_>, root: usize, commands: &[usize], unseen: &[Ca
     let title = unit.and_then(|unit| unit.workflow()?.name?.text().map(named)).unwrap_or_default();
     let path = unit.and_then(|unit| unit.path.as_deref()).is_some_and(named);
     let uses = set.actions_of(root).any(|action| action.role == ActionRole::Dump);
-    let runs = unit.is_some_and(|unit| !unit.scripts.is_empty()) || !commands.is_empty();
+    // A step that no shell reads (PowerShell) runs as well.
+    let steps =
+        unit.and_then(Unit::workflow).is_some_and(|it| it.jobs.iter().any(|job| !job.steps.is_empty()));
+    let runs = steps || unit.is_some_and(|unit| !unit.scripts.is_empty()) || !commands.is_empty();
     does || uses || unseen.iter().any(|called| named(&called.arg().text)) || (runs && (title || path))
 }
 
@@ -152,7 +159,6 @@ impl Calls {
 
 struct Walk<'s, 'd> {
     set: &'s Set<'d>,
-    calls: &'s Calls,
     /// Units that were read.
     seen: HashSet<usize>,
     scripts: Vec<usize>,
@@ -161,15 +167,8 @@ struct Walk<'s, 'd> {
 }
 
 impl<'s, 'd> Walk<'s, 'd> {
-    fn new(set: &'s Set<'d>, calls: &'s Calls) -> Self {
-        Self {
-            set,
-            calls,
-            seen: HashSet::new(),
-            scripts: Vec::new(),
-            commands: Vec::new(),
-            unseen: Vec::new(),
-        }
+    fn new(set: &'s Set<'d>) -> Self {
+        Self { set, seen: HashSet::new(), scripts: Vec::new(), commands: Vec::new(), unseen: Vec::new() }
     }
 
     fn unit(&mut self, unit: usize) {
@@ -194,7 +193,7 @@ impl<'s, 'd> Walk<'s, 'd> {
         let Some(called) = self.set.commands.get(index).and_then(|command| command.called.as_ref()) else {
             return;
         };
-        match self.calls.unit_of(self.set, index) {
+        match self.set.commands.get(index).and_then(|command| command.callee) {
             Some(unit) => self.unit(unit),
             None => self.unseen.push(called.clone()),
         }

@@ -42,7 +42,7 @@ pub use about::About;
 pub use action::{ActionRole, ActionUse};
 pub use amount::{Amount, Tier, amounts};
 pub use branch::{Branch, Choice};
-pub use called::Called;
+pub use called::{Called, is_env_file};
 pub use command::{Arg, Command, Fate, Pipe, Redirect, Setting, Wrapper};
 pub use environment::Known;
 pub use flow::{Artifact, Flow, Wrap, glob, written};
@@ -52,10 +52,11 @@ pub use pipeline::Pipeline;
 pub use prose::{Column, Passage, Promise, Subject};
 pub use role::{
     Cipher, CipherTool, Contents, Delete, DeleteTool, Dump, DumpTool, Format, KeyFrom, Layer, Means, Notify,
-    Probe, ProbeKind, Restore, RestoreTool, Role, Said, Target, Transfer, TransferTool, Transform,
+    Probe, ProbeKind, Restore, RestoreTool, Role, Said, Target, Transfer, TransferTool, Transform, read_find,
 };
 pub use schedule::{Clock, Reach, Schedule};
 pub use script::{Host, Script};
+pub use tier::Tiers;
 pub use unit::Unit;
 
 /// Everything that is known about some documents.

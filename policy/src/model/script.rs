@@ -249,6 +249,7 @@ impl Reader<'_, '_> {
             function: run.function.map(str::to_owned),
             role,
             called: None,
+            callee: None,
         };
         if !asks {
             command.called = called::called(&command, self.slice(invocation.span));
@@ -288,6 +289,7 @@ impl Reader<'_, '_> {
                 nesting: shell::Nesting { condition: true, ..shell::Nesting::default() },
                 function: None,
                 called: None,
+                callee: None,
             })
         };
         tests.0.into_iter().filter_map(each).collect()

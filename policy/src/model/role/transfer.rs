@@ -59,6 +59,18 @@ impl Transfer {
         }
     }
 
+    /// Of a tool that always has one side elsewhere: where neither is told, it is the
+    /// destination that a variable names.
+    fn one_side(mut self, scheme: Scheme) -> Self {
+        let unknown = |to: &&mut Location| to.scheme == Scheme::Local && to.key.starts_with("${");
+        if !self.from_elsewhere()
+            && let Some(to) = self.destination.as_mut().filter(unknown)
+        {
+            to.scheme = scheme;
+        }
+        self
+    }
+
     pub fn to_elsewhere(&self) -> bool {
         self.destination.as_ref().is_some_and(Location::is_remote)
     }
@@ -137,7 +149,7 @@ fn aws(args: &[Arg]) -> Option<Transfer> {
             let (sources, destination) = locations(rest);
             Transfer {
                 recursive: verb.text == "sync" || options.has(&["recursive"]),
-                ..Transfer::new(TransferTool::Aws, sources, destination)
+                ..Transfer::new(TransferTool::Aws, sources, destination).one_side(Scheme::S3)
             }
         }
         ("s3api", action @ ("put-object" | "get-object")) => {
@@ -189,7 +201,7 @@ fn google(name: &str, args: &[Arg]) -> Option<Transfer> {
             .cloned(),
         // Both compare digests of what they send.
         checks_digest: true,
-        ..Transfer::new(TransferTool::Google, sources, destination)
+        ..Transfer::new(TransferTool::Google, sources, destination).one_side(Scheme::Gcs)
     })
 }
 
@@ -286,10 +298,17 @@ fn rclone(args: &[Arg]) -> Option<Transfer> {
     );
     let [verb, rest @ ..] = options.operands() else { return None };
     let remote = |arg: &&Arg| Location::of_remote(arg, Scheme::Remote);
+    // A destination that nobody knows is a remote: else it would be cp.
+    let elsewhere = |to: Location| match to.scheme {
+        Scheme::Local if to.key.starts_with("${") => {
+            Location { scheme: Scheme::Remote, bucket: to.key.clone(), key: String::new(), arg: to.arg }
+        }
+        _ => to,
+    };
     let (sources, destination) = match verb.text.as_str() {
         "copy" | "copyto" | "sync" | "move" | "moveto" => {
             let mut all: Vec<Location> = rest.iter().map(remote).collect();
-            let last = all.pop();
+            let last = all.pop().map(elsewhere);
             (all, last)
         }
         "rcat" => (Vec::new(), rest.first().map(remote)),
@@ -300,7 +319,7 @@ fn rclone(args: &[Arg]) -> Option<Transfer> {
         recursive: matches!(verb.text.as_str(), "copy" | "sync" | "move"),
         mirrors: (verb.text == "sync").then(|| (*verb).clone()),
         checks_digest: true,
-        ..Transfer::new(TransferTool::Rclone, sources, destination)
+        ..Transfer::new(TransferTool::Rclone, sources, destination).one_side(Scheme::Remote)
     })
 }
 
@@ -590,6 +609,7 @@ mod tests {
         assert_eq!(told("gcloud storage cp a gs://b/x"), "up Local()/a -> Gcs(b)/x");
         assert_eq!(told("az storage blob upload -c con -n k -f a"), "up Local()/a -> Azure(con)/k");
         assert_eq!(told("rclone copy /b r2:bucket/x"), "up Local()//b -> Remote(r2)/bucket/x");
+        assert_eq!(told("rclone copy /b ${DEST}/x"), "up Local()//b -> Remote(${DEST}/x)/");
         assert_eq!(told("rclone rcat r2:b/x"), "up  -> Remote(r2)/b/x");
         assert_eq!(told("scp -P 22 a me@host:/b/"), "up Local()/a -> Ssh(me@host)//b/");
         assert_eq!(told("rsync -az --delete /b/ host:/b/"), "up Local()//b/ -> Ssh(host)//b/");
@@ -599,6 +619,14 @@ mod tests {
         assert_eq!(told("mc cp a.sql minio/bucket/a"), "up Local()/a.sql -> Remote(minio)/bucket/a");
         assert_eq!(told("curl -fsS -T a https://h/p"), "up Local()/a -> Http(h)/p");
         assert_eq!(told("curl -F file=@a;type=x https://h/p"), "up Local()/a -> Http(h)/p");
+    }
+
+    #[test]
+    fn a_variable_may_be_the_other_side() {
+        assert_eq!(told("rclone copy a ${DEST}"), "up Local()/a -> Remote()/${DEST}");
+        assert_eq!(told("aws s3 cp a ${S3_PATH}"), "up Local()/a -> S3()/${S3_PATH}");
+        assert_eq!(told("aws ${ARGS} s3 cp a s3://b/a"), "up Local()/a -> S3(b)/a");
+        assert_eq!(told("aws s3 cp s3://b/a ${DIR}"), "down S3(b)/a -> Local()/${DIR}");
     }
 
     #[test]

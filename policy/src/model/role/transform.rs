@@ -103,7 +103,19 @@ fn tar(args: &[Arg]) -> Option<Transform> {
     ];
     layers.extend(compression.iter().find(|(names, _)| options.has(names)).map(|(_, layer)| *layer));
     let file = options.value(&["f", "file"]).map(Said::from).filter(|said| said.text != "-");
-    let operands: Vec<Said> = options.operands().iter().map(|arg| Said::from(*arg)).collect();
+    // `-C dir name` is `dir/name`.
+    let folder = options.value(&["C", "directory"]).map(|value| value.text.trim_end_matches('/'));
+    let input = |arg: &&Arg| {
+        let text = match folder {
+            Some(folder) if !arg.text.starts_with('/') => match arg.text.trim_start_matches("./") {
+                "." | "" => folder.to_owned(),
+                name => format!("{folder}/{name}"),
+            },
+            _ => arg.text.clone(),
+        };
+        Said { text, arg: (*arg).clone() }
+    };
+    let operands: Vec<Said> = options.operands().iter().map(input).collect();
     let (inputs, output) = if extracts { (file.into_iter().collect(), None) } else { (operands, file) };
     Some(Transform { layers, unpacks: extracts, inputs, output, consumes: options.has(&["remove-files"]) })
 }
@@ -161,7 +173,9 @@ mod tests {
         assert_eq!(told("zcat a.gz"), "unpack [Gzip] a.gz -> -");
         assert_eq!(told("zstd -19 a.sql -o b.zst"), "[Zstd] a.sql -> b.zst");
         assert_eq!(told("tar czf b.tgz .env db"), "[Tar, Gzip] .env,db -> b.tgz");
+        assert_eq!(told("tar czf b.tgz -C /app . .env"), "[Tar, Gzip] /app,/app/.env -> b.tgz");
         assert_eq!(told("tar -xzf b.tgz -C /x"), "unpack [Tar, Gzip] b.tgz -> -");
+        assert_eq!(told("tar -czf b.tgz -C /srv db"), "[Tar, Gzip] /srv/db -> b.tgz");
         assert_eq!(told("zip -r b.zip a.sql"), "[Zip] a.sql -> b.zip");
         assert_eq!(told("mv a b"), "[] a -> b, gone");
     }

@@ -2,8 +2,8 @@
 //! like are taken off, options are told from operands.
 
 use super::programs::{COMPOSE, Long, SPECS, STARTERS, Starter};
-use super::resolve::{Resolved, Variables};
-use super::{Simple, Word};
+use super::resolve::{Piece, Resolved, Variables};
+use super::{Quote, Simple, Word};
 use crate::finding::Span;
 
 #[derive(Debug, Clone)]
@@ -64,12 +64,41 @@ impl<'a> Options<'a> {
     }
 }
 
+/// `$COMPOSE` of known text is as many words as that has; `"$COMPOSE"` is one.
+fn split(argument: Argument<'_>) -> Vec<Argument<'_>> {
+    let alone = matches!(argument.word.parts.as_slice(), [part] if part.quote == Quote::None);
+    // What a command prints, as a workflow hands it on, is no list of words.
+    let blanks =
+        |piece: &Piece| matches!(piece, Piece::Text(text) if text.contains(' ') && !text.contains('$'));
+    if !alone || !argument.word.may_split() || !argument.text.pieces.iter().any(blanks) {
+        return vec![argument];
+    }
+    let assumed = argument.text.assumed;
+    let mut words = vec![Resolved { pieces: Vec::new(), assumed }];
+    for piece in &argument.text.pieces {
+        let Piece::Text(text) = piece else {
+            words.last_mut().into_iter().for_each(|word| word.pieces.push(piece.clone()));
+            continue;
+        };
+        for (index, part) in text.split(' ').enumerate() {
+            if index > 0 {
+                words.push(Resolved { pieces: Vec::new(), assumed });
+            }
+            if let Some(word) = words.last_mut().filter(|_| !part.is_empty()) {
+                word.pieces.push(Piece::Text(part.to_owned()));
+            }
+        }
+    }
+    words.retain(|word| !word.pieces.is_empty());
+    words.into_iter().map(|text| Argument { word: argument.word, text }).collect()
+}
+
 impl<'s> Invocation<'s> {
     /// None where no program is named: assignments alone, or a name that nobody
     /// knows.
     pub fn of(simple: &'s Simple, variables: &Variables<'_>) -> Option<Self> {
         let resolve = |word: &'s Word| Argument { word, text: variables.resolve(word) };
-        let words: Vec<Argument<'s>> = simple.words.iter().map(resolve).collect();
+        let words: Vec<Argument<'s>> = simple.words.iter().map(resolve).flat_map(split).collect();
         let mut wrappers = Vec::new();
         let mut rest = words.as_slice();
         while let Some((starter, taken, end)) = STARTERS.iter().find_map(|starter| {
@@ -224,14 +253,17 @@ fn is_name(text: &str) -> bool {
     !text.is_empty() && text.bytes().all(|byte| byte.is_ascii_alphanumeric() || byte == b'_')
 }
 
-/// `$COMPOSE exec -T db pg_dump`: where the program of PostgreSQL stands that something
-/// starts in a container, which only a variable names.
+/// `$COMPOSE exec -T db pg_dump`, `dc exec db pg_dump`: where the program of PostgreSQL
+/// stands that something starts in a container, which a variable names or a function.
 fn behind_variable(words: &[Argument<'_>]) -> Option<usize> {
     const PROGRAMS: [&str; 5] = ["pg_dump", "pg_dumpall", "pg_restore", "psql", "pg_basebackup"];
     let is = |word: &Argument<'_>, names: &[&str]| {
         word.text.literal().is_some_and(|text| names.contains(&text.rsplit('/').next().unwrap_or(text)))
     };
-    let is_plain = |text: &str| !text.contains(' ');
+    let is_plain = |text: &str| {
+        let own = ["docker", "compose", "kube", "podman"].iter().any(|part| text.contains(part));
+        !text.contains(' ') && !own && !matches!(text, "dc" | "k" | "oc")
+    };
     if words.first()?.text.literal().is_some_and(is_plain) {
         return None;
     }

@@ -60,16 +60,38 @@ pub fn leaks(set: &Set<'_>, pipeline: &Pipeline) -> Vec<Clear> {
             ActionRole::Release { files } => (files.as_ref(), "a release"),
             _ => continue,
         };
-        let lines =
-            path.iter().flat_map(|arg| arg.text.lines()).map(str::trim).filter(|line| !line.is_empty());
-        let artifact =
-            lines.filter_map(|line| pipeline.flow.find(line)).find(|artifact| is_clear(set, artifact));
-        if let Some(artifact) = artifact {
-            let dump = Some(artifact.dump);
+        let named = path.map_or(String::new(), |arg| handed(set, pipeline, &arg.text));
+        let lines = named.lines().map(str::trim).filter(|line| !line.is_empty());
+        let mut followed = lines.clone().filter_map(|line| pipeline.flow.find(line)).peekable();
+        // Code that cannot be seen has made what no dump here has.
+        let dump = match followed.peek() {
+            Some(_) => followed.find(|artifact| is_clear(set, artifact)).map(|artifact| Some(artifact.dump)),
+            None if pipeline.dumps(set).next().is_none() => lines.clone().any(is_dump_name).then_some(None),
+            None => None,
+        };
+        if let Some(dump) = dump {
             found.push(Clear { at: action.at(), to, severity: Severity::Error, dump });
         }
     }
     found
+}
+
+/// `${{ env.NAME }}` as a step before has written it to `GITHUB_ENV`.
+fn handed(set: &Set<'_>, pipeline: &Pipeline, path: &str) -> String {
+    let mut out = path.to_owned();
+    if !path.contains("env.") {
+        return out;
+    }
+    for (_, command) in pipeline.commands(set) {
+        if command.role != Role::Print || !command.output(1).is_some_and(|to| to.text.contains("GITHUB_ENV"))
+        {
+            continue;
+        }
+        for (name, value) in command.args.iter().filter_map(|arg| arg.text.split_once('=')) {
+            out = out.replace(&format!("${{{{ env.{name} }}}}"), value);
+        }
+    }
+    out
 }
 
 /// Whether a dump with rows in it has no cipher around it.
@@ -99,11 +121,16 @@ fn readable(transfer: &Transfer) -> Option<(&'static str, Severity)> {
 
 /// `backups/*.sql.gz`, or a folder of backups, where nothing tells more.
 fn named_like_a_clear_dump(transfer: &Transfer) -> bool {
-    const DUMPS: [&str; 8] =
-        [".sql", ".sql.gz", ".dump", ".dump.gz", ".sql.zst", ".pgdump", ".backup", ".sql.bz2"];
     transfer.sources.iter().any(|source| {
         let key = source.key.to_ascii_lowercase();
         let folder = transfer.recursive && key.trim_end_matches('/').ends_with("backups");
-        source.scheme == Scheme::Local && (folder || DUMPS.iter().any(|suffix| key.ends_with(suffix)))
+        source.scheme == Scheme::Local && (folder || is_dump_name(&key))
     })
+}
+
+fn is_dump_name(path: &str) -> bool {
+    const DUMPS: [&str; 8] =
+        [".sql", ".sql.gz", ".dump", ".dump.gz", ".sql.zst", ".pgdump", ".backup", ".sql.bz2"];
+    let lower = path.to_ascii_lowercase();
+    DUMPS.iter().any(|suffix| lower.ends_with(suffix)) && !lower.contains("schema")
 }

@@ -1,5 +1,5 @@
 use crate::finding::Severity;
-use crate::model::{Contents, Dump, DumpTool, Pipeline, Role, Set};
+use crate::model::{ActionRole, Contents, Dump, DumpTool, Pipeline, Role, Set};
 use crate::rule::{Findings, rule};
 
 use super::clear::{ciphers, is_clear, leaks};
@@ -51,10 +51,25 @@ fn check(set: &Set<'_>, findings: &mut Findings<'_>) {
         if ciphers(set, pipeline).next().is_some() || hidden {
             continue;
         }
-        let Some((index, command, _)) = readable_dump(set, pipeline) else { continue };
-        let leaks: Vec<_> = leaks(set, pipeline).into_iter().filter(|leak| leak.dump.is_some()).collect();
-        if let Some(worst) = leaks.iter().min_by_key(|leak| leak.severity) {
-            let dump = worst.dump.and_then(|dump| set.commands.get(dump)).unwrap_or(command);
+        let leaks = leaks(set, pipeline);
+        let Some((index, command, _)) = readable_dump(set, pipeline) else {
+            // A script that cannot be seen has dumped; the file's name says that it is clear.
+            if let Some(leak) =
+                leaks.iter().find(|leak| leak.dump.is_none() && leak.severity == Severity::Error)
+            {
+                let message =
+                    format!("the dump goes into {} in clear: whoever gets the file has every row", leak.to);
+                findings
+                    .report(leak.at, message)
+                    .severity(leak.severity)
+                    .help("encrypt it before it is kept");
+            }
+            continue;
+        };
+        let known = leaks.iter().filter(|leak| leak.dump.is_some());
+        if let Some(worst) = known.min_by_key(|leak| leak.severity) {
+            let dump = worst.dump.filter(|dump| !same_file(pipeline, *dump, index)).unwrap_or(index);
+            let dump = set.commands.get(dump).unwrap_or(command);
             let message =
                 format!("the dump goes into {} in clear: whoever gets the file has every row", worst.to);
             findings
@@ -88,6 +103,15 @@ fn readable_dump<'s>(
     })
 }
 
+/// Two branches that dump into one file.
+fn same_file(pipeline: &Pipeline, one: usize, other: usize) -> bool {
+    let file = |dump| {
+        let made = pipeline.flow.artifacts.iter().find(|artifact| artifact.made_by == dump);
+        made.and_then(|artifact| artifact.file.as_ref()).map(|file| file.text.as_str())
+    };
+    file(one).is_some() && file(one) == file(other)
+}
+
 /// Whether the dump is still there in clear at the end, and nothing that cannot be
 /// followed takes it.
 fn stays(set: &Set<'_>, pipeline: &Pipeline, dump: usize) -> bool {
@@ -97,7 +121,9 @@ fn stays(set: &Set<'_>, pipeline: &Pipeline, dump: usize) -> bool {
     };
     let mut left = pipeline.flow.artifacts.iter().filter(|artifact| artifact.dump == dump && !artifact.gone);
     !carried
-        && set.actions_of(pipeline.root).next().is_none()
+        && !set.actions_of(pipeline.root).any(|action| {
+            !matches!(action.role, ActionRole::Checkout | ActionRole::Notify(_) | ActionRole::Login)
+        })
         && !pipeline.may_hide(&["crypt", "upload", "store"])
         && left.any(|artifact| is_clear(set, artifact) && !remote(artifact))
 }
@@ -152,6 +178,10 @@ mod tests {
         }
         assert!(found("pg_dump -f a.sql shop\nmutt -s x -a a.sql -- me@example.test\n").contains("error["));
         assert!(found("pg_dump -Fc -f /srv/dumps/a.dump shop\n").contains("note["));
+        let handed = "      - run: |\n          F=a-$(date +%F).sql\n          pg_dump \"$U\" > $F\n          echo \"F=$F\" >> $GITHUB_ENV\n      - uses: softprops/action-gh-release@v2\n        with:\n          files: ${{ env.F }}\n";
+        assert!(workflow(handed).contains("error[dump-unencrypted]: the dump goes into a release"));
+        let unseen = "      - run: python3 scripts/backup.py\n      - uses: actions/upload-artifact@v4\n        with: {name: x, path: out/shop-*.sql.gz}\n";
+        assert!(workflow(unseen).contains("error[dump-unencrypted]"));
     }
 
     #[test]

@@ -8,6 +8,7 @@ mod dead_man_switch_missing;
 mod failure_notification_missing;
 mod monitor_broken_test;
 mod notify_echo_only;
+mod required_arg_missing;
 
 pub static RULES: &[&Rule] = &[
     &cron_output_swallowed::RULE,
@@ -15,4 +16,5 @@ pub static RULES: &[&Rule] = &[
     &failure_notification_missing::RULE,
     &monitor_broken_test::RULE,
     &notify_echo_only::RULE,
+    &required_arg_missing::RULE,
 ];

@@ -1,8 +1,11 @@
-use crate::finding::{Edit, Fix};
-use crate::model::{Command, Delete, DeleteTool, Location, Scheme, Script, Set};
-use crate::rule::{Findings, rule};
+use std::collections::HashMap;
 
-use super::backups::deletions;
+use crate::finding::{Edit, Fix, Place};
+use crate::model::{Command, Delete, DeleteTool, Location, Role, Scheme, Set};
+use crate::rule::{Findings, Reported, rule};
+
+use super::backups::{Deletion, deletions};
+use super::by_age::{Before, loops, scripts_of_actions};
 
 rule! {
     /// Backups are deleted by their age alone.
@@ -46,57 +49,40 @@ rule! {
 }
 
 fn check(set: &Set<'_>, findings: &mut Findings<'_>) {
-    for (command, delete, script) in deletions(set) {
-        let by_age = delete.age.is_some() || compares_dates(set, script, command);
-        if !by_age || delete.keeps_newest.is_some() || asks_first(set, script, command) {
+    let mut before: HashMap<usize, Before> = HashMap::new();
+    for Deletion { command, delete, script } in deletions(set) {
+        let before = before.entry(command.script).or_insert_with(|| Before::of(set, script));
+        let by_age = delete.age.is_some() || before.compares_dates(command);
+        if !by_age || delete.keeps_newest.is_some() || before.asks_first(command) {
             continue;
         }
-        let after = match delete.age.as_ref().and_then(|age| age.days) {
-            Some(days) if days.fract() == 0.0 => format!("{days} days after the last backup arrived"),
-            _ => "once no new backup arrives for that long".to_owned(),
-        };
-        let message = format!("deletes by age alone: {after} it has deleted every one there is");
-        let report = findings
-            .report(command.name_at, message)
-            .help("keep the newest N whatever their age, and delete only behind a backup that was verified");
+        let days = delete.age.as_ref().and_then(|age| age.days);
+        let report = report(findings, command.name_at, days);
         if let Some(fix) = fix(command, delete) {
             report.fix(fix);
         }
     }
-}
-
-/// A loop that deletes what is older than a date it has computed.
-fn compares_dates(set: &Set<'_>, script: &Script, command: &Command) -> bool {
-    if !command.nesting.in_loop || !command.nesting.branch {
-        return false;
+    for script in &set.scripts {
+        let commands = set.commands.get(script.commands.clone()).unwrap_or_default();
+        if commands.iter().any(|it| it.nesting.in_loop && matches!(it.role, Role::Delete(_))) {
+            for at in loops(set, script, &Before::of(set, script)) {
+                report(findings, at, None);
+            }
+        }
     }
-    let cutoff = |text: &str| text.contains("date") && (text.contains(" ago") || text.contains("-v-"));
-    let computed =
-        script.assignments.iter().any(|setting| cutoff(&setting.value.text) && setting.value.at < command.at);
-    let compared = set.commands.get(script.commands.clone()).into_iter().flatten().any(|test| {
-        matches!(test.name.as_str(), "[" | "[[")
-            && test.at < command.at
-            && test.args.iter().any(|arg| matches!(arg.text.as_str(), "-lt" | "-le" | "<" | "-gt" | ">"))
-    });
-    computed && compared
+    for at in scripts_of_actions(set) {
+        report(findings, at, None);
+    }
 }
 
-/// Whether the script has looked for a fresh backup, or counted what is there.
-fn asks_first(set: &Set<'_>, script: &Script, delete: &Command) -> bool {
-    let before = set
-        .commands
-        .get(script.commands.clone())
-        .into_iter()
-        .flatten()
-        .take_while(|command| command.at < delete.at);
-    before.into_iter().any(|command| {
-        let fresh = command.name == "find"
-            && command.args.windows(2).any(|pair| {
-                matches!(pair, [flag, value] if matches!(flag.text.as_str(), "-mtime" | "-mmin" | "-newermt") && (value.text.starts_with('-') || flag.text == "-newermt"))
-            });
-        let counts = command.name == "wc" && command.has("-l") && command.nesting.substitution && delete.nesting.branch;
-        fresh || counts
-    })
+fn report<'f, 'd>(findings: &'f mut Findings<'d>, at: Place, days: Option<f64>) -> Reported<'f, 'd> {
+    let after = match days {
+        Some(days) if days.fract() == 0.0 => format!("{days} days after the last backup arrived"),
+        _ => "once no new backup arrives for that long".to_owned(),
+    };
+    findings
+        .report(at, format!("deletes by age alone: {after} it has deleted every one there is"))
+        .help("keep the newest N whatever their age, and delete only behind a backup that was verified")
 }
 
 /// `find DIR -name PATTERN -mtime +N -delete` in one folder.
@@ -140,6 +126,10 @@ mod tests {
             "find /srv/backup -mmin +2880 -print0 | xargs -0 rm -f\n",
             "find /srv/x -mtime +\"$KEEP\" -name '*.dump' -delete\n",
             "pg_dump -f /data/db/a.txt shop\nfind /data/db -mtime +3 -delete\n",
+            "find /backups -name 'a_*' -mtime +7 -print0 | while IFS= read -r -d '' f; do rm -f \"$f\"; done\n",
+            "while read -r f; do\n rm \"$f\"\ndone < <(find /srv/backup -mtime +\"$KEEP\")\n",
+            "cut=\"$(date -u -d \"-$N days\" +%s)\"\nkeys=$(jq --argjson c \"$cut\" x list.json)\nfor k in $keys; do aws s3 rm s3://b-backups/$k; done\n",
+            "find /tmp/shop-backups -name '*.gz' -mtime +7 -delete\n",
             "OLD=$(date -d '30 days ago' +%s)\naws s3 ls s3://b-backups/ | while read -r d f; do\n if [[ $(date -d \"$d\" +%s) -lt $OLD ]]; then aws s3 rm s3://b-backups/$f; fi\ndone\n",
         ] {
             assert!(check(&RULE, &[("b.sh", text)]).contains("blind-age-delete"), "{text}");
@@ -149,6 +139,9 @@ mod tests {
     #[test]
     fn it_stays_quiet_where_something_stays() {
         for text in [
+            "find /tmp -name 'backup.*' -mtime +7 -delete\n",
+            "for f in /srv/backups/*.tmp; do rm \"$f\"; done\n",
+            "find /srv/backups -mtime +7 | while read -r f; do echo \"$f\"; done\n",
             "find /var/log/app -name '*.log' -mtime +7 -delete\n",
             "find /srv/backups -name '*.gz' -mtime -1 -delete\n",
             "find /srv/backups -name '*.gz' -mtime +7 -print\n",
@@ -161,6 +154,24 @@ mod tests {
         ] {
             assert_eq!(check(&RULE, &[("b.sh", text)]), "", "{text}");
         }
+    }
+
+    #[test]
+    fn a_script_of_an_action_is_read_too() {
+        let text = |body: &str| {
+            format!(
+                "name: backup\non: push\njobs:\n  b:\n    runs-on: ubuntu-24.04\n    steps:\n      - run: pg_dump \"$U\" > a.sql\n      - uses: actions/github-script@v8\n        with:\n          script: |\n            const old = new Date(); old.setDate(old.getDate() - 14);\n            const backups = await list();\n            {body}\n"
+            )
+        };
+        let found = |body: &str| check(&RULE, &[(".github/workflows/b.yml", &text(body))]);
+        let found_at = found(
+            "for (const b of backups) if (b.date < old) await github.rest.repos.deleteRelease({ id: b.id });",
+        );
+        assert!(found_at.starts_with(".github/workflows/b.yml:13:"), "{found_at}");
+        assert_eq!(
+            found("for (const b of backups.slice(7)) await github.rest.repos.deleteRelease({ id: b.id });"),
+            ""
+        );
     }
 
     #[test]

@@ -1,3 +1,5 @@
+use std::collections::BTreeSet;
+
 use crate::finding::Severity;
 use crate::model::{ActionRole, DumpTool, Pipeline, Role, Set};
 use crate::rule::{Findings, rule};
@@ -46,9 +48,9 @@ fn check(set: &Set<'_>, findings: &mut Findings<'_>) {
         return;
     }
     for pipeline in &set.pipelines {
-        let Some((index, command, dump)) = pipeline.backup(set) else { continue };
+        let Some((index, command, dump)) = pipeline.scheduled_backup(set) else { continue };
         let own = matches!(dump.tool, DumpTool::Physical | DumpTool::Backstop);
-        if own || removes(set, pipeline) || is_told(set, pipeline) || is_one_file(pipeline, index) {
+        if own || removes(set, pipeline) || is_told(set, pipeline) || is_one_file(set, pipeline, index) {
             continue;
         }
         if pipeline.may_hide(&["clean", "prune", "retention", "rotat", "expire", "purge"]) {
@@ -86,17 +88,26 @@ fn is_told(set: &Set<'_>, pipeline: &Pipeline) -> bool {
         ["lifecycle", "retention", "retain", "keep_", "keep-", "prune", "expire", "older than"];
     let units =
         pipeline.scripts.iter().filter_map(|script| set.scripts.get(*script)).map(|script| script.unit);
-    units.chain([pipeline.root]).filter_map(|unit| set.units.get(unit)).any(|unit| {
-        let text = set.documents.get(unit.document).map_or("", |document| document.text.as_str());
-        let lower = text.to_ascii_lowercase();
+    let documents: BTreeSet<usize> = units
+        .chain([pipeline.root])
+        .filter_map(|unit| set.units.get(unit))
+        .map(|unit| unit.document)
+        .collect();
+    documents.into_iter().filter_map(|document| set.documents.get(document)).any(|document| {
+        let lower = document.text.to_ascii_lowercase();
         WORDS.iter().any(|word| lower.contains(word))
     })
 }
 
-/// A file without a date in its name is the only one: `single-key-overwrite` speaks of it.
-fn is_one_file(pipeline: &Pipeline, dump: usize) -> bool {
+/// A file without a date in its name, here and where it is put, is the only one:
+/// `single-key-overwrite` speaks of it. In git each version stays.
+fn is_one_file(set: &Set<'_>, pipeline: &Pipeline, dump: usize) -> bool {
     let file = pipeline.flow.made(dump).and_then(|artifact| artifact.file.as_ref());
-    file.is_some_and(|file| !file.text.contains('$'))
+    let dated = pipeline.commands(set).any(|(_, command)| match &command.role {
+        Role::Upload(transfer) => transfer.destination.as_ref().is_some_and(|to| to.key.contains("$(")),
+        _ => command.name == "git" && command.has("add"),
+    });
+    file.is_some_and(|file| !file.text.contains('$')) && !dated
 }
 
 #[cfg(test)]
@@ -128,6 +139,12 @@ mod tests {
             assert_eq!(check(&RULE, &[("b.sh", &format!("{DUMP}{rest}"))]), "", "{rest}");
         }
         assert_eq!(check(&RULE, &[("b.sh", "pg_dump -f latest.sql shop\n")]), "");
+        for grows in
+            ["aws s3 cp latest.sql s3://b/$(date +%s).sql", "git add latest.sql; git commit -m x; git push"]
+        {
+            let text = format!("pg_dump -f latest.sql shop\n{grows}\n");
+            assert!(check(&RULE, &[("b.sh", &text)]).contains("note["), "{grows}");
+        }
         assert_eq!(check(&RULE, &[("b.sh", "psql -c 'select 1'\n")]), "");
     }
 

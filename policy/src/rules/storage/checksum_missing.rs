@@ -6,7 +6,7 @@ rule! {
     /// Nothing could tell a damaged backup from a good one.
     ///
     /// ## What
-    /// A dump is uploaded, and no digest of it is written, sent along or compared.
+    /// A dump is kept or uploaded, and no digest of it is written, sent along or compared.
     /// Silent for tools that do it by themselves (rclone, gsutil, restic) and for files
     /// that age or gpg has sealed. Reported once for each pipeline.
     ///
@@ -38,30 +38,28 @@ rule! {
 
 fn check(set: &Set<'_>, findings: &mut Findings<'_>) {
     for pipeline in &set.pipelines {
-        if pipeline.backup(set).is_none() || has_digest(set, pipeline) {
+        let Some((index, dump, made)) = pipeline.scheduled_backup(set) else { continue };
+        if !made.is_logical() || has_digest(set, pipeline) || is_sealed(set, pipeline, index) {
             continue;
         }
         let uploads: Vec<(&Command, &Transfer)> = pipeline
             .commands(set)
-            .filter_map(|(index, command)| match &command.role {
-                Role::Upload(transfer) => {
-                    (!is_sealed(pipeline, index)).then_some((command, transfer.as_ref()))
-                }
+            .filter_map(|(_, command)| match &command.role {
+                Role::Upload(transfer) => Some((command, transfer.as_ref())),
                 _ => None,
             })
             .collect();
-        let Some((command, _)) = uploads.iter().find(|(_, transfer)| !is_checked(transfer)) else { continue };
         if uploads.iter().any(|(_, transfer)| is_checked(transfer))
-            || pipeline.may_hide_near(set, command, &["checksum", "sha256", "digest", "verif"])
+            || pipeline.may_hide_near(set, dump, &["checksum", "sha256", "digest", "verif"])
         {
             continue;
         }
         let report = findings
-            .report(command.name_at, "nothing could tell a damaged copy of this dump from a good one")
+            .report(dump.name_at, "nothing could tell a damaged copy of this dump from a good one")
             .help("`sha256sum shop.dump > shop.dump.sha256`, and compare it before each restore");
         let copies = |(command, transfer): &&(&Command, &Transfer)| {
-            transfer.tool == TransferTool::Aws
-                && command.args.get(..2).is_some_and(|args| args[0].text == "s3" && args[1].text == "cp")
+            let words: Vec<&str> = command.args.iter().take(2).map(|arg| arg.text.as_str()).collect();
+            transfer.tool == TransferTool::Aws && words == ["s3", "cp"]
         };
         let edits: Vec<Edit> = uploads
             .iter()
@@ -71,9 +69,9 @@ fn check(set: &Set<'_>, findings: &mut Findings<'_>) {
                 Some(Edit::insert(last, " --checksum-algorithm SHA256"))
             })
             .collect();
-        // All of them are of one document; a fix has to stay in it.
-        let here = uploads.iter().all(|(other, _)| other.at.document == command.at.document);
-        if here && edits.len() == uploads.len() {
+        // A fix stays in the document of its finding.
+        let here = uploads.iter().all(|(other, _)| other.at.document == dump.at.document);
+        if here && !edits.is_empty() && edits.len() == uploads.len() {
             report.fix(Fix::safe("let S3 keep and check a digest", edits));
         }
     }
@@ -83,21 +81,26 @@ fn is_checked(transfer: &Transfer) -> bool {
     transfer.checks_digest || transfer.tool == TransferTool::Repository
 }
 
+/// Digests that stay: to read a dump once says nothing about next year.
 fn has_digest(set: &Set<'_>, pipeline: &Pipeline) -> bool {
-    pipeline.any(set, |role| match role {
+    pipeline.commands(set).any(|(_, command)| match &command.role {
         Role::Digest => true,
-        Role::Probe(probe) => matches!(probe.kind, ProbeKind::Digest | ProbeKind::Read),
+        Role::Probe(probe) => {
+            probe.kind == ProbeKind::Digest || (probe.kind == ProbeKind::Read && command.name != "pg_restore")
+        }
         _ => false,
     })
 }
 
 /// age and gpg refuse a changed file when they decrypt it.
-fn is_sealed(pipeline: &Pipeline, upload: usize) -> bool {
-    pipeline.flow.read(upload).any(|artifact| {
-        artifact
-            .wraps
-            .iter()
-            .any(|wrap| matches!(wrap, Wrap::Encrypted(CipherTool::Age | CipherTool::Gpg | CipherTool::Sops)))
+fn is_sealed(set: &Set<'_>, pipeline: &Pipeline, dump: usize) -> bool {
+    // Where a switch decides, it may be clear.
+    let always = |made_by: usize| set.commands.get(made_by).is_some_and(|command| !command.nesting.branch);
+
+    pipeline.flow.artifacts.iter().filter(|artifact| artifact.dump == dump).any(|artifact| {
+        let by = [CipherTool::Age, CipherTool::Gpg, CipherTool::Sops];
+        always(artifact.made_by)
+            && artifact.wraps.iter().any(|wrap| matches!(wrap, Wrap::Encrypted(tool) if by.contains(tool)))
     })
 }
 
@@ -113,7 +116,7 @@ mod tests {
     #[test]
     fn it_is_a_note_once() {
         insta::assert_snapshot!(found("aws s3 cp a.dump s3://b/\nscp a.dump me@h:/b/"), @r"
-        b.sh:2:1: note[checksum-missing]: nothing could tell a damaged copy of this dump from a good one
+        b.sh:1:1: note[checksum-missing]: nothing could tell a damaged copy of this dump from a good one
         help: `sha256sum shop.dump > shop.dump.sha256`, and compare it before each restore
         ");
     }
@@ -127,11 +130,12 @@ mod tests {
             "age -r k -o a.age a.dump\naws s3 cp a.age s3://b/",
             "restic -r s3:x backup a.dump",
             "./scripts/verify.sh a.dump\naws s3 cp a.dump s3://b/",
-            "ls -l a.dump",
         ] {
             assert_eq!(found(rest), "", "{rest}");
         }
         assert_eq!(check(&RULE, &[("b.sh", "aws s3 cp site.zip s3://b/\n")]), "");
+        assert!(found("pg_restore -f /dev/null a.dump").contains("note["));
+        assert!(found("if [ -n \"$K\" ]; then age -r $K -o a.age a.dump; fi").contains("note["));
     }
 
     #[test]

@@ -9,8 +9,8 @@ rule! {
     /// Two runs of the backup may overlap, or one may kill the other.
     ///
     /// ## What
-    /// A workflow that makes backups can be started in more than one way (a schedule
-    /// and by hand, two schedules) and has no `concurrency`; or it has one with
+    /// A workflow that makes backups can be started by hand or in more than one way
+    /// (two schedules, a schedule and a push) and has no `concurrency`; or it has one with
     /// `cancel-in-progress: true`.
     ///
     /// ## Why
@@ -76,7 +76,7 @@ fn check(set: &Set<'_>, findings: &mut Findings<'_>) {
                     .fix(Fix::safe("let the later run wait", vec![Edit::replace(at.span, "false")]));
             }
         }
-        if !groups.is_empty() || !makes || starts(&workflow) < 2 {
+        if !groups.is_empty() || starts(&workflow) < 2 {
             continue;
         }
         let Some(jobs) = workflow.root.entry("jobs") else { continue };
@@ -95,8 +95,13 @@ fn check(set: &Set<'_>, findings: &mut Findings<'_>) {
 
 /// In how many ways a run may begin.
 fn starts(workflow: &Workflow<'_>) -> usize {
-    let others = workflow.triggers.iter().filter(|trigger| trigger.name != "schedule").count();
-    others + workflow.crons.len()
+    // Two people may press the button.
+    let each = |name: &str| match name {
+        "schedule" | "workflow_call" => 0,
+        "workflow_dispatch" => 2,
+        _ => 1,
+    };
+    workflow.triggers.iter().map(|trigger| each(trigger.name)).sum::<usize>() + workflow.crons.len()
 }
 
 fn insert(set: &Set<'_>, unit: &Unit<'_>, workflow: &Workflow<'_>, jobs: &Node) -> Option<Edit> {

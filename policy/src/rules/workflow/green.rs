@@ -4,7 +4,7 @@
 use std::collections::HashMap;
 
 use crate::finding::{Edit, Fix, Place, Span};
-use crate::model::{Called, Choice, Command, Fate, Host, Role, Script, Set, Unit};
+use crate::model::{Branch, Called, Choice, Command, Fate, Host, Role, Script, Set, Unit};
 use crate::parse::workflow::Workflow;
 use crate::rule::Findings;
 
@@ -120,6 +120,9 @@ impl<'s, 'd> Look<'s, 'd> {
                             test.args.iter().rev().find(|arg| !matches!(arg.text.as_str(), "]" | "]]"))?;
                         return is_setting(&name.text).then(|| format!("the file {}", name.text));
                     }
+                    if has("-w") && (has("!") || negated) {
+                        return Some("write access".to_owned());
+                    }
                     let names = test.args.iter().flat_map(|arg| &arg.variables);
                     let given = |name: &&String| {
                         name.starts_with(|c: char| c.is_ascii_alphabetic())
@@ -136,27 +139,29 @@ impl<'s, 'd> Look<'s, 'd> {
     /// `if` with a branch for the failure that only prints.
     fn branches(&self, findings: &mut Findings<'_>) {
         for choice in &self.choices {
-            let failing = self.failing(choice).or_else(|| self.skipping(choice));
-            let Some(branch) = failing else { continue };
-            let commands = self.commands(branch);
-            let before =
-                self.script.assignments.partition_point(|setting| setting.value.at.span.start < branch.start);
-            let sets = self
-                .script
-                .assignments
-                .get(before)
-                .is_some_and(|setting| setting.value.at.span.start < branch.end);
-            if sets || !only_prints(commands) {
-                continue;
+            let branches = match self.failing(choice) {
+                Some(branch) => vec![branch],
+                None => self.skipping(choice),
+            };
+            for print in branches.into_iter().filter_map(|branch| self.only_print(branch)) {
+                findings
+                    .report(
+                        print.at,
+                        "this is all that happens: the script goes on, ends well, and there is no backup",
+                    )
+                    .help("`exit 1` behind it");
             }
-            let Some(print) = commands.iter().find(|command| command.role == Role::Print) else { continue };
-            findings
-                .report(
-                    print.at,
-                    "this is all that happens: the script goes on, ends well, and there is no backup",
-                )
-                .help("`exit 1` behind it");
         }
+    }
+
+    /// What a branch prints, where that is all it does.
+    fn only_print(&self, branch: Span) -> Option<&'s Command> {
+        let commands = self.commands(branch);
+        let settings = &self.script.assignments;
+        let first = settings.partition_point(|setting| setting.value.at.span.start < branch.start);
+        let sets = settings.get(first).is_some_and(|setting| setting.value.at.span.start < branch.end);
+        let print = commands.iter().find(|command| command.role == Role::Print)?;
+        (!sets && only_prints(commands)).then_some(print)
     }
 
     /// The branch that runs when a dump or an upload has failed.
@@ -183,8 +188,8 @@ impl<'s, 'd> Look<'s, 'd> {
         if differs { Some(first.body) } else { otherwise.map(|it| it.body) }
     }
 
-    /// The branch that says that the dump was left out, or that no program can upload.
-    fn skipping(&self, choice: &Choice) -> Option<Span> {
+    /// The branches that say that the dump was left out, or that no program can upload.
+    fn skipping(&self, choice: &Choice) -> Vec<Span> {
         const SAYS: [&str; 11] = [
             "skip",
             "not set",
@@ -192,7 +197,7 @@ impl<'s, 'd> Look<'s, 'd> {
             "not installed",
             "missing",
             "not configured",
-            "found",
+            "neither",
             "unavailable",
             "cannot",
             "no ",
@@ -210,7 +215,7 @@ impl<'s, 'd> Look<'s, 'd> {
         let uploads = |command: &Command| matches!(command.role, Role::Upload(_));
         let left_out = does(&is_dump) || (by_tool && does(&uploads));
         if !left_out {
-            return None;
+            return Vec::new();
         }
         let says = |command: &Command| {
             command.role == Role::Print
@@ -219,11 +224,11 @@ impl<'s, 'd> Look<'s, 'd> {
                     SAYS.iter().any(|word| lower.contains(word))
                 })
         };
-        let branch = choice.branches.iter().find(|branch| {
+        let left_out = |branch: &&Branch| {
             let body = commands(branch.body);
             only_prints(body) && body.iter().any(says)
-        })?;
-        Some(branch.body)
+        };
+        choice.branches.iter().filter(left_out).map(|branch| branch.body).collect()
     }
 
     /// `pg_dump … || true`

@@ -6,7 +6,7 @@ use crate::parse::expression::embedded;
 use crate::parse::workflow::Workflow;
 use crate::parse::yaml::Node;
 
-/// The texts that a path may stand for; the path itself where nothing is known.
+/// The texts that a path may stand for: itself, and with what is known put in.
 pub fn candidates(
     set: &Set<'_>,
     unit: usize,
@@ -22,7 +22,9 @@ pub fn candidates(
     let Some((at, inner, values)) = known else { return vec![path.to_owned()] };
     let before = path.get(..at - 3).unwrap_or_default();
     let after = path.get(at + inner.len() + 2..).unwrap_or_default();
-    values.into_iter().map(|value| format!("{before}{value}{after}")).collect()
+    // A script may have named the file by the same expression.
+    let put_in = values.into_iter().map(|value| format!("{before}{value}{after}"));
+    std::iter::once(path.to_owned()).chain(put_in).collect()
 }
 
 fn values(

@@ -51,7 +51,7 @@ fn a_variable_may_start_a_container() {
         "$RUNNER pg_dump x",
     ].map(describe).join("\n"), @"
     docker exec > pg_dump: -U=app | x
-    docker exec > pg_dump:  | x
+    docker compose exec > pg_dump:  | x
     none
     none
     ");
@@ -101,4 +101,23 @@ fn subcommands_and_wrappers_can_be_asked_for() {
     let wrapper = invocation.wrapper("docker exec").unwrap();
     assert_eq!(wrapper.arguments[0].text.literal(), Some("-it"));
     assert_eq!(invocation.options().value(&["--profile"]).unwrap().literal(), Some("p"));
+}
+
+#[test]
+fn a_variable_without_quotes_is_the_words_that_it_holds() {
+    insta::assert_snapshot!([
+        "C='docker compose -f x.yml'; $C exec -T db pg_dump -U app shop",
+        "C=\"docker compose -f ${F}\"; ${C} exec -T db pg_dump shop",
+        "C='pg_dump shop'; \"$C\" x",
+        "${COMPOSE} exec -T db pg_dump -U app shop",
+        "dc -f x exec db psql shop",
+        "log exec of pg_dump",
+    ].map(describe).join("\n"), @"
+    docker compose exec > pg_dump: -U=app | shop
+    docker compose exec > pg_dump:  | shop
+    pg_dump shop:  | x
+    docker exec > pg_dump: -U=app | shop
+    docker exec > psql:  | shop
+    log:  | exec of pg_dump
+    ");
 }
