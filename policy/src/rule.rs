@@ -5,13 +5,15 @@
 //! `backstop explain` prints, what SARIF carries as help, and what the tests run:
 //! each block under `## Bad` must fire the rule, none under `## Good` may.
 
+use std::cell::OnceCell;
 use std::fmt;
 
 use serde::Serialize;
 
 use crate::document::Document;
-use crate::finding::{Finding, Fix, Label, Place, Severity};
+use crate::finding::{Finding, Fix, Label, Place, Severity, Span};
 use crate::model::Set;
+use crate::secrets::{self, Found};
 use crate::suppress::Allow;
 
 mod docs;
@@ -35,11 +37,35 @@ pub struct Rule {
 pub enum Check {
     /// At everything that concerns backups, parsed and joined. Most rules.
     Set(fn(&Set<'_>, &mut Findings<'_>)),
-    /// At each text document of any kind, alone, with its index. It sees whole source trees: it
-    /// must be linear and pass over a document without hits at memory speed.
-    Text(fn(usize, &Document, &mut Findings<'_>)),
+    /// At each text document of any kind, alone. It sees whole source trees: it must be
+    /// linear and pass over a document without hits at memory speed.
+    Text(fn(&Alone<'_>, &mut Findings<'_>)),
     /// At the suppressions of each document, once all is known that they allow.
     Allows(fn(usize, &[Allowed<'_>], &mut Findings<'_>)),
+}
+
+/// A document by itself, and what more than one rule asks of it.
+#[derive(Debug)]
+pub struct Alone<'d> {
+    pub document: &'d Document,
+    index: usize,
+    found: OnceCell<Found>,
+}
+
+impl<'d> Alone<'d> {
+    pub fn new(index: usize, document: &'d Document) -> Self {
+        Self { document, index, found: OnceCell::new() }
+    }
+
+    /// Its secrets, searched for once.
+    pub fn secrets(&self) -> &Found {
+        let search = || secrets::search(&self.document.text, secrets::Place::of(&self.document.path));
+        self.found.get_or_init(search)
+    }
+
+    pub fn place(&self, span: Span) -> Place {
+        Place { document: self.index, span }
+    }
 }
 
 /// A suppression, and what came of it.

@@ -15,6 +15,7 @@ use clap::builder::{PossibleValuesParser, TypedValueParser as _};
 use super::Context;
 use crate::error::ExitStatus;
 use crate::git::Git;
+use crate::github;
 use crate::lint::{self, Baseline, Changes, Fixed, Tree};
 use crate::settings;
 use crate::ui::{Format, count, print};
@@ -107,6 +108,9 @@ pub fn run(args: &Args, context: &Context) -> anyhow::Result<ExitStatus> {
     }
     let known = baseline.map_or(0, |baseline| baseline.apply(&mut listing));
     output(args.format, &listing)?;
+    if args.format == Format::Text {
+        publish(&listing)?;
+    }
     let mut summary = formats::summary(&listing);
     if let Some(fixed) = &fixed {
         summary =
@@ -209,6 +213,22 @@ fn history(args: &Args, context: &Context, directory: &Path, options: &Options) 
     let paths: Vec<String> =
         args.paths.iter().map(|path| directory.join(path).to_string_lossy().into_owned()).collect();
     Ok(lint::history(&git, args.since.as_deref(), &paths, options)?)
+}
+
+/// Beside the log of a job on GitHub: annotations, outputs, files, the summary.
+fn publish(listing: &Listing) -> anyhow::Result<()> {
+    if !github::is_job() {
+        return Ok(());
+    }
+    github::annotations(&formats::annotations(listing));
+    let mut outputs = vec![("findings", listing.findings.len().to_string())];
+    let sarif = serde_json::to_string_pretty(&formats::sarif(listing, env!("CARGO_PKG_VERSION")))?;
+    if let Some(file) = github::file(".sarif", &sarif)? {
+        outputs.push(("sarif-file", file.to_string_lossy().into_owned()));
+    }
+    let result: serde_json::Value = serde_json::from_str(&formats::json(listing))?;
+    github::publish(&outputs, &result, &formats::markdown(listing))?;
+    Ok(())
 }
 
 fn output(format: Format, listing: &Listing) -> anyhow::Result<()> {

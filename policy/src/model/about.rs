@@ -11,6 +11,9 @@ use super::command::Command;
 use super::prose::{Passage, holds};
 use super::script::{Host, Script};
 
+/// Comments that are read above a line, and at the head of a script.
+const LINES: usize = 16;
+
 /// The words around a command, one text after another.
 #[derive(Debug, Clone, Default)]
 pub struct About {
@@ -26,13 +29,16 @@ impl About {
 
 impl Set<'_> {
     pub fn about(&self, command: &Command) -> About {
-        let mut texts: Vec<String> = self.context(command.at).into_iter().collect();
+        let mut texts: Vec<String> = self.heading(command.at).map(str::to_owned).into_iter().collect();
         texts.extend(command.function.clone());
         if let Some(script) = self.script_of(command) {
             let unit = self.units.get(script.unit);
             texts.extend(unit.and_then(|unit| unit.path.as_deref()).map(file_name));
-            let workflow = unit.and_then(|unit| Some(unit.workflow()?.name?.text()?.to_owned()));
-            texts.extend(workflow);
+            texts.extend(script.name.clone());
+            if let (Host::Step { .. }, Some(unit)) = (&script.host, unit) {
+                let name = unit.tree.as_ref().and_then(|tree| tree.get("name")?.text());
+                texts.extend(name.map(str::to_owned));
+            }
             texts.extend(self.comments_on(script, command));
         }
         About { texts }
@@ -44,16 +50,17 @@ impl Set<'_> {
             self.text(Place { document: script.at.document, span: (start..end).into() })
         };
         let first = self.commands.get(script.commands.start).map_or(0, |first| first.at.span.start);
+        let head = script.comments.iter().take_while(|comment| comment.end <= first);
+        let mut found: Vec<String> =
+            head.take(LINES).map(|comment| text(comment.start, comment.end).to_owned()).collect();
         let mut above = command.statement.start;
-        let mut found = Vec::new();
-        for comment in script.comments.iter().rev() {
-            let is_near = comment.end <= above && text(comment.end, above).trim().is_empty();
-            if is_near {
-                above = comment.start;
+        let before = script.comments.partition_point(|comment| comment.end <= above);
+        for comment in script.comments.get(..before).unwrap_or_default().iter().rev().take(LINES) {
+            if comment.end <= first || !text(comment.end, above).trim().is_empty() {
+                break;
             }
-            if is_near || comment.end <= first {
-                found.push(text(comment.start, comment.end).to_owned());
-            }
+            above = comment.start;
+            found.push(text(comment.start, comment.end).to_owned());
         }
         found
     }
@@ -64,9 +71,10 @@ impl Set<'_> {
         let next = headings.partition_point(|(start, _)| *start <= place.span.start);
         let start = next.checked_sub(1).and_then(|own| headings.get(own)).map_or(0, |(start, _)| *start);
         let end = headings.get(next).map_or(usize::MAX, |(start, _)| *start);
-        self.passages.iter().filter(move |passage| {
-            passage.at.document == place.document && (start..end).contains(&passage.at.span.start)
-        })
+        let key = |passage: &Passage| (passage.at.document, passage.at.span.start);
+        let from = self.passages.partition_point(|passage| key(passage) < (place.document, start));
+        let rest = self.passages.get(from..).unwrap_or_default();
+        rest.iter().take_while(move |passage| key(passage) < (place.document, end))
     }
 
     /// Lines that a document shows to people who type them: a block of Markdown that

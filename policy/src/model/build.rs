@@ -1,6 +1,8 @@
 //! Documents into a [`Set`]: each is parsed once, by its kind, and what it runs is
 //! told in the same words.
 
+use std::collections::HashMap;
+
 use crate::document::{Document, Kind};
 use crate::finding::{Place, Span};
 use crate::parse::compose;
@@ -18,7 +20,7 @@ use super::role::Role;
 use super::schedule::{Clock, Reach, Schedule, of_nickname};
 use super::script::{self, Host, Start};
 use super::unit::Unit;
-use super::{Set, buckets, embedded, join, process, prose};
+use super::{Set, buckets, embedded, environment, join, process, prose};
 
 impl<'d> Set<'d> {
     pub fn of(documents: &'d [Document]) -> Self {
@@ -33,6 +35,7 @@ impl<'d> Set<'d> {
             promises: Vec::new(),
             buckets: Vec::new(),
             headings: Vec::new(),
+            settings: HashMap::new(),
             schedules: Vec::new(),
         };
         for (index, document) in documents.iter().enumerate() {
@@ -51,6 +54,7 @@ impl<'d> Set<'d> {
             command.callee = callee;
         }
         join::timers(&mut set);
+        set.settings = environment::settings(&set.units);
         set.pipelines = join::pipelines(&set);
         let reaches = join::reaches(&set);
         for (schedule, reach) in set.schedules.iter_mut().zip(reaches) {
@@ -294,6 +298,9 @@ impl Reader<'_, '_> {
         if let (Some(run), Some(flags)) = (step.run, flags) {
             let source = run.source(self.source.text()).into_owned().within(self.source);
             self.script(Host::Step { job, step: index }, Some(flags), env, &source);
+            if let Some(script) = self.set.scripts.last_mut() {
+                script.name = step.name.or(step.id).and_then(Node::text).map(str::to_owned);
+            }
         }
     }
 

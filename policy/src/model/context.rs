@@ -8,11 +8,14 @@ use super::Set;
 impl Set<'_> {
     /// `job 'backup', step 'Dump'`, or the heading that a place stands under.
     pub fn context(&self, place: Place) -> Option<String> {
-        self.step(place).or_else(|| {
-            let headings = self.headings.get(place.document)?;
-            let before = headings.partition_point(|(start, _)| *start <= place.span.start);
-            headings.get(before.checked_sub(1)?).map(|(_, text)| text.clone())
-        })
+        self.step(place).or_else(|| self.heading(place).map(str::to_owned))
+    }
+
+    /// The heading that a place stands under.
+    pub(super) fn heading(&self, place: Place) -> Option<&str> {
+        let headings = self.headings.get(place.document)?;
+        let before = headings.partition_point(|(start, _)| *start <= place.span.start);
+        headings.get(before.checked_sub(1)?).map(|(_, text)| text.as_str())
     }
 
     fn step(&self, place: Place) -> Option<String> {

@@ -1,12 +1,15 @@
 //! The variables that a command is started with, as far as the documents tell: on its
 //! own line, in its script, in what starts the script, in a file of settings.
 
+use std::collections::HashMap;
+
 use crate::document::Kind;
 use crate::finding::Place;
 use crate::parse::env;
 
 use super::Set;
 use super::command::Command;
+use super::unit::Unit;
 
 /// The value of a variable.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -23,13 +26,12 @@ impl Set<'_> {
             text: setting.value.text.clone(),
             at: Some(setting.value.at),
         };
-        let named = |setting: &&super::command::Setting| setting.name == name;
-        if let Some(setting) = command.env.iter().find(named) {
+        if let Some(setting) = command.env.iter().find(|setting| setting.name == name) {
             return Some(known(setting));
         }
         let script = self.script_of(command)?;
         let before = |setting: &&super::command::Setting| setting.value.at.span.start < command.at.span.start;
-        let set = script.assignments.iter().filter(named).rfind(before).map(known);
+        let set = script.assigned(name).rfind(before).map(known);
         set.or_else(|| {
             let (_, value) = script.env.iter().rfind(|(set, _)| set == name)?;
             Some(Known { text: value.clone()?, at: None })
@@ -38,7 +40,7 @@ impl Set<'_> {
 
     /// What files of settings say: those of its document, and `.env` files beside the
     /// script or above it.
-    pub fn settings(&self, command: &Command, name: &str) -> Vec<Known> {
+    pub fn settings(&self, command: &Command, name: &str) -> Vec<&Known> {
         let folder = |document: usize| {
             let path = self.documents.get(document).map_or("", |document| document.path.as_str());
             path.rsplit_once('/').map_or("", |(folder, _)| folder)
@@ -51,17 +53,21 @@ impl Set<'_> {
                 || own == above
                 || own.strip_prefix(above).is_some_and(|rest| rest.starts_with('/'))
         };
-        let units = self.units.iter().filter(|unit| unit.kind == Kind::Env && near(unit.document));
-        let values = units.flat_map(|unit| {
-            let entries = env::parse_in(&unit.source).entries.into_iter();
-            let entries = entries.filter(|entry| entry.name == name);
-            entries.map(|entry| Known {
-                text: entry.value,
-                at: Some(Place { document: unit.document, span: entry.value_span }),
-            })
-        });
-        values.collect()
+        let known = self.settings.get(name).map(Vec::as_slice).unwrap_or_default();
+        known.iter().filter(|known| known.at.is_some_and(|place| near(place.document))).collect()
     }
+}
+
+/// What every file of settings says, by the variable.
+pub fn settings(units: &[Unit<'_>]) -> HashMap<String, Vec<Known>> {
+    let mut settings: HashMap<String, Vec<Known>> = HashMap::new();
+    for unit in units.iter().filter(|unit| unit.kind == Kind::Env) {
+        for entry in env::parse_in(&unit.source).entries {
+            let at = Place { document: unit.document, span: entry.value_span };
+            settings.entry(entry.name).or_default().push(Known { text: entry.value, at: Some(at) });
+        }
+    }
+    settings
 }
 
 #[cfg(test)]

@@ -31,6 +31,8 @@ mod script;
 mod tier;
 mod unit;
 
+use std::collections::HashMap;
+
 use crate::document::Document;
 use crate::finding::Place;
 use crate::parse::lifecycle::Lifecycle;
@@ -54,6 +56,7 @@ pub use role::{
 };
 pub use schedule::{Clock, Reach, Schedule};
 pub use script::{Host, Script};
+pub use tier::Tiers;
 pub use unit::Unit;
 
 /// Everything that is known about some documents.
@@ -76,6 +79,8 @@ pub struct Set<'d> {
     pub buckets: Vec<Bucket>,
     /// Of each document: where a heading begins, and its text.
     headings: Vec<Vec<(usize, String)>>,
+    /// What files of settings give to each variable.
+    settings: HashMap<String, Vec<Known>>,
     /// When something runs by itself.
     pub schedules: Vec<Schedule>,
 }

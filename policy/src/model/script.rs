@@ -1,5 +1,7 @@
 //! A run of shell, wherever it is written, as a list of [`Command`]s.
 
+use std::collections::HashMap;
+
 use crate::document::Document;
 use crate::finding::{Place, Span};
 use crate::parse::shell::{
@@ -45,8 +47,12 @@ pub struct Script {
     pub env: Vec<(String, Option<String>)>,
     /// Files that it reads with `.` or `source`: these may set anything.
     pub sourced: Vec<Arg>,
+    /// The name of the step.
+    pub name: Option<String>,
     /// Every assignment, in order.
     pub assignments: Vec<Setting>,
+    /// Indices into `assignments`.
+    by_name: HashMap<String, Vec<usize>>,
     /// Range in [`super::Set::commands`].
     pub commands: std::ops::Range<usize>,
     /// Comments, from the `#` to the end of the line.
@@ -60,8 +66,13 @@ pub struct Script {
 impl Script {
     /// Whether the script gives the variable a value, or is started with it.
     pub fn sets(&self, name: &str) -> bool {
-        self.assignments.iter().any(|setting| setting.name == name)
-            || self.env.iter().any(|(set, _)| set == name)
+        self.by_name.contains_key(name) || self.env.iter().any(|(set, _)| set == name)
+    }
+
+    /// Every assignment of one variable, in order.
+    pub fn assigned(&self, name: &str) -> impl DoubleEndedIterator<Item = &Setting> {
+        let indices = self.by_name.get(name).map(Vec::as_slice).unwrap_or_default();
+        indices.iter().filter_map(|index| self.assignments.get(*index))
     }
 }
 
@@ -110,6 +121,8 @@ pub fn read(start: Start<'_>, documents: &[Document], index: usize, first: usize
         interpreter: tree.shebang.as_ref().map(|shebang| shebang.interpreter.clone()),
         env: start.env,
         sourced: variables.sourced().iter().map(|word| reader.arg(word)).collect(),
+        name: None,
+        by_name: by_name(&assignments),
         assignments,
         commands: first..first + commands.len(),
         comments: tree.comments.clone(),
@@ -117,6 +130,14 @@ pub fn read(start: Start<'_>, documents: &[Document], index: usize, first: usize
         tree,
     };
     (script, commands)
+}
+
+fn by_name(assignments: &[Setting]) -> HashMap<String, Vec<usize>> {
+    let mut indices: HashMap<String, Vec<usize>> = HashMap::new();
+    for (index, setting) in assignments.iter().enumerate() {
+        indices.entry(setting.name.clone()).or_default().push(index);
+    }
+    indices
 }
 
 struct Reader<'r, 's> {

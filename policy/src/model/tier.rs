@@ -1,12 +1,13 @@
-//! Which tier a script or a text belongs to: by the paths it writes, its own name,
-//! the heading it stands under, or how often it is started.
+//! Which tier a script belongs to: by the paths it writes, its own name, the heading
+//! it stands under, or how often it is started.
 
+use std::collections::HashMap;
+
+use super::Set;
 use super::amount::Tier;
 use super::role::Role;
 use super::schedule::Schedule;
 use super::script::Script;
-use super::unit::is_called;
-use super::{Called, Set};
 
 const DAY: i64 = 86_400;
 
@@ -25,57 +26,69 @@ impl Tier {
     }
 }
 
-impl Set<'_> {
+/// The tiers of a set's scripts, and how often its schedules fire: made once, asked
+/// often.
+pub struct Tiers<'s, 'd> {
+    set: &'s Set<'d>,
+    /// By the text of the schedule.
+    gaps: HashMap<&'s str, Option<i64>>,
+    /// The schedules that start a script, by its index.
+    starts: HashMap<usize, Vec<&'s Schedule>>,
+}
+
+impl<'s, 'd> Tiers<'s, 'd> {
+    pub fn of(set: &'s Set<'d>) -> Self {
+        let mut gaps = HashMap::new();
+        let mut starts: HashMap<usize, Vec<&Schedule>> = HashMap::new();
+        for schedule in &set.schedules {
+            gaps.entry(schedule.text.as_str()).or_insert_with(|| schedule.longest_gap());
+            let mut scripts: Vec<usize> =
+                schedule.scripts.clone().chain(schedule.reach.scripts.iter().copied()).collect();
+            scripts.sort_unstable();
+            scripts.dedup();
+            for script in scripts {
+                starts.entry(script).or_default().push(schedule);
+            }
+        }
+        Self { set, gaps, starts }
+    }
+
+    /// The longest time between two runs, in seconds.
+    pub fn gap(&self, schedule: &Schedule) -> Option<i64> {
+        self.gaps.get(schedule.text.as_str()).copied().flatten()
+    }
+
     /// The tier that a script makes, where it is one.
-    pub fn tier_of(&self, script: usize) -> Option<Tier> {
-        let it = self.scripts.get(script)?;
-        let unit = self.units.get(it.unit)?;
-        self.written_tier(it)
+    pub fn script(&self, script: usize) -> Option<Tier> {
+        let it = self.set.scripts.get(script)?;
+        let unit = self.set.units.get(it.unit)?;
+        written(self.set, it)
             .or_else(|| unit.path.as_deref().and_then(|path| path.rsplit('/').next()).and_then(Tier::only_in))
             .or_else(|| {
-                let heading = self.context(it.at).filter(|_| unit.embedded);
+                let heading = unit.embedded.then(|| self.set.context(it.at)).flatten();
                 heading.as_deref().and_then(Tier::only_in)
             })
             .or_else(|| {
-                let mut gaps = self.schedules_of(script).map(Schedule::longest_gap);
+                let mut gaps = self.starts.get(&script)?.iter().map(|schedule| self.gap(schedule));
                 let gap = gaps.next()??;
                 gaps.all(|other| other == Some(gap)).then(|| Tier::of_gap(gap))?
             })
     }
+}
 
-    /// By the files that it dumps into, and where it puts them.
-    fn written_tier(&self, script: &Script) -> Option<Tier> {
-        let commands = self.commands.get(script.commands.clone())?;
-        let mut names = commands.iter().flat_map(|command| match &command.role {
-            Role::Dump(dump) => {
-                let file = dump.file.as_ref().map(|said| said.text.as_str());
-                file.into_iter().chain(command.output(1).map(|arg| arg.text.as_str())).collect::<Vec<_>>()
-            }
-            Role::Upload(transfer) => transfer.destination.iter().map(|to| to.key.as_str()).collect(),
-            _ => Vec::new(),
-        });
-        let first = names.find_map(Tier::only_in)?;
-        names.filter_map(Tier::only_in).all(|other| other == first).then_some(first)
-    }
-
-    /// When a script is started: by its own host, or by a command that calls it.
-    pub fn schedules_of(&self, script: usize) -> impl Iterator<Item = &Schedule> {
-        let path = self
-            .scripts
-            .get(script)
-            .and_then(|it| self.units.get(it.unit))
-            .and_then(|unit| unit.path.as_deref());
-        let calls = move |schedule: &Schedule| {
-            let scripts = self.scripts.get(schedule.scripts.clone()).unwrap_or_default();
-            let mut commands =
-                scripts.iter().flat_map(|it| self.commands.get(it.commands.clone()).unwrap_or_default());
-            commands.any(|command| match (&command.called, path) {
-                (Some(Called::Script(arg)), Some(path)) => is_called(path, &arg.text),
-                _ => false,
-            })
-        };
-        self.schedules.iter().filter(move |schedule| schedule.scripts.contains(&script) || calls(schedule))
-    }
+/// By the files that a script dumps into, and where it puts them.
+fn written(set: &Set<'_>, script: &Script) -> Option<Tier> {
+    let commands = set.commands.get(script.commands.clone())?;
+    let mut names = commands.iter().flat_map(|command| match &command.role {
+        Role::Dump(dump) => {
+            let file = dump.file.as_ref().map(|said| said.text.as_str());
+            file.into_iter().chain(command.output(1).map(|arg| arg.text.as_str())).collect::<Vec<_>>()
+        }
+        Role::Upload(transfer) => transfer.destination.iter().map(|to| to.key.as_str()).collect(),
+        _ => Vec::new(),
+    });
+    let first = names.find_map(Tier::only_in)?;
+    names.filter_map(Tier::only_in).all(|other| other == first).then_some(first)
 }
 
 #[cfg(test)]
@@ -85,7 +98,7 @@ mod tests {
 
     fn tier(files: &[(&str, &str)], script: usize) -> Option<Tier> {
         let documents: Vec<_> = files.iter().map(|(path, text)| Document::new(*path, *text)).collect();
-        Set::of(&documents).tier_of(script)
+        Tiers::of(&Set::of(&documents)).script(script)
     }
 
     #[test]

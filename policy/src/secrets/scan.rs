@@ -54,10 +54,10 @@ impl<'t> Scan<'t> {
         self.found
     }
 
-    /// Where a database URL is put together with a variable for its password.
-    pub fn built_urls(mut self) -> Vec<Span> {
+    /// Beside secrets, where a database URL is put together with a variable for its password.
+    pub fn run_with_built(mut self) -> (Vec<Secret>, Vec<Span>) {
         self.detect();
-        self.built
+        (self.found, self.built)
     }
 
     pub fn add_built(&mut self, span: Range<usize>) {

@@ -4,7 +4,7 @@
 use std::borrow::Cow;
 
 use backstop_policy::secrets::{
-    Place, Secret, credential_in_argument, find, redact, static_cloud_key, url_password_unencoded,
+    Place, Secret, credential_in_argument, find, redact, search, static_cloud_key, url_password_unencoded,
 };
 use proptest::prelude::*;
 
@@ -22,7 +22,7 @@ fn check(text: &str) {
         }
     }
     let _ = (
-        url_password_unencoded(text, Place::default()),
+        url_password_unencoded(&search(text, Place::default())),
         credential_in_argument(text),
         static_cloud_key(text),
     );

@@ -1,6 +1,6 @@
 use crate::facts::{RUNNER_CLIENTS, runner_client};
 use crate::finding::{Place, Severity};
-use crate::model::{Arg, Command, DumpTool, Host, Pipeline, Role, Set};
+use crate::model::{Arg, Command, DumpTool, Host, Pipeline, Set};
 use crate::parse::workflow::{Job, Workflow};
 use crate::parse::yaml::Node;
 use crate::rule::{Findings, rule};
@@ -211,11 +211,7 @@ fn server_major(set: &Set<'_>, pipeline: &Pipeline) -> Option<(Place, u32)> {
         let image = service.image?;
         Some((root.place(image.span), major(image.text()?)?))
     });
-    let restores = |place: &Place| {
-        // A number is a server's only in a document that dumps one.
-        pipeline.any(set, |role| matches!(role, Role::Dump(_))) && place.document == root.document
-    };
-    said.chain(services).filter(|(place, _)| restores(place)).max_by_key(|(_, major)| *major)
+    said.chain(services).max_by_key(|(_, major)| *major)
 }
 
 /// `PostgreSQL 17`, `Postgres v17.2`, `postgres:17-alpine`.

@@ -104,16 +104,12 @@ fn is_tty(arg: &Arg) -> bool {
 
 /// Whether what a dump prints leaves the container: its own, or that of a shell there.
 fn dumps(set: &Set<'_>, command: &Command) -> bool {
-    let inside = |other: &&Command| {
-        other.script == command.script
-            && command.at.span.start <= other.at.span.start
-            && other.at.span.end <= command.at.span.end
-    };
+    let inside = set.script_of(command).map(|script| set.commands_in(script, command.at.span));
     let prints = |other: &Command| match &other.role {
         Role::Dump(dump) => dump.file.is_none() && (other.at == command.at || other.output(1).is_none()),
         _ => false,
     };
-    (command.output(1).is_some() || command.pipes()) && set.commands.iter().filter(inside).any(prints)
+    (command.output(1).is_some() || command.pipes()) && inside.unwrap_or_default().iter().any(prints)
 }
 
 fn restores(command: &Command) -> bool {

@@ -1,3 +1,5 @@
+use std::collections::HashSet;
+
 use crate::finding::{Edit, Fix};
 use crate::model::{Artifact, Command, Dump, DumpTool, Layer, Role, Set};
 use crate::rule::{Findings, rule};
@@ -42,7 +44,7 @@ rule! {
 
 fn check(set: &Set<'_>, findings: &mut Findings<'_>) {
     for pipeline in &set.pipelines {
-        let mut told = Vec::new();
+        let mut told = HashSet::new();
         for artifact in &pipeline.flow.artifacts {
             let (Some(dumped), Some(command)) =
                 (set.commands.get(artifact.dump), set.commands.get(artifact.made_by))
@@ -50,10 +52,9 @@ fn check(set: &Set<'_>, findings: &mut Findings<'_>) {
                 continue;
             };
             let Role::Dump(dump) = &dumped.role else { continue };
-            if !is_packed_twice(artifact, dump) || told.contains(&artifact.dump) {
+            if !is_packed_twice(artifact, dump) || !told.insert(artifact.dump) {
                 continue;
             }
-            told.push(artifact.dump);
             let message = if dump.is_compressed() {
                 format!(
                     "{} compresses what pg_dump has compressed already: time for nothing, and one more step at each restore",

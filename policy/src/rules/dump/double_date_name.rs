@@ -1,3 +1,5 @@
+use std::collections::HashMap;
+
 use crate::finding::{Edit, Fix, Severity, Span};
 use crate::fix::{line_before, line_start};
 use crate::model::{Arg, Command, Host, Role, Script, Set};
@@ -42,14 +44,23 @@ fn check(set: &Set<'_>, findings: &mut Findings<'_>) {
     for script in &set.scripts {
         let dated: Vec<Dated<'_>> =
             set.commands.get(script.commands.clone()).into_iter().flatten().flat_map(dated).collect();
-        let pairs = dated.iter().enumerate().filter_map(|(index, second)| {
-            let first = dated.get(..index)?.iter().find(|first| first.is_same_file(second))?;
+        let mut seen: HashMap<&str, &Dated<'_>> = HashMap::new();
+        let mut pairs = Vec::new();
+        for second in &dated {
             // What writes a file of its own does not look for another.
             let writes = matches!(second.command.role, Role::Dump(_)) || second.is_written;
-            (!writes).then_some((first, second))
-        });
+            let first = second.stems().find_map(|stem| seen.get(stem));
+            pairs.extend(
+                first
+                    .filter(|first| !writes && first.command.at != second.command.at)
+                    .map(|it| (*it, second)),
+            );
+            seen.entry(second.path).or_insert(second);
+        }
         // One finding a script: one line mends all of them.
-        let Some((first, second)) = pairs.min_by_key(|(first, _)| !is_fine(first.date)) else { continue };
+        let Some((first, second)) = pairs.into_iter().min_by_key(|(first, _)| !is_fine(first.date)) else {
+            continue;
+        };
         let fine = is_fine(first.date);
         if !fine && matches!(second.command.role, Role::Probe(_) | Role::Other | Role::Notify(_)) {
             continue;
@@ -83,12 +94,12 @@ struct Dated<'c> {
 }
 
 impl Dated<'_> {
-    /// The same path, perhaps with a suffix, in a later command.
-    fn is_same_file(&self, later: &Self) -> bool {
-        let rest = later.path.strip_prefix(self.path);
-        self.command.at != later.command.at
-            && !matches!(self.command.role, Role::Print)
-            && rest.is_some_and(|rest| rest.is_empty() || rest.starts_with(['.', '/', '*']))
+    /// The path, and what it is without suffixes and files behind the date.
+    fn stems(&self) -> impl Iterator<Item = &str> {
+        let from = self.path.rfind(self.date).map_or(self.path.len(), |at| at + self.date.len());
+        let rest = self.path.get(from..).unwrap_or_default();
+        let ends = rest.match_indices(['.', '/', '*']).take(8).map(move |(at, _)| from + at);
+        std::iter::once(self.path.len()).chain(ends).filter_map(|end| self.path.get(..end))
     }
 }
 

@@ -81,7 +81,9 @@ fn is_forgotten(set: &Set<'_>, script: &Script, command: &Command) -> bool {
     }
     // Of a pipe it is the whole one that goes on; that it hides the dump's own
     // status is `pipefail-missing`.
-    let last = commands(set, script)
+    let last = set
+        .commands_in(script, command.pipe.span)
+        .iter()
         .filter(|other| other.pipe.span == command.pipe.span)
         .max_by_key(|other| other.pipe.index);
     last.unwrap_or(command).fate == Fate::Ignored

@@ -1,3 +1,5 @@
+use std::collections::HashSet;
+
 use crate::finding::{Edit, Fix, Severity, Span};
 use crate::model::{Arg, Artifact, Command, Dump, DumpTool, Format, Role, Set, Wrap};
 use crate::rule::{Findings, rule};
@@ -40,17 +42,16 @@ rule! {
 
 fn check(set: &Set<'_>, findings: &mut Findings<'_>) {
     for pipeline in &set.pipelines {
-        let mut told = Vec::new();
+        let mut told = HashSet::new();
         for artifact in &pipeline.flow.artifacts {
             let Some(command) = set.commands.get(artifact.dump) else { continue };
             let (Role::Dump(dump), Some(file)) = (&command.role, &artifact.file) else { continue };
             // What is wrong with the first file is wrong with all that are made of it.
-            if told.contains(&artifact.dump)
-                || !matches!(dump.tool, DumpTool::PgDump | DumpTool::PgDumpAll | DumpTool::Supabase)
+            if !matches!(dump.tool, DumpTool::PgDump | DumpTool::PgDumpAll | DumpTool::Supabase)
+                || !told.insert(artifact.dump)
             {
                 continue;
             }
-            told.push(artifact.dump);
             let Some(wrong) = wrong(artifact, dump, &file.text) else { continue };
             let report = findings.report(file.arg.at, wrong.message).help(wrong.help);
             let report = if wrong.mild { report.severity(Severity::Note) } else { report };
@@ -134,7 +135,7 @@ fn wrong(artifact: &Artifact, dump: &Dump, file: &str) -> Option<Wrong> {
 /// Others may know the old name - a cleanup, a restore - so a person should look.
 fn fix(set: &Set<'_>, command: &Command, arg: &Arg, suffix: &str, right: &str) -> Option<Fix> {
     let script = set.script_of(command)?;
-    let assigned = script.assignments.iter().filter(|setting| arg.variables.contains(&setting.name));
+    let assigned = arg.variables.iter().flat_map(|name| script.assigned(name));
     let places = std::iter::once(arg.at).chain(assigned.map(|setting| setting.value.at));
     let mut places = places.filter(|place| place.document == arg.at.document);
     places.find_map(|place| {

@@ -1,5 +1,5 @@
 use crate::finding::Severity;
-use crate::model::{Command, Contents, Dump, DumpTool, Pipeline, Set};
+use crate::model::{Command, Contents, Dump, DumpTool, Set};
 use crate::rule::{Findings, rule};
 
 rule! {
@@ -37,6 +37,10 @@ rule! {
 
 fn check(set: &Set<'_>, findings: &mut Findings<'_>) {
     for pipeline in &set.pipelines {
+        let rows = |dump: &Dump| !matches!(dump.contents, Contents::RolesOnly | Contents::SchemaOnly);
+        // The one dump with rows that there is.
+        let alone =
+            pipeline.unseen.is_empty() && pipeline.dumps(set).filter(|(_, _, dump)| rows(dump)).count() == 1;
         for (_, command, dump) in pipeline.dumps(set) {
             if dump.tool != DumpTool::PgDump
                 || !matches!(dump.contents, Contents::All | Contents::DataOnly)
@@ -55,7 +59,7 @@ fn check(set: &Set<'_>, findings: &mut Findings<'_>) {
                 findings
                     .report(part.arg.at, message)
                     .help("leave the option out, or call it by what it holds");
-            } else if dump.schemas.len() == 1 && is_all_there_is(set, pipeline, command) {
+            } else if dump.schemas.len() == 1 && alone && !is_typed(set, command) {
                 let message = format!(
                     "the backup holds {names} alone: other schemas, extensions and their data do not come back"
                 );
@@ -84,13 +88,8 @@ fn is_called_full(set: &Set<'_>, command: &Command, dump: &Dump) -> bool {
     set.about(command).says(&WORDS) || file.is_some_and(|file| file.contains("full"))
 }
 
-/// No other dump of the set-up holds more.
-fn is_all_there_is(set: &Set<'_>, pipeline: &Pipeline, command: &Command) -> bool {
-    let typed = set.script_of(command).is_some_and(|script| set.is_typed(script));
-    let mut dumps = pipeline.dumps(set).filter(|(_, other, _)| other.at != command.at);
-    !typed
-        && pipeline.unseen.is_empty()
-        && dumps.all(|(_, _, dump)| matches!(dump.contents, Contents::RolesOnly | Contents::SchemaOnly))
+fn is_typed(set: &Set<'_>, command: &Command) -> bool {
+    set.script_of(command).is_some_and(|script| set.is_typed(script))
 }
 
 #[cfg(test)]

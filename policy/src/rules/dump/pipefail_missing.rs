@@ -47,25 +47,21 @@ rule! {
 }
 
 fn check(set: &Set<'_>, findings: &mut Findings<'_>) {
-    for (index, command) in set.commands.iter().enumerate() {
+    for command in &set.commands {
         if !matches!(command.role, Role::Dump(_))
             || command.fate != Fate::LostInPipe
             || command.pipe.index > 0
         {
             continue;
         }
-        let next = set
-            .commands
-            .get(index + 1..)
-            .into_iter()
-            .flatten()
-            .find(|other| other.pipe.span == command.pipe.span);
+        let Some(script) = set.script_of(command) else { continue };
+        let pipe = set.commands_in(script, command.pipe.span);
+        let next = pipe.iter().find(|other| other.pipe.span == command.pipe.span && other.pipe.index == 1);
         // pg_restore refuses an archive that ends too early.
         if next.is_some_and(|next| next.name == "pg_restore") {
             continue;
         }
         let reader = next.map_or("the next program", |next| next.name.as_str());
-        let Some(script) = set.script_of(command) else { continue };
         // Who types it sees the error; that the file looks whole stays true.
         let typed = set.is_typed(script);
         let then = if typed { "looks like a backup" } else { "is kept and the run looks green" };

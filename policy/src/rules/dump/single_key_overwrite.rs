@@ -1,3 +1,5 @@
+use std::collections::HashSet;
+
 use crate::document::Kind;
 use crate::model::{
     ActionRole, Arg, Artifact, Command, Location, Pipeline, Role, Scheme, Set, Transfer, TransferTool,
@@ -46,16 +48,16 @@ fn check(set: &Set<'_>, findings: &mut Findings<'_>) {
         if is_versioned(set, pipeline) {
             continue;
         }
-        let mut told = Vec::new();
+        let kept = kept_elsewhere(set, pipeline);
+        let mut told = HashSet::new();
         for (index, command) in pipeline.commands(set) {
             let Role::Upload(transfer) = &command.role else { continue };
             let typed = set.script_of(command).is_some_and(|script| set.is_typed(script));
             let Some(artifact) = pipeline.flow.read(index).next().filter(|_| !typed) else { continue };
             let Some(key) = key(transfer, artifact).filter(|key| is_constant(key)) else { continue };
-            if told.contains(&artifact.dump) || is_kept_elsewhere(set, pipeline, artifact.dump) {
+            if kept.contains(&artifact.dump) || !told.insert(artifact.dump) {
                 continue;
             }
-            told.push(artifact.dump);
             let at = transfer.destination.as_ref().map_or(command.at, |to| to.arg.at);
             let message =
                 format!("every run overwrites '{key}': if a dump is bad, the last good one is gone");
@@ -108,23 +110,27 @@ fn is_constant(key: &str) -> bool {
 
 /// Whether the text speaks of versions that the store keeps.
 fn is_versioned(set: &Set<'_>, pipeline: &Pipeline) -> bool {
-    let documents = pipeline.scripts.iter().filter_map(|index| set.scripts.get(*index));
-    let documents = documents.map(|script| script.at.document);
+    let scripts = pipeline.scripts.iter().filter_map(|index| set.scripts.get(*index));
     let root = set.units.get(pipeline.root).map(|unit| unit.document);
-    documents.chain(root).filter_map(|index| set.documents.get(index)).any(|document| {
+    let documents: HashSet<usize> = scripts.map(|script| script.at.document).chain(root).collect();
+    documents.into_iter().filter_map(|index| set.documents.get(index)).any(|document| {
         ["versioning", "versioned", "ersionId"].iter().any(|word| document.text.contains(word))
     })
 }
 
-/// Whether another copy of the same dump has a name of its own for each run.
-fn is_kept_elsewhere(set: &Set<'_>, pipeline: &Pipeline, dump: usize) -> bool {
-    pipeline.commands(set).any(|(index, command)| {
-        let (Role::Upload(transfer) | Role::RemoteCopy(transfer)) = &command.role else { return false };
-        let of_dump = |artifact: &&Artifact| artifact.dump == dump;
-        let artifact = pipeline.flow.read(index).find(of_dump);
-        artifact.and_then(|artifact| key(transfer, artifact)).is_some_and(|key| !is_constant(&key))
-            || (artifact.is_some() && transfer.tool == TransferTool::Repository)
-    })
+/// Dumps of which another copy has a name of its own for each run.
+fn kept_elsewhere(set: &Set<'_>, pipeline: &Pipeline) -> HashSet<usize> {
+    let mut kept = HashSet::new();
+    for (index, command) in pipeline.commands(set) {
+        let (Role::Upload(transfer) | Role::RemoteCopy(transfer)) = &command.role else { continue };
+        for artifact in pipeline.flow.read(index) {
+            let varies = key(transfer, artifact).is_some_and(|key| !is_constant(&key));
+            if varies || transfer.tool == TransferTool::Repository {
+                kept.insert(artifact.dump);
+            }
+        }
+    }
+    kept
 }
 
 fn is_self_hosted(job: &Job<'_>) -> bool {
@@ -147,19 +153,24 @@ fn local<'s>(set: &'s Set<'_>, pipeline: &'s Pipeline) -> Option<(&'s Arg, &'s s
     if !stays || !pipeline.unseen.is_empty() {
         return None;
     }
+    // Renamed by the run, or passed on to something else.
+    let mut gone: HashSet<usize> = HashSet::new();
+    let named = pipeline.flow.artifacts.iter().filter_map(|it| Some((it.dump, it.file.as_ref()?)));
+    gone.extend(named.filter(|(_, file)| !is_constant(&file.text)).map(|(dump, _)| dump));
+    for (index, command) in pipeline.commands(set) {
+        if matches!(command.role, Role::Upload(_) | Role::Transform(_) | Role::Encrypt(_)) {
+            let made = pipeline.flow.made(index);
+            let files = pipeline.flow.read(index).filter(|read| read.file.is_some());
+            let others = files.filter(|read| made.is_none_or(|made| made.file != read.file));
+            gone.extend(others.map(|read| read.dump));
+        }
+    }
     pipeline.flow.artifacts.iter().find_map(|artifact| {
         let file = artifact.file.as_ref()?;
         let command: &Command = set.commands.get(artifact.dump)?;
         let stays = !artifact.gone && file.arg.is_known() && is_constant(&file.text);
-        let mut others = pipeline.flow.artifacts.iter().filter(|other| other.dump == artifact.dump);
-        let renamed = others.any(|other| other.file.as_ref().is_some_and(|file| !is_constant(&file.text)));
-        let passed_on = pipeline.commands(set).any(|(index, command)| {
-            matches!(command.role, Role::Upload(_) | Role::Transform(_) | Role::Encrypt(_))
-                && pipeline.flow.read(index).any(|read| read.dump == artifact.dump)
-                && pipeline.flow.made(index).is_none_or(|made| made.file != artifact.file)
-        });
         let logical = matches!(&command.role, Role::Dump(dump) if dump.is_logical());
-        (stays && logical && !renamed && !passed_on).then_some((&file.arg, file.text.as_str()))
+        (stays && logical && !gone.contains(&artifact.dump)).then_some((&file.arg, file.text.as_str()))
     })
 }
 
@@ -190,6 +201,8 @@ mod tests {
         let cron = "0 2 * * * pg_dump -Fc shop > /backups/shop.dump\n";
         let found = check(&RULE, &[("crontab", cron)]);
         assert!(found.contains("overwrites '/backups/shop.dump': while it runs"), "{found}");
+        let packed = "0 2 * * * pg_dump shop | gzip > /backups/shop.sql.gz\n";
+        assert!(check(&RULE, &[("crontab", packed)]).contains("overwrites '/backups/shop.sql.gz'"));
         let own = "on: push\njobs:\n  b:\n    runs-on: [self-hosted, linux]\n    steps:\n      - uses: actions/checkout@v4\n      - run: pg_dump shop > shop.sql\n";
         assert!(check(&RULE, &[(".github/workflows/b.yml", own)]).contains("overwrites 'shop.sql'"));
         let other = own.replace("self-hosted, linux", "ubuntu-latest");
@@ -213,6 +226,7 @@ mod tests {
         for cron in [
             "0 2 * * * pg_dump shop > /b/$(date +\\%F).sql\n",
             "0 2 * * * pg_dump shop > /b/x.sql && mv /b/x.sql /b/x-$(date +\\%F).sql\n",
+            "0 2 * * * pg_dump shop | gzip > /b/x.gz && scp /b/x.gz h:/b/x-$(date +\\%s).gz\n",
             "0 2 * * * pg_dump shop > /b/x.sql && aws s3 cp /b/x.sql s3://b/x-$(date +\\%s).sql\n",
         ] {
             assert_eq!(check(&RULE, &[("crontab", cron)]), "", "{cron}");

@@ -104,7 +104,7 @@ fn pooler(set: &Set<'_>, command: &Command, target: &Target) -> Option<Pooler> {
         if let Some(name) = name
             && let Some(script) = set.script_of(command)
         {
-            let mut assigned = script.assignments.iter().filter(|setting| setting.name == name);
+            let mut assigned = script.assigned(name);
             if let (Some(setting), None) = (assigned.next(), assigned.next())
                 && is_pooler(&setting.value.text)
             {
@@ -151,7 +151,7 @@ fn is_pooler(text: &str) -> bool {
 fn fix(set: &Set<'_>, command: &Command, arg: &Arg) -> Option<Fix> {
     const SUPABASE: &str = ".pooler.supabase.com:6543";
     let script = set.script_of(command)?;
-    let assigned = script.assignments.iter().filter(|setting| arg.variables.contains(&setting.name));
+    let assigned = arg.variables.iter().flat_map(|name| script.assigned(name));
     let places = std::iter::once(arg.at).chain(assigned.map(|setting| setting.value.at));
     let mut places = places.filter(|place| place.document == command.at.document);
     places.find_map(|place| {

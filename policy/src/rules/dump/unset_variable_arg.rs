@@ -1,3 +1,5 @@
+use std::collections::HashSet;
+
 use crate::document::Kind;
 use crate::finding::Fix;
 use crate::fix::{line_before, line_start};
@@ -40,9 +42,6 @@ rule! {
 
 fn check(set: &Set<'_>, findings: &mut Findings<'_>) {
     for (index, script) in set.scripts.iter().enumerate() {
-        if is_started_with_more(set, index) {
-            continue;
-        }
         // Elsewhere the environment comes from what starts the script, and lines that are
         // typed have placeholders in them.
         let has_own = matches!(script.host, Host::File | Host::Cron(_)) && !set.is_typed(script);
@@ -50,8 +49,14 @@ fn check(set: &Set<'_>, findings: &mut Findings<'_>) {
             continue;
         }
         let commands = set.commands.get(script.commands.clone()).unwrap_or_default();
-        let found = commands.iter().find_map(|command| Some((command, bare(set, script, command)?)));
-        let Some((command, bare)) = found else { continue };
+        if !commands.iter().any(|command| options(command).next().is_some()) {
+            continue;
+        }
+        let asked = asked(set, script, commands);
+        let open = |bare: &Bare<'_>| !is_set(set, script, &asked, bare);
+        let mut found = commands.iter().flat_map(options).filter(open);
+        let Some(bare) = found.next().filter(|_| !is_started_with_more(set, index)) else { continue };
+        let command = bare.command;
         let next = bare.next.map_or("nothing".to_owned(), |next| format!("'{}'", next.text));
         let message = format!(
             "if {} is empty, {} takes {next} for the value of {}",
@@ -61,7 +66,13 @@ fn check(set: &Set<'_>, findings: &mut Findings<'_>) {
             "stop when it is not set, with `: \"${{{}:?}}\"`, and put it into quotes",
             bare.name
         ));
-        if let Some(fix) = fix(set, script, commands) {
+        let mut names = vec![bare.name];
+        for other in found {
+            if !names.contains(&other.name) && names.len() < NAMES {
+                names.push(other.name);
+            }
+        }
+        if let Some(fix) = fix(set, script, command, &names) {
             report.fix(fix);
         }
     }
@@ -77,30 +88,34 @@ fn is_started_with_more(set: &Set<'_>, script: usize) -> bool {
     set.pipelines.iter().any(|pipeline| pipeline.scripts.contains(&script) && starts(pipeline))
 }
 
+/// Variables that one line asks for.
+const NAMES: usize = 16;
+
 struct Bare<'c> {
+    command: &'c Command,
     option: &'c Arg,
     value: &'c Arg,
     name: &'c str,
     next: Option<&'c Arg>,
 }
 
-/// The first option of a dump or restore with a variable that may be empty.
-fn bare<'c>(set: &Set<'_>, script: &Script, command: &'c Command) -> Option<Bare<'c>> {
-    all_bare(set, script, command).next()
-}
-
-fn all_bare<'c>(set: &Set<'_>, script: &Script, command: &'c Command) -> impl Iterator<Item = Bare<'c>> {
+/// Each option of a dump or restore with a variable that may be empty.
+fn options(command: &Command) -> impl Iterator<Item = Bare<'_>> {
     const OPTIONS: [&str; 10] =
         ["-h", "-U", "-d", "-p", "-f", "--host", "--username", "--dbname", "--port", "--file"];
     let reads = matches!(command.role, Role::Dump(_) | Role::Restore(_)) && !command.flags.nounset;
-    let found = command.args.iter().enumerate().filter_map(move |(index, option)| {
+    command.args.iter().enumerate().filter_map(move |(index, option)| {
         let value = command.args.get(index + 1)?;
         let name = variable(value)?;
         let next = command.args.get(index + 2);
-        (reads && OPTIONS.contains(&option.text.as_str())).then_some(Bare { option, value, name, next })
-    });
-    let open: Vec<Bare<'c>> = found.filter(|bare| !is_set(set, script, command, bare.name)).collect();
-    open.into_iter()
+        (reads && OPTIONS.contains(&option.text.as_str())).then_some(Bare {
+            command,
+            option,
+            value,
+            name,
+            next,
+        })
+    })
 }
 
 /// `$NAME` or `${NAME}` without quotes, unknown.
@@ -112,37 +127,44 @@ fn variable(arg: &Arg) -> Option<&str> {
     (arg.may_split && is_name).then_some(name)
 }
 
-/// Whether anything sets the variable, or asks whether it is set.
-fn is_set(set: &Set<'_>, script: &Script, command: &Command, name: &str) -> bool {
+/// Variables that the script reads, loops over, or asks about.
+fn asked<'s>(set: &'s Set<'_>, script: &Script, commands: &'s [Command]) -> HashSet<&'s str> {
+    let mut asked = HashSet::new();
+    for command in commands {
+        match command.name.as_str() {
+            "[" | "[[" | "test" => {
+                asked.extend(command.args.iter().flat_map(|arg| arg.variables.iter().map(String::as_str)));
+            }
+            "read" | "getopts" | "mapfile" => asked.extend(command.args.iter().map(|arg| arg.text.as_str())),
+            _ => {}
+        }
+    }
     let text = set.text(script.at);
-    let commands = set.commands.get(script.commands.clone()).unwrap_or_default();
-    let mentions = |other: &Command| {
-        let tests = matches!(other.name.as_str(), "[" | "[[" | "test")
-            && other.args.iter().any(|arg| arg.variables.iter().any(|variable| variable == name));
-        let reads = matches!(other.name.as_str(), "read" | "getopts" | "mapfile") && other.has(name);
-        tests || reads
-    };
-    script.sets(name)
-        || command.env.iter().any(|setting| setting.name == name)
-        || text.contains(&format!("{{{name}:"))
-        || text.contains(&format!("for {name} in"))
-        || commands.iter().any(mentions)
-        || !set.settings(command, name).is_empty()
+    let is_name = |c: char| c.is_ascii_alphanumeric() || c == '_';
+    // `${NAME:?}`, `${NAME:-default}`; `for NAME in …`
+    for (at, open) in text.match_indices("${") {
+        let rest = text.get(at + open.len()..).unwrap_or_default();
+        let end = rest.find(|c: char| !is_name(c)).unwrap_or(rest.len());
+        if rest.get(end..).is_some_and(|rest| rest.starts_with([':', '?', '-', '='])) {
+            asked.extend(rest.get(..end));
+        }
+    }
+    for (at, word) in text.match_indices("for ") {
+        asked.extend(text.get(at + word.len()..).and_then(|rest| rest.split([' ', '\n', ';']).next()));
+    }
+    asked
+}
+
+/// Whether anything sets the variable, or asks whether it is set.
+fn is_set(set: &Set<'_>, script: &Script, asked: &HashSet<&str>, bare: &Bare<'_>) -> bool {
+    asked.contains(bare.name)
+        || script.sets(bare.name)
+        || bare.command.env.iter().any(|setting| setting.name == bare.name)
+        || !set.settings(bare.command, bare.name).is_empty()
 }
 
 /// One line before the first statement that needs them.
-fn fix(set: &Set<'_>, script: &Script, commands: &[Command]) -> Option<Fix> {
-    let mut names: Vec<&str> = Vec::new();
-    let mut first: Option<&Command> = None;
-    for command in commands {
-        for bare in all_bare(set, script, command) {
-            first.get_or_insert(command);
-            if !names.contains(&bare.name) {
-                names.push(bare.name);
-            }
-        }
-    }
-    let first = first?;
+fn fix(set: &Set<'_>, script: &Script, first: &Command, names: &[&str]) -> Option<Fix> {
     let text = &set.documents.get(first.at.document)?.text;
     let start = first.statement.start;
     let alone = text.get(line_start(text, start)..start)?.trim().is_empty();

@@ -1,6 +1,8 @@
+use std::collections::{BTreeMap, BTreeSet};
+
 use crate::document::Kind;
 use crate::finding::Severity;
-use crate::model::{Role, Set};
+use crate::model::{Command, Role, Set};
 use crate::rule::{Findings, rule};
 
 rule! {
@@ -59,48 +61,62 @@ rule! {
 }
 
 fn check(set: &Set<'_>, findings: &mut Findings<'_>) {
-    for (index, document) in set.documents.iter().enumerate() {
-        if document.kind != Kind::Markdown {
+    rotated_keys(set, findings);
+    let decrypts = set.commands.iter().any(|command| matches!(command.role, Role::Decrypt(_)));
+    if decrypts || set.passages.iter().any(|passage| passage.says(&["decrypt"])) {
+        return;
+    }
+    let mut documents: BTreeMap<usize, Uses<'_>> = BTreeMap::new();
+    for command in &set.commands {
+        if set.documents.get(command.at.document).is_none_or(|document| document.kind != Kind::Markdown) {
             continue;
         }
-        let commands = || set.commands.iter().filter(|command| command.at.document == index);
-        let encrypts = commands().find(|command| matches!(command.role, Role::Encrypt(_)));
-        let decrypts = set.commands.iter().any(|command| matches!(command.role, Role::Decrypt(_)));
-        let told = set.passages.iter().any(|passage| passage.says(&["decrypt"]));
-        // A restore script that nobody can see here may do it.
-        let hidden = commands().any(|command| {
-            command.called.as_ref().is_some_and(|called| {
-                let name = called.arg().text.to_ascii_lowercase();
-                ["restore", "decrypt"].iter().any(|word| name.contains(word))
-            })
-        });
-        if let Some(command) = encrypts.filter(|_| !decrypts && !told && !hidden) {
-            let restore = commands().find(|command| matches!(command.role, Role::Restore(_)));
-            let report = findings
-                .report(
-                    command.name_at,
-                    "no line tells how to decrypt this: who restores it has to guess the command",
-                )
-                .help("begin the restore procedure with the decryption, and say where the key is kept");
-            if let Some(restore) = restore {
-                report.related(restore.name_at, "this restore reads a clear file");
-            }
+        let uses = documents.entry(command.at.document).or_default();
+        match &command.role {
+            Role::Encrypt(_) => uses.encrypts = uses.encrypts.or(Some(command)),
+            Role::Restore(_) => uses.restores = uses.restores.or(Some(command)),
+            _ => {}
         }
-        rotated_keys(set, index, findings);
+        // A restore script that nobody can see here may do it.
+        uses.hidden |= command.called.as_ref().is_some_and(|called| {
+            let name = called.arg().text.to_ascii_lowercase();
+            ["restore", "decrypt"].iter().any(|word| name.contains(word))
+        });
+    }
+    for uses in documents.values().filter(|uses| !uses.hidden) {
+        let Some(command) = uses.encrypts else { continue };
+        let report = findings
+            .report(
+                command.name_at,
+                "no line tells how to decrypt this: who restores it has to guess the command",
+            )
+            .help("begin the restore procedure with the decryption, and say where the key is kept");
+        if let Some(restore) = uses.restores {
+            report.related(restore.name_at, "this restore reads a clear file");
+        }
     }
 }
 
+/// What the blocks of a document do, each its first.
+#[derive(Default)]
+struct Uses<'s> {
+    encrypts: Option<&'s Command>,
+    restores: Option<&'s Command>,
+    hidden: bool,
+}
+
 /// "Rotate encryption keys quarterly", and not a word about the old ones.
-fn rotated_keys(set: &Set<'_>, document: usize, findings: &mut Findings<'_>) {
-    let near = || set.passages.iter().filter(|passage| passage.at.document == document);
-    let kept = near().any(|passage| {
-        passage.says(&["key"])
-            && passage.says(&["old", "previous", "retired", "re-encrypt", "reencrypt", "escrow"])
-    });
-    if kept {
-        return;
-    }
-    for passage in near() {
+fn rotated_keys(set: &Set<'_>, findings: &mut Findings<'_>) {
+    let kept: BTreeSet<usize> = set
+        .passages
+        .iter()
+        .filter(|passage| {
+            passage.says(&["key"])
+                && passage.says(&["old", "previous", "retired", "re-encrypt", "reencrypt", "escrow"])
+        })
+        .map(|passage| passage.at.document)
+        .collect();
+    for passage in set.passages.iter().filter(|passage| !kept.contains(&passage.at.document)) {
         let rotates = passage.says(&["rotate", "rotation"])
             && passage.says(&["encryption key", "backup key", "passphrase", "key rotation"]);
         if rotates && passage.concerns(&["backup", "encrypt"]) {

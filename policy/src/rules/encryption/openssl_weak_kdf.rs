@@ -1,5 +1,7 @@
+use std::collections::BTreeMap;
+
 use crate::finding::{Edit, Fix};
-use crate::model::{Cipher, CipherTool, Command, Role, Set};
+use crate::model::{CipherTool, Command, Role, Set};
 use crate::rule::{Findings, rule};
 
 const OPTIONS: &str = " -pbkdf2 -iter 600000";
@@ -36,53 +38,58 @@ rule! {
 }
 
 fn check(set: &Set<'_>, findings: &mut Findings<'_>) {
-    let encrypts = |command: &Command| match &command.role {
-        Role::Encrypt(cipher) if cipher.tool == CipherTool::OpenSsl => Some(cipher.stretches_key),
-        _ => None,
-    };
-    let weak_decryption = |command: &Command| match &command.role {
-        Role::Decrypt(cipher) => is_weak(cipher),
-        _ => false,
-    };
+    let mut documents: BTreeMap<usize, Uses<'_>> = BTreeMap::new();
     for command in &set.commands {
-        let here = || set.commands.iter().filter(|other| other.at.document == command.at.document);
-        match encrypts(command) {
-            Some(false) => {
-                let others = here().filter(|other| weak_decryption(other));
-                let edits = std::iter::once(command).chain(others).filter_map(edit).collect();
-                findings
-                    .report(
-                        command.name_at,
-                        "one hash makes the key: whoever has the file tries billions of pass phrases a second",
-                    )
-                    .help(
-                        "add `-pbkdf2 -iter 600000` here and where it is decrypted (files made before need the old \
-                         options), or use age",
-                    )
-                    .fix(Fix::unsafe_("derive the key with PBKDF2, here and where it is decrypted", edits));
-            }
-            None if weak_decryption(command)
-                && here().any(|other| encrypts(other) == Some(true))
-                && !here().any(|other| encrypts(other) == Some(false)) =>
-            {
-                let report = findings
-                    .report(
-                        command.name_at,
-                        "cannot open what is encrypted here: only the encryption has -pbkdf2",
-                    )
-                    .help("give both the same options");
-                let twin = here().find(|other| encrypts(other) == Some(true));
-                if let Some(twin) = twin {
-                    report.related(twin.name_at, "it is encrypted here");
-                }
-            }
-            _ => {}
+        let (Role::Encrypt(cipher) | Role::Decrypt(cipher)) = &command.role else { continue };
+        if cipher.tool != CipherTool::OpenSsl {
+            continue;
+        }
+        let uses = documents.entry(command.at.document).or_default();
+        match (&command.role, cipher.stretches_key) {
+            (Role::Encrypt(_), false) => uses.weak.push(command),
+            (Role::Encrypt(_), true) => uses.strong = uses.strong.or(Some(command)),
+            (_, false) => uses.opens.push(command),
+            (_, true) => {}
+        }
+    }
+    for uses in documents.into_values() {
+        // What decrypts is changed with the first one that encrypts.
+        let mut others: Vec<Edit> = uses.opens.iter().filter_map(|command| edit(command)).collect();
+        for command in &uses.weak {
+            let edits = edit(command).into_iter().chain(std::mem::take(&mut others)).collect();
+            findings
+                .report(
+                    command.name_at,
+                    "one hash makes the key: whoever has the file tries billions of pass phrases a second",
+                )
+                .help(
+                    "add `-pbkdf2 -iter 600000` here and where it is decrypted (files made before need the old \
+                     options), or use age",
+                )
+                .fix(Fix::unsafe_("derive the key with PBKDF2, here and where it is decrypted", edits));
+        }
+        let Some(strong) = uses.strong.filter(|_| uses.weak.is_empty()) else { continue };
+        for command in &uses.opens {
+            findings
+                .report(
+                    command.name_at,
+                    "cannot open what is encrypted here: only the encryption has -pbkdf2",
+                )
+                .help("give both the same options")
+                .related(strong.name_at, "it is encrypted here");
         }
     }
 }
 
-fn is_weak(cipher: &Cipher) -> bool {
-    cipher.tool == CipherTool::OpenSsl && !cipher.stretches_key
+/// What a document does with openssl.
+#[derive(Default)]
+struct Uses<'s> {
+    /// Encrypts by the old derivation.
+    weak: Vec<&'s Command>,
+    /// Decrypts by it.
+    opens: Vec<&'s Command>,
+    /// Encrypts with PBKDF2.
+    strong: Option<&'s Command>,
 }
 
 /// Behind the cipher's name, `-aes-256-cbc`, else behind `enc`.

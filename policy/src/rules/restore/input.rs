@@ -21,19 +21,12 @@ pub struct Input<'s> {
 }
 
 impl<'s> Input<'s> {
-    /// As [`Input::of`], in whichever pipeline the command is first.
-    pub fn anywhere(set: &'s Set<'_>, index: usize, command: &'s Command) -> Self {
-        let name = Self::named(set, command);
-        let mut pipelines = set.pipelines.iter().filter(|pipeline| pipeline.commands.contains(&index));
-        Self { artifact: pipelines.find_map(|pipeline| pipeline.flow.read(index).next()), ..name }
-    }
-
     pub fn of(set: &'s Set<'_>, pipeline: &'s Pipeline, index: usize, command: &'s Command) -> Self {
         Self { artifact: pipeline.flow.read(index).next(), ..Self::named(set, command) }
     }
 
     /// Only what the names say.
-    fn named(set: &Set<'_>, command: &Command) -> Self {
+    pub fn named(set: &Set<'_>, command: &Command) -> Self {
         let named = match &command.role {
             Role::Restore(restore) => restore.input.as_ref().map(|said| said.text.clone()),
             Role::Probe(probe) => probe.subject.as_ref().map(|said| said.text.clone()),
@@ -123,17 +116,22 @@ pub fn of_name(name: &str) -> Shape {
     shape
 }
 
+/// Programs that are looked at before one in a pipe.
+const BEFORE: usize = 8;
+
 /// The name of what comes by the pipe: `gunzip -c a.sql.gz |` hands on `a.sql`.
 fn piped(set: &Set<'_>, command: &Command) -> (String, bool) {
     let (mut name, mut unwrapped) = (String::new(), false);
     if command.pipe.index == 0 {
         return (name, unwrapped);
     }
-    let before = set.commands.iter().filter(|other| {
-        other.script == command.script
-            && other.pipe.span == command.pipe.span
+    let pipe = set.script_of(command).map(|script| set.commands_in(script, command.pipe.span));
+    let is_before = |other: &&Command| {
+        other.pipe.span == command.pipe.span
             && other.pipe.index < command.pipe.index
-    });
+            && command.pipe.index - other.pipe.index <= BEFORE
+    };
+    let before = pipe.unwrap_or_default().iter().filter(is_before);
     for other in before {
         let (input, unpacks, decrypts) = match &other.role {
             Role::Transform(transform) => {

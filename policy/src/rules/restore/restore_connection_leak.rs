@@ -1,3 +1,5 @@
+use std::collections::HashSet;
+
 use crate::document::Kind;
 use crate::model::{Called, Command, Host, Role, Script, Set, Setting};
 use crate::rule::{Findings, rule};
@@ -45,23 +47,30 @@ rule! {
 const DRILL: [&str; 6] = ["test", "drill", "verif", "valid", "staging", "rehears"];
 
 fn check(set: &Set<'_>, findings: &mut Findings<'_>) {
+    let unset = unset(set);
     for script in set.scripts.iter().filter(|script| script.host == Host::File) {
         let commands = set.commands.get(script.commands.clone()).unwrap_or_default();
         for (index, command) in commands.iter().enumerate() {
-            one_command(set, script, command, commands.get(index + 1..).unwrap_or_default(), findings);
+            let rest = commands.get(index + 1..).unwrap_or_default();
+            one_command(script, command, rest.get(..NEXT).unwrap_or(rest), findings);
         }
-        left_behind(set, script, commands, findings);
+        left_behind(set, script, commands, &unset, findings);
     }
 }
 
+/// Commands that are looked at behind one with a connection of its own.
+const NEXT: usize = 32;
+
+/// Variables that are taken back, with their document.
+fn unset<'s>(set: &'s Set<'_>) -> HashSet<(usize, &'s str)> {
+    let commands = set.commands.iter().filter(|command| command.name == "unset");
+    let names =
+        |command: &'s Command| command.args.iter().map(move |arg| (command.at.document, arg.text.as_str()));
+    commands.flat_map(names).collect()
+}
+
 /// `DATABASE_URL=… ./restore.sh`, and then something that needs it too.
-fn one_command(
-    set: &Set<'_>,
-    script: &Script,
-    command: &Command,
-    rest: &[Command],
-    findings: &mut Findings<'_>,
-) {
+fn one_command(script: &Script, command: &Command, rest: &[Command], findings: &mut Findings<'_>) {
     let restores = matches!(command.role, Role::Restore(_))
         || command.called.as_ref().is_some_and(|called| names(called, &["restore"]));
     let Some(setting) = command.env.iter().find(|setting| is_connection(&setting.name)) else { return };
@@ -74,7 +83,6 @@ fn one_command(
         "{} is set for this command alone: '{what}' runs against the database of the environment, not the restored one",
         setting.name
     );
-    let _ = set;
     findings
         .report(setting.value.at, message)
         .help(format!("set it for both: `( export {}=…; …; … )`", setting.name))
@@ -106,29 +114,32 @@ fn needs(command: &Command, name: &str) -> bool {
 }
 
 /// `export` in a drill that is typed.
-fn left_behind(set: &Set<'_>, script: &Script, commands: &[Command], findings: &mut Findings<'_>) {
-    let document = script.at.document;
+fn left_behind(
+    set: &Set<'_>,
+    script: &Script,
+    commands: &[Command],
+    unset: &HashSet<(usize, &str)>,
+    findings: &mut Findings<'_>,
+) {
     let in_text = set.units.get(script.unit).is_some_and(|unit| unit.embedded && unit.kind == Kind::Shell);
     if !in_text || !set.is_typed(script) {
         return;
     }
-    let text = set.documents.get(document).map_or("", |document| document.text.as_str());
     let mut exported: Vec<&Setting> = Vec::new();
-    for setting in script.assignments.iter().filter(|setting| is_connection(&setting.name)) {
-        let export = commands.iter().find(|command| {
-            command.name == "export"
-                && command.at.span.start <= setting.value.at.span.start
-                && setting.value.at.span.end <= command.at.span.end
-        });
-        let Some(export) = export.filter(|export| !export.nesting.subshell) else { continue };
-        let value = setting.value.text.to_ascii_lowercase();
-        let drill = DRILL.iter().any(|word| value.contains(word)) || set.about(export).says(&DRILL);
-        if drill && !text.contains(&format!("unset {}", setting.name)) {
-            exported.push(setting);
+    for export in commands.iter().filter(|command| command.name == "export" && !command.nesting.subshell) {
+        let span = export.at.span;
+        let from = script.assignments.partition_point(|setting| setting.value.at.span.start < span.start);
+        let own = script.assignments.iter().skip(from).take_while(|it| it.value.at.span.end <= span.end);
+        for setting in own.filter(|setting| is_connection(&setting.name)) {
+            let value = setting.value.text.to_ascii_lowercase();
+            let drill = DRILL.iter().any(|word| value.contains(word)) || set.about(export).says(&DRILL);
+            if drill && !unset.contains(&(script.at.document, setting.name.as_str())) {
+                exported.push(setting);
+            }
         }
     }
     let Some(first) = exported.first() else { return };
-    let names: Vec<&str> = exported.iter().map(|setting| setting.name.as_str()).collect();
+    let names: Vec<&str> = exported.iter().take(4).map(|setting| setting.name.as_str()).collect();
     let (names, verb) = (names.join(" and "), if exported.len() > 1 { "stay" } else { "stays" });
     let message = format!(
         "{names} {verb} set in this shell after the drill: the next backup, restore or migration goes to the drill's database"

@@ -110,10 +110,14 @@ fn is_lost(fate: Fate) -> bool {
     fate.is_lost() || matches!(fate, Fate::Handled(_))
 }
 
+/// Bytes of a pipe that are looked at.
+const PIPE: usize = 4 << 10;
+
 /// `ON_ERROR_STOP` by other means: a line before the dump, a `.psqlrc` of its own.
 fn says_so(set: &Set<'_>, command: &Command) -> bool {
-    let statement = set.text(Place { span: command.statement, ..command.at });
-    statement.contains("ON_ERROR_STOP")
+    let pipe = set.text(Place { span: command.pipe.span, ..command.at });
+    let near = pipe.get(..pipe.floor_char_boundary(PIPE)).unwrap_or(pipe);
+    near.contains("ON_ERROR_STOP")
         || set.variable(command, "PSQLRC").is_some()
         || command.args.iter().any(|arg| arg.text.contains("PSQL") || arg.text.contains("psql_o"))
 }

@@ -1,4 +1,6 @@
-use crate::finding::Severity;
+use std::collections::HashMap;
+
+use crate::finding::{Place, Severity};
 use crate::model::{Command, Host, Pipeline, Restore, RestoreTool, Role, Set, Target, Unit};
 use crate::parse::shell::InlineKind;
 use crate::rule::{Findings, rule};
@@ -50,13 +52,15 @@ rule! {
 }
 
 fn check(set: &Set<'_>, findings: &mut Findings<'_>) {
+    let sources = sources(set);
+    let mut asked = Asked::default();
     for pipeline in &set.pipelines {
         for (index, command) in pipeline.commands(set) {
             let Role::Restore(restore) = &command.role else { continue };
             if restore.tool == RestoreTool::Other || !is_real(command, &restore.target) {
                 continue;
             }
-            let Some(source) = source(set, command, &restore.target) else { continue };
+            let Some(source) = source(set, &sources, command, &restore.target) else { continue };
             if !is_dump(set, pipeline, index, command, restore) {
                 continue;
             }
@@ -67,7 +71,7 @@ fn check(set: &Set<'_>, findings: &mut Findings<'_>) {
                     command.name
                 );
                 findings.report(command.name_at, message)
-            } else if restore.clean.is_some() && !asks(set, command) {
+            } else if restore.clean.is_some() && !asks(set, &mut asked, command) {
                 let message = "drops every table of the database that is backed up, and asks nobody: if the file is bad, both are lost";
                 let typed = set.script_of(command).is_some_and(|script| set.is_typed(script));
                 let report = findings.report(command.name_at, message);
@@ -97,20 +101,46 @@ fn is_real(command: &Command, target: &Target) -> bool {
         && command.nesting.inline != Some(InlineKind::Remote)
 }
 
+/// What a target says: the same words are the same database.
+fn words(target: &Target) -> [&str; 3] {
+    [&target.database, &target.host, &target.port]
+        .map(|said| said.as_ref().map_or("", |said| said.text.as_str()))
+}
+
+/// Every dump, by what it dumps.
+fn sources<'s>(set: &'s Set<'_>) -> HashMap<[&'s str; 3], Vec<&'s Command>> {
+    let mut sources: HashMap<[&str; 3], Vec<&Command>> = HashMap::new();
+    for command in &set.commands {
+        if let Role::Dump(dump) = &command.role
+            && dump.is_logical()
+            && command.nesting.inline != Some(InlineKind::Remote)
+        {
+            let same = sources.entry(words(&dump.target)).or_default();
+            if same.len() < SOURCES {
+                same.push(command);
+            }
+        }
+    }
+    sources
+}
+
+/// Dumps of one database that are looked at.
+const SOURCES: usize = 64;
+
 /// A dump of the same database, in this document or in its folder.
-fn source<'s>(set: &'s Set<'_>, command: &Command, target: &Target) -> Option<&'s Command> {
+fn source<'s>(
+    set: &Set<'_>,
+    sources: &HashMap<[&str; 3], Vec<&'s Command>>,
+    command: &Command,
+    target: &Target,
+) -> Option<&'s Command> {
     let folder = |document: usize| {
         let path = set.documents.get(document).map_or("", |document| document.path.as_str());
         path.rsplit_once('/').map_or("", |(folder, _)| folder)
     };
-    set.commands.iter().find(|other| {
-        let Role::Dump(dump) = &other.role else { return false };
-        dump.is_logical()
-            && dump.target.is_same(target)
-            // `docker exec live` and `docker exec scratch` have a `shop` each.
-            && is_started_alike(other, command)
-            && other.nesting.inline != Some(InlineKind::Remote)
-            && folder(other.at.document) == folder(command.at.document)
+    // `docker exec live` and `docker exec scratch` have a `shop` each.
+    sources.get(&words(target))?.iter().copied().find(|other| {
+        is_started_alike(other, command) && folder(other.at.document) == folder(command.at.document)
     })
 }
 
@@ -127,8 +157,17 @@ fn is_dump(set: &Set<'_>, pipeline: &Pipeline, index: usize, command: &Command, 
     restore.tool == RestoreTool::PgRestore || input.is_dump() || input.is_any()
 }
 
+/// What was looked at once.
+#[derive(Default)]
+struct Asked {
+    /// Texts that speak of a confirmation.
+    texts: HashMap<Place, bool>,
+    /// Scripts that read an answer.
+    scripts: HashMap<usize, bool>,
+}
+
 /// Whether a person has to say yes, or is warned.
-fn asks(set: &Set<'_>, command: &Command) -> bool {
+fn asks(set: &Set<'_>, known: &mut Asked, command: &Command) -> bool {
     const WARNINGS: [&str; 8] =
         ["warning", "overwrit", "replaces", "destroy", "careful", "caution", "danger", "all data"];
     let Some(script) = set.script_of(command) else { return false };
@@ -136,14 +175,18 @@ fn asks(set: &Set<'_>, command: &Command) -> bool {
     if set.is_typed(script) && set.prose_around(command.at).any(|passage| passage.says(&WARNINGS)) {
         return true;
     }
-    let commands = set.commands.get(script.commands.clone()).into_iter().flatten();
-    let mut reads = commands.filter(|it| matches!(it.name.as_str(), "read" | "gum" | "whiptail" | "dialog"));
     // The person who starts a workflow confirms by an input of it.
     let place = match script.host {
         Host::Step { .. } => set.units.get(script.unit).map_or(script.at, Unit::at),
         _ => script.at,
     };
-    reads.any(|it| !it.nesting.condition) || set.text(place).to_ascii_lowercase().contains("confirm")
+    let confirms = || set.text(place).to_ascii_lowercase().contains("confirm");
+    let is_read = |it: &Command| {
+        matches!(it.name.as_str(), "read" | "gum" | "whiptail" | "dialog") && !it.nesting.condition
+    };
+    let reads = || set.commands_in(script, script.at.span).iter().any(is_read);
+    *known.texts.entry(place).or_insert_with(confirms)
+        || *known.scripts.entry(command.script).or_insert_with(reads)
 }
 
 #[cfg(test)]

@@ -51,10 +51,16 @@ rule! {
 fn check(set: &Set<'_>, findings: &mut Findings<'_>) {
     for script in set.scripts.iter().filter(|script| !set.is_typed(script)) {
         let commands = set.commands.get(script.commands.clone()).unwrap_or_default();
-        let proofs = script.commands.clone().zip(commands).filter(|(index, command)| {
-            proves(command) && !is_counted(commands, command) && !is_other_sql(set, *index, command)
-        });
-        for (_, command) in proofs {
+        // The number of rows that came back is taken from here on back.
+        let counted = commands.iter().rfind(|command| counts(command)).map_or(0, |it| it.at.span.start);
+        let proofs: Vec<&Command> = commands
+            .iter()
+            .filter(|command| {
+                command.at.span.start >= counted && proves(command) && !is_other_sql(set, command)
+            })
+            .collect();
+        let last = proofs.iter().rposition(|command| command.fate == Fate::Ignored);
+        for (index, command) in proofs.iter().enumerate() {
             match command.fate {
                 Fate::Handled(span) if is_nothing(set, script, span.start, span.end) => {
                     let place = Place { document: command.at.document, span };
@@ -70,16 +76,9 @@ fn check(set: &Set<'_>, findings: &mut Findings<'_>) {
                         report.severity(Severity::Warning);
                     }
                 }
-                Fate::Ignored => {
-                    // The last such check of a script speaks for those before it.
+                // The last such check of a script speaks for those before it.
+                Fate::Ignored if last == Some(index) => {
                     let Some(success) = success(commands, command) else { continue };
-                    if commands.iter().any(|later| {
-                        proves(later)
-                            && later.fate == Fate::Ignored
-                            && later.at.span.start > command.at.span.start
-                    }) {
-                        continue;
-                    }
                     let message =
                         format!("even if {} fails, the script goes on and prints a success", command.name);
                     findings
@@ -106,21 +105,18 @@ fn proves(command: &Command) -> bool {
 }
 
 /// psql with a migration or a seed.
-fn is_other_sql(set: &Set<'_>, index: usize, command: &Command) -> bool {
+fn is_other_sql(set: &Set<'_>, command: &Command) -> bool {
     let Role::Restore(restore) = &command.role else { return false };
-    let input = Input::anywhere(set, index, command);
+    let input = Input::named(set, command);
     restore.tool == RestoreTool::Psql
         && !input.is_dump()
         && !(input.is_any() && is_verification(set, command))
 }
 
-/// Whether the rows that came back are looked at further down: their number is taken.
-fn is_counted(commands: &[Command], of: &Command) -> bool {
-    commands.iter().any(|command| {
-        command.at.span.start > of.at.span.start
-            && command.nesting.substitution
-            && matches!(&command.role, Role::Probe(probe) if probe.kind == ProbeKind::Query)
-    })
+/// `ROWS=$(psql -At -c 'select count(*) …')`
+fn counts(command: &Command) -> bool {
+    command.nesting.substitution
+        && matches!(&command.role, Role::Probe(probe) if probe.kind == ProbeKind::Query)
 }
 
 /// `true`, `:`, or a line that is printed, and nothing that fails.

@@ -1,5 +1,7 @@
+use std::collections::{HashMap, HashSet};
+
 use crate::finding::{Place, Severity};
-use crate::model::{Command, DumpTool, Pipeline, Probe, ProbeKind, Role, Set};
+use crate::model::{Command, DumpTool, Pipeline, Probe, ProbeKind, Role, Script, Set};
 use crate::rule::{Findings, rule};
 
 rule! {
@@ -65,18 +67,20 @@ fn check(set: &Set<'_>, findings: &mut Findings<'_>) {
 
 /// A restore, or any look at a dump. Weak ones are `verify-weak`.
 fn is_verified(set: &Set<'_>, pipeline: &Pipeline) -> bool {
+    let mut compared = Compared::default();
     pipeline.commands(set).any(|(index, command)| match &command.role {
         Role::Restore(_) => true,
-        Role::Probe(probe) => looks_at_dump(set, pipeline, index, command, probe),
+        Role::Probe(probe) => looks_at_dump(set, &mut compared, pipeline, index, command, probe),
         _ => false,
     })
 }
 
-pub(super) fn looks_at_dump(
-    set: &Set<'_>,
+pub(super) fn looks_at_dump<'s>(
+    set: &'s Set<'_>,
+    compared: &mut Compared<'s>,
     pipeline: &Pipeline,
     index: usize,
-    command: &Command,
+    command: &'s Command,
     probe: &Probe,
 ) -> bool {
     let queries_rows =
@@ -89,39 +93,62 @@ pub(super) fn looks_at_dump(
         | ProbeKind::Digest => true,
         ProbeKind::Query => queries_rows(),
         ProbeKind::Exists | ProbeKind::Size => {
-            decides(set, command) && pipeline.flow.read(index).next().is_some()
+            compared.decides(set, command) && pipeline.flow.read(index).next().is_some()
         }
     }
 }
 
-/// Whether something depends on what it finds. `ls -lh` and `du -h` for the log, and
-/// `$(ls -t … | head -1)` that chooses a file, are no checks.
-fn decides(set: &Set<'_>, command: &Command) -> bool {
-    if is_test(command) || command.nesting.condition {
-        return true;
+/// Variables that a script compares, of the scripts that were asked about.
+#[derive(Default)]
+pub(super) struct Compared<'s> {
+    names: HashMap<usize, HashSet<&'s str>>,
+}
+
+impl<'s> Compared<'s> {
+    /// Whether something depends on what a command finds. `ls -lh` and `du -h` for the
+    /// log, and `$(ls -t … | head -1)` that chooses a file, are no checks.
+    fn decides(&mut self, set: &'s Set<'_>, command: &'s Command) -> bool {
+        /// Commands around one, and assignments, that are looked at.
+        const NEAR: usize = 8;
+        if is_test(command) || command.nesting.condition {
+            return true;
+        }
+        let Some(script) = set.script_of(command) else { return false };
+        let holds = |at: Place| {
+            at.span.start <= command.at.span.start && command.at.span.end <= at.span.end && at != command.at
+        };
+        // `[ "$(stat -c%s a.dump)" -gt 1000 ]`
+        let before = (script.at.span.start..command.at.span.start).into();
+        if set.commands_in(script, before).iter().rev().take(NEAR).any(|test| is_test(test) && holds(test.at))
+        {
+            return true;
+        }
+        let start = command.at.span.start;
+        let taken = script.assignments.partition_point(|setting| setting.value.at.span.start <= start);
+        let mut taken = script.assignments.iter().take(taken).rev().take(NEAR);
+        let Some(taken) = taken.find(|setting| holds(setting.value.at)) else {
+            // `stat a.dump | awk '$1 < 1000 { exit 1 }'`
+            return command.pipes() && !matches!(command.name.as_str(), "ls" | "du" | "head" | "tail");
+        };
+        // `SIZE=$(stat -c%s a.dump)`, and a comparison further down.
+        let names = self.names.entry(command.script).or_insert_with(|| compared(set, script));
+        command.name != "ls" && names.contains(taken.name.as_str())
     }
-    let Some(script) = set.script_of(command) else { return false };
-    let holds = |at: Place| {
-        at.span.start <= command.at.span.start && command.at.span.end <= at.span.end && at != command.at
-    };
+}
+
+/// In `[ … ]` and in `(( … ))`.
+fn compared<'s>(set: &'s Set<'_>, script: &Script) -> HashSet<&'s str> {
     let commands = set.commands.get(script.commands.clone()).unwrap_or_default();
-    // `[ "$(stat -c%s a.dump)" -gt 1000 ]`
-    if commands.iter().any(|test| is_test(test) && holds(test.at)) {
-        return true;
-    }
-    let Some(taken) = script.assignments.iter().find(|setting| holds(setting.value.at)) else {
-        // `stat a.dump | awk '$1 < 1000 { exit 1 }'`
-        return command.pipes() && !matches!(command.name.as_str(), "ls" | "du" | "head" | "tail");
-    };
-    // `SIZE=$(stat -c%s a.dump)`, and a comparison further down.
+    let tests = commands.iter().filter(|command| is_test(command));
+    let mut names: HashSet<&str> =
+        tests.flat_map(|test| &test.args).flat_map(|arg| &arg.variables).map(String::as_str).collect();
     let text = set.text(script.at);
-    command.name != "ls"
-        && (commands
-            .iter()
-            .any(|test| is_test(test) && test.args.iter().any(|arg| arg.variables.contains(&taken.name)))
-            || ["((", "(( ", "((${", "(( $", "(($"]
-                .iter()
-                .any(|open| text.contains(&format!("{open}{}", taken.name))))
+    for (at, open) in text.match_indices("((") {
+        let rest = text.get(at + open.len()..).unwrap_or_default();
+        let inside = rest.split(['\n', ')']).next().unwrap_or_default();
+        names.extend(inside.split(|c: char| !c.is_ascii_alphanumeric() && c != '_'));
+    }
+    names
 }
 
 fn is_test(command: &Command) -> bool {

@@ -2,7 +2,7 @@ use crate::document::Kind;
 use crate::finding::Severity;
 use crate::model::{Command, DumpTool, Pipeline, Probe, ProbeKind, Role, Set};
 use crate::rule::{Findings, rule};
-use crate::rules::restore::verify_missing::looks_at_dump;
+use crate::rules::restore::verify_missing::{Compared, looks_at_dump};
 
 rule! {
     /// A check of the backup that never reads its data.
@@ -53,8 +53,9 @@ fn check(set: &Set<'_>, findings: &mut Findings<'_>) {
         {
             continue;
         }
+        let mut compared = Compared::default();
         let weak = pipeline.commands(set).filter_map(|(index, command)| match &command.role {
-            Role::Probe(probe) if looks_at_dump(set, pipeline, index, command, probe) => {
+            Role::Probe(probe) if looks_at_dump(set, &mut compared, pipeline, index, command, probe) => {
                 Some((index, command, probe))
             }
             _ => None,

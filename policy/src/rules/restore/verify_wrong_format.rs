@@ -1,3 +1,5 @@
+use std::collections::{HashMap, HashSet};
+
 use crate::finding::Severity;
 use crate::model::{Command, Contents, Format, Layer, Pipeline, ProbeKind, RestoreTool, Role, Set, Wrap};
 use crate::rule::{Findings, rule};
@@ -46,11 +48,15 @@ rule! {
 }
 
 fn check(set: &Set<'_>, findings: &mut Findings<'_>) {
+    let mut handling: HashMap<usize, bool> = HashMap::new();
     for pipeline in &set.pipelines {
+        let kept = Kept::of(set, pipeline);
         for (index, command) in pipeline.commands(set) {
             let Some(tool) = Reader::of(command) else { continue };
             let input = Input::of(set, pipeline, index, command);
-            let Some(problem) = problem(set, pipeline, command, &input, tool) else { continue };
+            let any =
+                input.is_any() && !*handling.entry(command.script).or_insert_with(|| handles(set, command));
+            let Some(problem) = problem(set, &kept, command, &input, any, tool) else { continue };
             let report = findings.report(command.name_at, problem.message).help(problem.help);
             let report = match input.artifact.and_then(|artifact| set.commands.get(artifact.dump)) {
                 Some(dump) => report.related(dump.name_at, "the dump is made here"),
@@ -96,18 +102,40 @@ struct Problem {
     unsure: bool,
 }
 
+/// What the dumps of a pipeline are, asked again and again.
+struct Kept {
+    /// What every dump that is uploaded is.
+    stored: Option<Shape>,
+    /// Formats of the dumps with rows.
+    formats: HashSet<Format>,
+}
+
+impl Kept {
+    fn of(set: &Set<'_>, pipeline: &Pipeline) -> Self {
+        let dumps = pipeline
+            .dumps(set)
+            .filter(|(_, _, dump)| dump.is_logical() && dump.contents != Contents::RolesOnly);
+        Self { stored: stored(set, pipeline), formats: dumps.map(|(_, _, dump)| dump.format).collect() }
+    }
+
+    fn is_all(&self, format: Format) -> bool {
+        self.formats.len() == 1 && self.formats.contains(&format)
+    }
+}
+
+/// `any`: the file is a parameter.
 fn problem(
     set: &Set<'_>,
-    pipeline: &Pipeline,
+    kept: &Kept,
     command: &Command,
     input: &Input<'_>,
+    any: bool,
     tool: Reader,
 ) -> Option<Problem> {
     if tool == Reader::Gunzip {
         return not_gzip(set, input, command);
     }
-    let any = input.is_any() && !handles(set, command);
-    let shape = if any { stored(set, pipeline)? } else { input.shape(set) };
+    let shape = if any { kept.stored? } else { input.shape(set) };
     let what = if any { "the backups that are uploaded here are" } else { "the file is" };
     let name = &command.name;
     let always = if any { ": it fails for each of them" } else { "" };
@@ -131,19 +159,17 @@ fn problem(
                 return sure(message, help);
             }
             // A name says less than a format that is chosen somewhere here.
-            let archives =
-                pipeline.dumps(set).any(|(_, _, dump)| dump.format != Format::Plain && dump.is_logical());
+            let archives = kept.formats.iter().any(|format| *format != Format::Plain);
             let message = format!(
                 "pg_restore refuses plain SQL, which is what '{}' says it is",
                 input.name.rsplit('/').next().unwrap_or_default()
             );
-            (!archives).then(|| Problem { message, help, unsure: !dumps_plain(set, pipeline) })
+            (!archives).then(|| Problem { message, help, unsure: !kept.is_all(Format::Plain) })
         }
         (Reader::Psql, format @ (Format::Custom | Format::Tar | Format::Directory)) => {
             let message = format!("psql refuses {}: nothing is restored", format.describe());
             let help = "restore it with `pg_restore --exit-on-error -d …`";
-            let known = input.artifact.is_some()
-                || (input.name.contains('.') && dumps_only(set, pipeline, Format::Custom));
+            let known = input.artifact.is_some() || (input.name.contains('.') && kept.is_all(Format::Custom));
             known.then_some(Problem { message, help, unsure: false })
         }
         _ => None,
@@ -184,18 +210,6 @@ fn stored(set: &Set<'_>, pipeline: &Pipeline) -> Option<Shape> {
     let first = *shapes.first()?;
     let same = shapes.iter().all(|it| (it.packed, it.encrypted) == (first.packed, first.encrypted));
     (same && (first.packed || first.encrypted)).then_some(first)
-}
-
-fn dumps_plain(set: &Set<'_>, pipeline: &Pipeline) -> bool {
-    dumps_only(set, pipeline, Format::Plain)
-}
-
-fn dumps_only(set: &Set<'_>, pipeline: &Pipeline, format: Format) -> bool {
-    let mut dumps = pipeline
-        .dumps(set)
-        .filter(|(_, _, dump)| dump.is_logical() && dump.contents != Contents::RolesOnly)
-        .peekable();
-    dumps.peek().is_some() && dumps.all(|(_, _, dump)| dump.format == format)
 }
 
 #[cfg(test)]

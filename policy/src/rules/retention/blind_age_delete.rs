@@ -1,9 +1,11 @@
+use std::collections::HashMap;
+
 use crate::finding::{Edit, Fix, Place};
-use crate::model::{Command, Delete, DeleteTool, Location, Scheme, Set};
+use crate::model::{Command, Delete, DeleteTool, Location, Role, Scheme, Set};
 use crate::rule::{Findings, Reported, rule};
 
-use super::backups::deletions;
-use super::by_age::{asks_first, compares_dates, loops, scripts_of_actions};
+use super::backups::{Deletion, deletions};
+use super::by_age::{Before, loops, scripts_of_actions};
 
 rule! {
     /// Backups are deleted by their age alone.
@@ -47,9 +49,11 @@ rule! {
 }
 
 fn check(set: &Set<'_>, findings: &mut Findings<'_>) {
-    for (command, delete, script) in deletions(set) {
-        let by_age = delete.age.is_some() || compares_dates(set, script, command);
-        if !by_age || delete.keeps_newest.is_some() || asks_first(set, script, command) {
+    let mut before: HashMap<usize, Before> = HashMap::new();
+    for Deletion { command, delete, script } in deletions(set) {
+        let before = before.entry(command.script).or_insert_with(|| Before::of(set, script));
+        let by_age = delete.age.is_some() || before.compares_dates(command);
+        if !by_age || delete.keeps_newest.is_some() || before.asks_first(command) {
             continue;
         }
         let days = delete.age.as_ref().and_then(|age| age.days);
@@ -58,7 +62,15 @@ fn check(set: &Set<'_>, findings: &mut Findings<'_>) {
             report.fix(fix);
         }
     }
-    for at in loops(set).into_iter().chain(scripts_of_actions(set)) {
+    for script in &set.scripts {
+        let commands = set.commands.get(script.commands.clone()).unwrap_or_default();
+        if commands.iter().any(|it| it.nesting.in_loop && matches!(it.role, Role::Delete(_))) {
+            for at in loops(set, script, &Before::of(set, script)) {
+                report(findings, at, None);
+            }
+        }
+    }
+    for at in scripts_of_actions(set) {
         report(findings, at, None);
     }
 }

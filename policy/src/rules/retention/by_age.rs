@@ -1,69 +1,112 @@
 //! The ways in which a script deletes by age, other than an option that says so: loops
-//! over old files, dates that it computes, scripts of actions.
+//! over old files, dates that it computes, scripts of actions. And what makes it safe.
 
 use crate::finding::Place;
 use crate::model::{ActionRole, Command, Location, Role, Scheme, Script, Set, read_find};
 
-use super::backups::is_of_backups;
+use super::backups::{is_of_backups, written};
 
-/// How far a loop's list may be from its `read`, in bytes.
+/// How far a loop's list and its `read` may be from its `rm`, in bytes.
 const NEAR: usize = 1_500;
 
-/// A loop that deletes what is older than a date it has computed.
-pub fn compares_dates(set: &Set<'_>, script: &Script, command: &Command) -> bool {
-    if !command.nesting.in_loop {
-        return false;
+/// What one script does before it deletes; each is the first place of it.
+#[derive(Default)]
+pub struct Before {
+    /// A date that lies back was computed, and something was compared with it.
+    compares: Option<Place>,
+    /// It has looked for a fresh backup.
+    fresh: Option<Place>,
+    /// It has counted what is there.
+    counts: Option<Place>,
+}
+
+impl Before {
+    pub fn of(set: &Set<'_>, script: &Script) -> Self {
+        let cutoff = |text: &str| {
+            text.contains("date")
+                && [" ago", "-v-", "-d \"-", "-d -", "days"].iter().any(|word| text.contains(word))
+        };
+        let dates: Vec<(&str, Place)> = script
+            .assignments
+            .iter()
+            .filter(|setting| cutoff(&setting.value.text))
+            .map(|setting| (setting.name.as_str(), setting.value.at))
+            .take(16)
+            .collect();
+        let mut before = Self::default();
+        for command in set.commands.get(script.commands.clone()).into_iter().flatten() {
+            // `[ "$when" -lt "$cutoff" ]`, `jq --argjson cutoff "$cutoff"`, `awk -v c="$cutoff"`.
+            let names = |name: &String| dates.iter().any(|(date, at)| date == name && *at < command.at);
+            if command.role != Role::Print && command.args.iter().any(|arg| arg.variables.iter().any(names)) {
+                before.compares.get_or_insert(command.at);
+            }
+            let is_fresh = command.name == "find"
+                && command.args.windows(2).any(|pair| match pair {
+                    [flag, value] => {
+                        flag.text == "-newermt"
+                            || matches!(flag.text.as_str(), "-mtime" | "-mmin") && value.text.starts_with('-')
+                    }
+                    _ => false,
+                });
+            if is_fresh {
+                before.fresh.get_or_insert(command.at);
+            }
+            if command.name == "wc" && command.has("-l") && command.nesting.substitution {
+                before.counts.get_or_insert(command.at);
+            }
+        }
+        before
     }
-    let cutoff = |text: &str| {
-        text.contains("date")
-            && [" ago", "-v-", "-d \"-", "-d -", "days"].iter().any(|word| text.contains(word))
-    };
-    let names: Vec<&str> = script
-        .assignments
-        .iter()
-        .filter(|setting| setting.value.at < command.at && cutoff(&setting.value.text))
-        .map(|setting| setting.name.as_str())
-        .collect();
-    // `[ "$when" -lt "$cutoff" ]`, `jq --argjson cutoff "$cutoff"`, `awk -v c="$cutoff"`.
-    set.commands.get(script.commands.clone()).into_iter().flatten().any(|test| {
-        test.at < command.at
-            && test.role != Role::Print
-            && test.args.iter().any(|arg| arg.variables.iter().any(|name| names.contains(&name.as_str())))
-    })
+
+    /// A loop that deletes what is older than a date it has computed.
+    pub fn compares_dates(&self, command: &Command) -> bool {
+        command.nesting.in_loop && self.compares.is_some_and(|at| at < command.at)
+    }
+
+    /// Whether the script has looked for a fresh backup, or counted what is there.
+    pub fn asks_first(&self, delete: &Command) -> bool {
+        self.fresh.is_some_and(|at| at < delete.at)
+            || delete.nesting.branch && self.counts.is_some_and(|at| at < delete.at)
+    }
 }
 
 /// `find … -mtime +7 -print0 | while read -r file; do rm "$file"; done`, and its like
 /// with `< <(find …)`: where the `rm` stands.
-pub fn loops(set: &Set<'_>) -> Vec<Place> {
+pub fn loops(set: &Set<'_>, script: &Script, before: &Before) -> Vec<Place> {
+    let all = set.commands.get(script.commands.clone()).unwrap_or_default();
+    let removes = |command: &Command| match &command.role {
+        Role::Delete(delete) if command.nesting.in_loop => match delete.targets.as_slice() {
+            [Location { scheme: Scheme::Local, arg, .. }] => match arg.variables.as_slice() {
+                [variable] => Some(variable.clone()),
+                _ => None,
+            },
+            _ => None,
+        },
+        _ => None,
+    };
     let mut found = Vec::new();
-    for script in &set.scripts {
-        let commands = || set.commands.get(script.commands.clone()).into_iter().flatten();
-        for command in commands().filter(|command| command.nesting.in_loop) {
-            let Role::Delete(delete) = &command.role else { continue };
-            let [Location { scheme: Scheme::Local, arg, .. }] = delete.targets.as_slice() else { continue };
-            let [variable] = arg.variables.as_slice() else { continue };
-            let reads =
-                |other: &&Command| other.name == "read" && other.args.iter().any(|arg| &arg.text == variable);
-            let Some(read) = commands().find(reads) else { continue };
-            // The list is in the loop's own statement, or behind it.
-            let list = commands().find(|find| {
-                find.name == "find"
-                    && find.function == command.function
-                    && find.at.span.start.abs_diff(read.at.span.start) < NEAR
-                    && is_old_list(set, script, find)
-            });
-            if list.is_some() && !asks_first(set, script, read) {
-                found.push(command.name_at);
-            }
+    let mut dumps = None;
+    for command in all {
+        let Some(variable) = removes(command) else { continue };
+        let at = command.at.span.start;
+        let first = all.partition_point(|other| other.at.span.start + NEAR < at);
+        let near = || all.iter().skip(first).take_while(|other| other.at.span.start < at + NEAR);
+        let reads =
+            |other: &&Command| other.name == "read" && other.args.iter().any(|arg| arg.text == variable);
+        let is_list = |other: &&Command| {
+            let chosen = (other.name == "find" && other.function == command.function)
+                .then(|| read_find(&other.args))
+                .filter(|chosen| chosen.age.is_some());
+            chosen.is_some_and(|chosen| {
+                is_of_backups(&chosen, dumps.get_or_insert_with(|| written(set, script)))
+            })
+        };
+        if near().any(|other| reads(&other)) && near().find(is_list).is_some() && !before.asks_first(command)
+        {
+            found.push(command.name_at);
         }
     }
     found
-}
-
-/// A `find` that lists old backups.
-fn is_old_list(set: &Set<'_>, script: &Script, find: &Command) -> bool {
-    let chosen = read_find(&find.args);
-    chosen.age.is_some() && is_of_backups(set, script, &chosen)
 }
 
 /// `actions/github-script` that computes a date and deletes releases or artifacts.
@@ -84,22 +127,4 @@ pub fn scripts_of_actions(set: &Set<'_>) -> Vec<Place> {
         }
     }
     found
-}
-
-/// Whether the script has looked for a fresh backup, or counted what is there.
-pub fn asks_first(set: &Set<'_>, script: &Script, delete: &Command) -> bool {
-    let before = set
-        .commands
-        .get(script.commands.clone())
-        .into_iter()
-        .flatten()
-        .take_while(|command| command.at < delete.at);
-    before.into_iter().any(|command| {
-        let fresh = command.name == "find"
-            && command.args.windows(2).any(|pair| {
-                matches!(pair, [flag, value] if matches!(flag.text.as_str(), "-mtime" | "-mmin" | "-newermt") && (value.text.starts_with('-') || flag.text == "-newermt"))
-            });
-        let counts = command.name == "wc" && command.has("-l") && command.nesting.substitution && delete.nesting.branch;
-        fresh || counts
-    })
 }

@@ -1,8 +1,14 @@
+use std::collections::{HashMap, HashSet};
+
 use crate::finding::{Edit, Fix, Place};
 use crate::model::{Command, Delete, DeleteTool, Location, Role, Scheme, Script, Set, Tier};
 use crate::rule::{Findings, rule};
 
-use super::backups::{is_of_backups, written};
+use super::backups::{Deletion, deletions, written};
+use super::folders::{Folders, folder};
+
+/// Folders that one finding names.
+const NAMED: usize = 3;
 
 rule! {
     /// A cleanup that reaches more than its own backups.
@@ -44,20 +50,22 @@ rule! {
 }
 
 fn check(set: &Set<'_>, findings: &mut Findings<'_>) {
-    for command in &set.commands {
+    let of_backups: HashSet<usize> =
+        set.pipelines.iter().flat_map(|pipeline| pipeline.scripts.iter().copied()).collect();
+    for command in set.commands.iter().filter(|command| of_backups.contains(&command.script)) {
         let Role::Delete(delete) = &command.role else { continue };
-        let Some(script) = set.script_of(command) else { continue };
+        if let Some(root) = delete.targets.first().filter(|root| everything(root, delete)) {
+            let message = format!("deletes every old file below {}, whatever it is", shown(root));
+            findings
+                .report(command.name_at, message)
+                .help("name the folder of the backups, and their files with `-name`");
+        }
+    }
+    let folders = Folders::of(set);
+    let mut own: HashMap<usize, Own<'_>> = HashMap::new();
+    for Deletion { command, delete, script } in deletions(set) {
         let [root] = delete.targets.as_slice() else { continue };
         if everything(root, delete) {
-            findings
-                .report(
-                    command.name_at,
-                    format!("deletes every old file below {}, whatever it is", shown(root)),
-                )
-                .help("name the folder of the backups, and their files with `-name`");
-            continue;
-        }
-        if !is_of_backups(set, script, delete) {
             continue;
         }
         if let Some(fix) = takes_root(command, delete, root) {
@@ -69,24 +77,47 @@ fn check(set: &Set<'_>, findings: &mut Findings<'_>) {
             let message =
                 format!("find names {} itself as well: {when}, the whole folder is removed", shown(root));
             findings.report(command.name_at, message).help("put `-mindepth 1` behind the folder").fix(fix);
-        } else {
-            let below = below(set, command, delete, script, root);
-            let Some((first, at)) = below.first() else { continue };
-            let others: Vec<&str> = below.iter().map(|(folder, _)| folder.as_str()).take(3).collect();
-            let after = match delete.age.as_ref().and_then(|age| age.days) {
-                Some(days) => format!(" after {days} days"),
-                None => String::new(),
-            };
-            let message = format!("also deletes what lies in {}{after}", others.join(" and "));
-            let report = findings
-                .report(command.name_at, message)
-                .help("stay in one folder: `find DIR -maxdepth 1 -type f`, or a prefix of its own for each tier")
-                .related(*at, format!("{first} is used here"));
-            if delete.tool == DeleteTool::Find && command.name == "find" && delete.max_depth.is_none() {
-                let edit = Edit::insert(root.arg.span().end, " -maxdepth 1");
-                report.fix(Fix::unsafe_("put `-maxdepth 1` behind the folder", vec![edit]));
-            }
+            continue;
         }
+        let own = own.entry(command.script).or_insert_with(|| Own::of(set, script));
+        too_deep(command, delete, root, &below(&folders, own, command, delete, root), findings);
+    }
+}
+
+/// Where a script puts its own dumps: what it means to clean.
+struct Own<'s> {
+    folders: Vec<&'s str>,
+    tier: Option<Tier>,
+}
+
+impl<'s> Own<'s> {
+    fn of(set: &'s Set<'_>, script: &Script) -> Self {
+        let folders: Vec<&str> = written(set, script).into_iter().map(folder).collect();
+        let tier = folders.iter().find_map(|folder| Tier::only_in(folder));
+        Self { folders, tier }
+    }
+}
+
+fn too_deep(
+    command: &Command,
+    delete: &Delete,
+    root: &Location,
+    below: &[(&str, Place)],
+    findings: &mut Findings<'_>,
+) {
+    let Some((first, at)) = below.first() else { return };
+    let others: Vec<&str> = below.iter().map(|(folder, _)| *folder).collect();
+    let after = match delete.age.as_ref().and_then(|age| age.days) {
+        Some(days) => format!(" after {days} days"),
+        None => String::new(),
+    };
+    let report = findings
+        .report(command.name_at, format!("also deletes what lies in {}{after}", others.join(" and ")))
+        .help("stay in one folder: `find DIR -maxdepth 1 -type f`, or a prefix of its own for each tier")
+        .related(*at, format!("{first} is used here"));
+    if delete.tool == DeleteTool::Find && command.name == "find" && delete.max_depth.is_none() {
+        let edit = Edit::insert(root.arg.span().end, " -maxdepth 1");
+        report.fix(Fix::unsafe_("put `-maxdepth 1` behind the folder", vec![edit]));
     }
 }
 
@@ -122,14 +153,15 @@ fn takes_root(command: &Command, delete: &Delete, root: &Location) -> Option<Fix
     })
 }
 
-/// Other folders of backups below the root, and where they are used.
-fn below(
-    set: &Set<'_>,
+/// The first folders of other backups below the root, in the order in which they are
+/// used.
+fn below<'f>(
+    folders: &'f Folders,
+    own: &Own<'_>,
     command: &Command,
     delete: &Delete,
-    script: &Script,
     root: &Location,
-) -> Vec<(String, Place)> {
+) -> Vec<(&'f str, Place)> {
     let reaches = match delete.tool {
         DeleteTool::Find => delete.max_depth.is_none_or(|depth| depth > 1),
         DeleteTool::Remote => delete.recursive && delete.pattern.is_none(),
@@ -138,78 +170,21 @@ fn below(
     if !reaches || delete.keeps_newest.is_some() || root.arg.is_glob {
         return Vec::new();
     }
-    // Where this script puts its own dumps is what it means to clean.
-    let own: Vec<&str> = written(set, script).map(folder).collect();
-    let own_tier = own.iter().find_map(|folder| Tier::only_in(folder));
-    let mut found: Vec<(String, Place)> = Vec::new();
-    for other in set.commands.iter().filter(|other| other.at.document == command.at.document) {
-        for (location, longer) in folders(other, delete) {
-            let path = location.key.as_str();
-            let known = path.find(['$', '*', '?', '<', '{']).map_or(path, |at| folder(&path[..at]));
-            let Some(rest) = inside(root, &location, known) else { continue };
-            let tier = Tier::only_in(rest);
-            let counts = longer || (tier.is_some() && tier != own_tier);
-            let is_own = own.contains(&known) && !own.contains(&root.key.trim_end_matches('/')) && !longer;
-            if counts && !is_own && !found.iter().any(|(seen, _)| seen == known) {
-                found.push((known.to_owned(), location.arg.at));
-            }
-        }
-    }
-    found
-}
-
-/// Folders that a command writes to or cleans; true where that cleanup keeps longer.
-fn folders(command: &Command, delete: &Delete) -> Vec<(Location, bool)> {
-    let days = |delete: &Delete| delete.age.as_ref().and_then(|age| age.days);
-    let of_file = |location: &Location| {
-        // `daily/` and `r2:backups/daily` are folders, `daily/shop.dump` is none.
-        let is_file = location.name().contains('.') || location.scheme == Scheme::Local;
-        let key = if is_file { folder(&location.key) } else { &location.key }.to_owned();
-        Location { key, ..location.clone() }
-    };
-    match &command.role {
-        Role::Delete(other) => {
-            let longer = days(other).is_some_and(|other| days(delete).is_none_or(|days| other > days));
-            other.targets.iter().map(|target| (target.clone(), longer)).collect()
-        }
-        Role::Dump(dump) => {
-            let file =
-                dump.file.as_ref().map(|said| Location { key: said.text.clone(), ..Location::of(&said.arg) });
-            file.or_else(|| command.output(1).map(Location::of))
-                .iter()
-                .map(|to| (of_file(to), false))
-                .collect()
-        }
-        Role::Transform(transform) => {
-            transform.output.iter().map(|said| (of_file(&Location::of(&said.arg)), false)).collect()
-        }
-        Role::Upload(transfer) => transfer.destination.iter().map(|to| (of_file(to), false)).collect(),
-        Role::Other if command.name == "mkdir" => {
-            let folders = command.args.iter().filter(|arg| !arg.text.starts_with('-'));
-            folders.map(|arg| (Location::of(arg), false)).collect()
-        }
-        _ => Vec::new(),
-    }
-}
-
-/// What of a folder lies below the root; none where it is not below it.
-fn inside<'p>(root: &Location, other: &Location, path: &'p str) -> Option<&'p str> {
-    if root.scheme != other.scheme || root.bucket != other.bucket {
-        return None;
-    }
+    let days = delete.age.as_ref().and_then(|age| age.days);
     let base = root.key.trim_end_matches('/');
-    if base.contains(['$', '*', '<']) && !path.starts_with(base) {
-        return None;
-    }
-    let rest = if base.is_empty() { path } else { path.strip_prefix(base)?.strip_prefix('/')? };
-    let named = !rest.trim_matches('/').is_empty();
-    // The root of this machine is `everything`'s.
-    (named && !(base.is_empty() && root.scheme == Scheme::Local)).then_some(rest)
-}
-
-/// The folder of a file, without its slash.
-fn folder(path: &str) -> &str {
-    path.rfind('/').map_or("", |at| &path[..at])
+    let mut found: Vec<(&str, Place)> = folders
+        .below(command.at.document, root)
+        .filter(|(path, rest, used)| {
+            let longer = used.days.is_some_and(|other| days.is_none_or(|days| other > days));
+            let tier = Tier::only_in(rest);
+            let is_own = own.folders.contains(path) && !own.folders.contains(&base);
+            longer || (tier.is_some() && tier != own.tier && !is_own)
+        })
+        .map(|(path, _, used)| (path, used.at))
+        .collect();
+    found.sort_by_key(|(_, at)| *at);
+    found.truncate(NAMED);
+    found
 }
 
 fn shown(root: &Location) -> &str {
@@ -242,12 +217,13 @@ mod tests {
             "rclone copy a r2:backups/monthly\nrclone delete r2:backups --min-age 7d\n",
             "for d in daily weekly; do mkdir -p /srv/backup/weekly; done\nfind /srv/backup -type f -mtime +3 -delete\n",
         ] {
-            assert!(check(&RULE, &[("b.sh", text)]).contains("error[delete-scope"), "{text}");
+            assert!(check(&RULE, &[("backup.sh", text)]).contains("error[delete-scope"), "{text}");
         }
     }
 
     #[test]
     fn it_stays_quiet_where_the_scope_is_its_own() {
+        assert_eq!(check(&RULE, &[("clean.sh", "find /data -mtime +7 -delete\n")]), "");
         for text in [
             "pg_dump -f /backups/a.dump shop\nfind /backups -name '*.dump' -mtime +7 -delete\n",
             "pg_dump -f /backups/daily/a.dump shop\nfind /backups -name '*.dump' -mtime +7 -delete\n",

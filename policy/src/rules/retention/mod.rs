@@ -6,9 +6,11 @@ mod backups;
 mod blind_age_delete;
 mod by_age;
 mod delete_scope_too_wide;
+mod folders;
 mod retention_contradiction;
 mod retention_missing;
 mod retention_never_matches;
+mod runner;
 mod tier_not_produced;
 
 pub static RULES: &[&Rule] = &[

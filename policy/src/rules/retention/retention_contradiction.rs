@@ -1,11 +1,15 @@
+use std::collections::BTreeMap;
+
 use crate::finding::{Place, Severity};
-use crate::model::{Amount, Promise, Scheme, Set, Subject, Tier};
+use crate::model::{Amount, Passage, Promise, Scheme, Set, Subject, Tier, Tiers};
 use crate::rule::{Findings, rule};
 
-use super::backups::{deletions, tier_of};
+use super::backups::{DeletedTiers, deletions};
 
 /// 28 to 31 days are a month, 52 weeks a year.
 const SLACK: f64 = 0.04;
+/// Promises of one tier that are compared with each other.
+const PROMISES: usize = 64;
 
 rule! {
     /// The number that is promised and the number that is executed differ.
@@ -48,24 +52,53 @@ rule! {
 }
 
 fn check(set: &Set<'_>, findings: &mut Findings<'_>) {
-    for (command, delete, _) in deletions(set) {
-        let Some(days) = delete.age.as_ref().and_then(|age| age.days) else { continue };
-        let Some(tier) = tier_of(set, command, delete) else { continue };
-        let local = delete.targets.iter().all(|target| target.scheme == Scheme::Local);
-        let promises = kept(set).filter(|promise| {
-            promise.tier == Some(tier) && in_place(promise, local) && environment(set, promise).is_none()
-        });
+    let promises = kept(set);
+    let tiers = Tiers::of(set);
+    let mut deleted = DeletedTiers::of(&tiers);
+    for deletion in deletions(set) {
+        let Some(days) = deletion.delete.age.as_ref().and_then(|age| age.days) else { continue };
+        let Some(tier) = deleted.tier(deletion) else { continue };
+        let local = deletion.delete.targets.iter().all(|target| target.scheme == Scheme::Local);
+        let same = promises
+            .get(&tier)
+            .into_iter()
+            .flatten()
+            .filter(|kept| kept.environment.is_none() && in_place(kept.promise, local));
         // The one that is nearest: two that differ are reported as such.
-        let near = promises.filter_map(|promise| Some((promise, promise.amount.days()?)));
-        let Some((promise, length)) =
-            near.min_by(|(_, a), (_, b)| (a - days).abs().total_cmp(&(b - days).abs()))
-        else {
-            continue;
-        };
-        report(findings, command.name_at, days, promise, length);
+        let near = same.min_by(|a, b| (a.days - days).abs().total_cmp(&(b.days - days).abs()));
+        if let Some(kept) = near {
+            report(findings, deletion.command.name_at, days, kept.promise, kept.days);
+        }
     }
-    cleanups_in_words(set, findings);
-    promises_that_differ(set, findings);
+    cleanups_in_words(set, &promises, findings);
+    for promises in promises.values() {
+        promises_that_differ(promises, findings);
+    }
+}
+
+/// What the team says of its own backups of one tier.
+struct Kept<'s> {
+    promise: &'s Promise,
+    days: f64,
+    environment: Option<&'static str>,
+    kind: Option<&'static str>,
+}
+
+/// Promises by tier, the first ones of each: nobody writes more by hand.
+fn kept<'s>(set: &'s Set<'_>) -> BTreeMap<Tier, Vec<Kept<'s>>> {
+    let mut found: BTreeMap<Tier, Vec<Kept<'_>>> = BTreeMap::new();
+    for promise in &set.promises {
+        if promise.subject != Subject::Retention || promise.managed {
+            continue;
+        }
+        let Some((tier, days)) = promise.tier.zip(promise.amount.days()) else { continue };
+        let Some(passage) = set.passages.get(promise.passage) else { continue };
+        let kept = found.entry(tier).or_default();
+        if kept.len() < PROMISES {
+            kept.push(Kept { promise, days, environment: environment(passage), kind: kind(passage) });
+        }
+    }
+    found
 }
 
 fn report(findings: &mut Findings<'_>, at: Place, days: f64, promise: &Promise, length: f64) {
@@ -87,11 +120,6 @@ fn report(findings: &mut Findings<'_>, at: Place, days: f64, promise: &Promise, 
     }
 }
 
-/// What the team says of its own backups.
-fn kept<'s>(set: &'s Set<'_>) -> impl Iterator<Item = &'s Promise> {
-    set.promises.iter().filter(|promise| promise.subject == Subject::Retention && !promise.managed)
-}
-
 /// Whether a promise is about the place of a deletion.
 fn in_place(promise: &Promise, local: bool) -> bool {
     let Some(storage) = promise.storage.as_deref().map(str::to_ascii_lowercase) else { return true };
@@ -100,15 +128,14 @@ fn in_place(promise: &Promise, local: bool) -> bool {
 }
 
 /// Staging has numbers of its own.
-fn environment(set: &Set<'_>, promise: &Promise) -> Option<&'static str> {
-    let passage = set.passages.get(promise.passage)?;
+fn environment(passage: &Passage) -> Option<&'static str> {
     ["staging", "development", "test environment", "preview"]
         .into_iter()
         .find(|word| passage.concerns(&[word]))
 }
 
 /// "Cleans up old backups (>7 days)": what a script does, as its document tells it.
-fn cleanups_in_words(set: &Set<'_>, findings: &mut Findings<'_>) {
+fn cleanups_in_words(set: &Set<'_>, promises: &BTreeMap<Tier, Vec<Kept<'_>>>, findings: &mut Findings<'_>) {
     for passage in &set.passages {
         let cleans = passage.says(&["clean", "delete", "remove", "prune", "purge"])
             && passage.says(&["old", "backup"])
@@ -119,13 +146,12 @@ fn cleanups_in_words(set: &Set<'_>, findings: &mut Findings<'_>) {
         let amounts = crate::model::amounts(&passage.text);
         let [(_, amount @ Amount::Period(_))] = amounts.as_slice() else { continue };
         let Some(days) = amount.days() else { continue };
-        let here = kept(set).filter(|promise| {
-            promise.at.document == passage.at.document
-                && promise.tier.is_some()
-                && environment(set, promise).is_none()
-                && promise.amount.days().is_some_and(|length| days < length * (1.0 - SLACK))
+        let here = promises.values().flatten().filter(|kept| {
+            kept.promise.at.document == passage.at.document
+                && kept.environment.is_none()
+                && days < kept.days * (1.0 - SLACK)
         });
-        let Some(promise) = here.min_by_key(|promise| promise.at) else { continue };
+        let Some(Kept { promise, .. }) = here.min_by_key(|kept| kept.promise.at) else { continue };
         let tier = promise.tier.map_or("", Tier::as_str);
         let message = format!(
             "this cleanup removes {tier} backups after {amount}, which are to stay {}",
@@ -139,23 +165,17 @@ fn cleanups_in_words(set: &Set<'_>, findings: &mut Findings<'_>) {
 }
 
 /// Two lengths for one tier.
-fn promises_that_differ(set: &Set<'_>, findings: &mut Findings<'_>) {
-    let all: Vec<(&Promise, f64)> = kept(set)
-        .filter(|promise| promise.tier.is_some())
-        .filter_map(|it| Some((it, it.amount.days()?)))
-        .collect();
-    for (index, (promise, length)) in all.iter().enumerate() {
-        let before = all.get(..index).into_iter().flatten();
-        let differs = before.into_iter().find(|(other, other_length)| {
-            other.at.document == promise.at.document
-                && other.tier == promise.tier
-                && other.passage != promise.passage
-                && kind(set, other) == kind(set, promise)
-                && same_storage(other, promise)
-                && environment(set, other) == environment(set, promise)
-                && (length - other_length).abs() > length.min(*other_length) * SLACK + 1.0
+fn promises_that_differ(all: &[Kept<'_>], findings: &mut Findings<'_>) {
+    for (index, kept) in all.iter().enumerate() {
+        let differs = all.get(..index).into_iter().flatten().find(|other| {
+            other.promise.at.document == kept.promise.at.document
+                && other.promise.passage != kept.promise.passage
+                && (other.kind, other.environment) == (kept.kind, kept.environment)
+                && same_storage(other.promise, kept.promise)
+                && (kept.days - other.days).abs() > kept.days.min(other.days) * SLACK + 1.0
         });
-        let Some((other, _)) = differs else { continue };
+        let Some(Kept { promise: other, .. }) = differs else { continue };
+        let promise = kept.promise;
         let tier = promise.tier.map_or("", Tier::as_str);
         let message = format!(
             "{tier} backups are kept {} here and {} elsewhere: one of the two is wrong",
@@ -174,8 +194,7 @@ fn same_storage(a: &Promise, b: &Promise) -> bool {
 }
 
 /// Full backups and logs of the same day are not kept alike.
-fn kind(set: &Set<'_>, promise: &Promise) -> Option<&'static str> {
-    let passage = set.passages.get(promise.passage)?;
+fn kind(passage: &Passage) -> Option<&'static str> {
     let kinds =
         ["incremental", "differential", "transaction log", "wal", "log", "schema", "archive", "snapshot"];
     kinds.into_iter().find(|kind| passage.says(&[kind]))

@@ -1,3 +1,5 @@
+use std::collections::BTreeSet;
+
 use crate::finding::Severity;
 use crate::model::{ActionRole, DumpTool, Pipeline, Role, Set};
 use crate::rule::{Findings, rule};
@@ -46,7 +48,7 @@ fn check(set: &Set<'_>, findings: &mut Findings<'_>) {
         return;
     }
     for pipeline in &set.pipelines {
-        let Some((index, command, dump)) = pipeline.backup(set) else { continue };
+        let Some((index, command, dump)) = pipeline.scheduled_backup(set) else { continue };
         let own = matches!(dump.tool, DumpTool::Physical | DumpTool::Backstop);
         if own || removes(set, pipeline) || is_told(set, pipeline) || is_one_file(set, pipeline, index) {
             continue;
@@ -86,9 +88,13 @@ fn is_told(set: &Set<'_>, pipeline: &Pipeline) -> bool {
         ["lifecycle", "retention", "retain", "keep_", "keep-", "prune", "expire", "older than"];
     let units =
         pipeline.scripts.iter().filter_map(|script| set.scripts.get(*script)).map(|script| script.unit);
-    units.chain([pipeline.root]).filter_map(|unit| set.units.get(unit)).any(|unit| {
-        let text = set.documents.get(unit.document).map_or("", |document| document.text.as_str());
-        let lower = text.to_ascii_lowercase();
+    let documents: BTreeSet<usize> = units
+        .chain([pipeline.root])
+        .filter_map(|unit| set.units.get(unit))
+        .map(|unit| unit.document)
+        .collect();
+    documents.into_iter().filter_map(|document| set.documents.get(document)).any(|document| {
+        let lower = document.text.to_ascii_lowercase();
         WORDS.iter().any(|word| lower.contains(word))
     })
 }

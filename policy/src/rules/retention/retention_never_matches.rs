@@ -1,9 +1,12 @@
-use crate::model::{Command, Delete, DeleteTool, Host, Pipeline, Role, Scheme, Set, Unit, glob};
-use crate::parse::workflow::Job;
-use crate::parse::yaml::Node;
+use std::collections::HashMap;
+
+use crate::finding::Place;
+use crate::model::{Delete, DeleteTool, Location, Pipeline, Role, Scheme, Set, glob};
 use crate::rule::{Findings, rule};
 
-use super::backups::is_of_backups;
+use super::backups::{Deletion, deletions};
+use super::folders::folder;
+use super::runner::Runner;
 
 rule! {
     /// A cleanup that can never find anything.
@@ -53,123 +56,95 @@ rule! {
 }
 
 fn check(set: &Set<'_>, findings: &mut Findings<'_>) {
-    for pipeline in &set.pipelines {
-        for (_, command) in pipeline.commands(set) {
-            let Role::Delete(delete) = &command.role else { continue };
-            let Some(script) = set.script_of(command) else { continue };
-            if !is_of_backups(set, script, delete) {
-                continue;
-            }
-            if let Some((wanted, name)) = other_objects(set, pipeline, delete) {
-                let message = format!(
-                    "never deletes anything: objects are called '{name}', which '{wanted}' does not match"
-                );
-                findings
-                    .report(command.name_at, message)
-                    .help("use the same name for both, from one variable");
-                continue;
-            }
-            if delete.tool != DeleteTool::Find || delete.targets.iter().any(|to| to.scheme != Scheme::Local) {
-                continue;
-            }
+    let all: HashMap<Place, Deletion<'_>> =
+        deletions(set).into_iter().map(|it| (it.command.at, it)).collect();
+    for pipeline in set.pipelines.iter().filter(|_| !all.is_empty()) {
+        let names = Names::of(set, pipeline);
+        let runner = Runner::of(set, pipeline);
+        let own = pipeline.commands(set).filter_map(|(_, command)| all.get(&command.at));
+        for Deletion { command, delete, .. } in own {
+            let local = delete.targets.iter().all(|to| to.scheme == Scheme::Local);
             let old = delete.age.as_ref().is_some_and(|age| age.days.is_none_or(|days| days >= 1.0));
-            if old && on_fresh_runner(set, pipeline, command) {
-                findings
-                    .report(
-                        command.name_at,
-                        "never deletes anything: on a fresh runner every file is from today",
-                    )
-                    .help("delete by the date in the file's name, or where the backups are stored");
-            } else if let Some((pattern, name)) = other_names(pipeline, delete) {
-                let message = format!(
-                    "never deletes anything: the backups are called '{name}', which '{pattern}' does not match"
-                );
-                findings
-                    .report(command.name_at, message)
-                    .help("use the same name for both, from one variable");
-            }
+            let finds = delete.tool == DeleteTool::Find && local;
+            let (message, help) = if let Some((wanted, name)) = names.other_objects(delete) {
+                (format!("objects are called '{name}', which '{wanted}' does not match"), SAME)
+            } else if finds && old && runner.is_fresh(set, command) {
+                let help = "delete by the date in the file's name, or where the backups are stored";
+                ("on a fresh runner every file is from today".to_owned(), help)
+            } else if let Some((pattern, name)) = names.other_files(delete).filter(|_| finds) {
+                (format!("the backups are called '{name}', which '{pattern}' does not match"), SAME)
+            } else {
+                continue;
+            };
+            findings.report(command.name_at, format!("never deletes anything: {message}")).help(help);
         }
     }
 }
 
-/// A step of a job that GitHub's own machines run, into which no old files come.
-fn on_fresh_runner(set: &Set<'_>, pipeline: &Pipeline, command: &Command) -> bool {
-    let host = set.script_of(command).map(|script| &script.host);
-    if command.nesting.inline.is_some() || !command.wrappers.is_empty() {
-        return false;
-    }
-    // Synchronized files, caches and archives keep their dates.
-    let brings_dates = pipeline.commands(set).any(|(_, other)| {
-        other.at < command.at
-            && (matches!(other.role, Role::Download(_))
-                || matches!(other.name.as_str(), "touch" | "mount" | "sshfs" | "rclone" | "tar"))
-    });
-    let runs_here = |unit: &Unit<'_>| {
-        unit.document == command.at.document
-            && unit.span.start <= command.at.span.start
-            && command.at.span.end <= unit.span.end
-    };
-    let hosted = set.workflows().any(|(of, unit, workflow)| match host {
-        Some(Host::Step { job, .. }) => runs_here(unit) && workflow.jobs.get(*job).is_some_and(is_hosted),
-        // A script that the workflow calls, in whichever job.
-        _ => of.root == pipeline.root && !runs_here(unit) && workflow.jobs.iter().all(is_hosted),
-    });
-    hosted && !brings_dates
+const SAME: &str = "use the same name for both, from one variable";
+
+/// Names that are compared with a pattern; of more, nothing is said.
+const NAMES: usize = 64;
+
+/// What the backups of a pipeline are called.
+struct Names<'s> {
+    /// Files that are there at the end.
+    files: Vec<&'s str>,
+    /// Where objects are put, and from which file.
+    objects: Vec<(&'s Location, Option<&'s Location>)>,
 }
 
-fn is_hosted(job: &Job<'_>) -> bool {
-    let labels: Vec<&str> =
-        job.runs_on.into_iter().flat_map(Node::one_or_many).filter_map(Node::text).collect();
-    !labels.is_empty()
-        && labels.iter().all(|label| ["ubuntu-", "macos-", "windows-"].iter().any(|os| label.starts_with(os)))
-}
-
-/// The pattern, and the name of a dump below the same folder that it misses; none
-/// where it matches one.
-fn other_names(pipeline: &Pipeline, delete: &Delete) -> Option<(String, String)> {
-    let pattern = &delete.pattern.as_ref()?.text;
-    let [root] = delete.targets.as_slice() else { return None };
-    let root = root.key.trim_end_matches('/');
-    if pattern.contains(['$', '[', '{', '/', '<']) || root.is_empty() {
-        return None;
+impl<'s> Names<'s> {
+    fn of(set: &'s Set<'_>, pipeline: &'s Pipeline) -> Self {
+        let kept = pipeline.flow.artifacts.iter().filter(|artifact| !artifact.gone);
+        let files = kept.filter_map(|artifact| artifact.file.as_ref().map(|file| file.text.as_str()));
+        let objects = pipeline.commands(set).filter_map(|(_, command)| match &command.role {
+            Role::Upload(transfer) => Some((transfer.destination.as_ref()?, transfer.sources.first())),
+            _ => None,
+        });
+        Self { files: files.take(NAMES + 1).collect(), objects: objects.take(NAMES + 1).collect() }
     }
-    let kept = pipeline.flow.artifacts.iter().filter(|artifact| !artifact.gone);
-    let names: Vec<&str> = kept
-        .filter_map(|artifact| {
-            let path = artifact.file.as_ref()?.text.as_str();
+
+    /// The pattern, and the name of a dump below the same folder that it misses; none
+    /// where it matches one.
+    fn other_files(&self, delete: &Delete) -> Option<(String, String)> {
+        let pattern = &delete.pattern.as_ref()?.text;
+        let [root] = delete.targets.as_slice() else { return None };
+        let root = root.key.trim_end_matches('/');
+        if pattern.contains(['$', '[', '{', '/', '<']) || root.is_empty() || self.files.len() > NAMES {
+            return None;
+        }
+        let below = |path: &&'s str| {
             let name = path.strip_prefix(root)?.strip_prefix('/')?.rsplit('/').next()?;
             // A name that is all variable may be anything.
             let known =
                 name.chars().filter(char::is_ascii_alphanumeric).count() > 2 && !name.starts_with('$');
             known.then_some(name)
-        })
-        .collect();
-    let name = names.first()?;
-    let matched = names.iter().any(|name| glob(pattern, &spelled(name)) || glob(pattern, name));
-    (!matched).then(|| (pattern.clone(), spelled(name)))
-}
-
-/// A pattern of objects and the name of one that lies there, where the two begin
-/// differently: `rm gs://b-backups/db/$(date …)*` beside `shop-….sql`.
-fn other_objects(set: &Set<'_>, pipeline: &Pipeline, delete: &Delete) -> Option<(String, String)> {
-    let [target] = delete.targets.as_slice() else { return None };
-    if !target.is_remote() || !target.name().ends_with('*') || target.name().len() < 3 {
-        return None;
+        };
+        let names: Vec<&str> = self.files.iter().filter_map(below).collect();
+        let name = names.first()?;
+        let matched = names.iter().any(|name| glob(pattern, &spelled(name)) || glob(pattern, name));
+        (!matched).then(|| (pattern.clone(), spelled(name)))
     }
-    let folder = |key: &str| key.rfind('/').map_or(String::new(), |at| key[..at].to_owned());
-    let mut names = pipeline.commands(set).filter_map(|(_, command)| {
-        let Role::Upload(transfer) = &command.role else { return None };
-        let to = transfer.destination.as_ref()?;
-        let same = to.bucket == target.bucket && folder(&to.key) == folder(&target.key);
-        let name = if to.name().is_empty() { transfer.sources.first()?.name() } else { to.name() };
-        same.then(|| name.to_owned())
-    });
-    let wanted = spelled(target.name());
-    let name = spelled(&names.next()?);
-    let head = |text: &str| text.chars().next();
-    // A date in front of the one, a word in front of the other.
-    let differ = wanted.starts_with('…') && head(&name).is_some_and(|first| first.is_ascii_alphabetic());
-    (differ && names.next().is_none()).then_some((wanted, name))
+
+    /// A pattern of objects and the name of one that lies there, where the two begin
+    /// differently: `rm gs://b-backups/db/$(date …)*` beside `shop-….sql`.
+    fn other_objects(&self, delete: &Delete) -> Option<(String, String)> {
+        let [target] = delete.targets.as_slice() else { return None };
+        if !target.is_remote() || !target.name().ends_with('*') || target.name().len() < 3 {
+            return None;
+        }
+        let mut here = self
+            .objects
+            .iter()
+            .filter(|(to, _)| to.bucket == target.bucket && folder(&to.key) == folder(&target.key));
+        let (to, source) = here.next()?;
+        let name = if to.name().is_empty() { (*source)?.name() } else { to.name() };
+        let (wanted, name) = (spelled(target.name()), spelled(name));
+        // A date in front of the one, a word in front of the other.
+        let differ = wanted.starts_with('…') && name.starts_with(|first: char| first.is_ascii_alphabetic());
+        (differ && here.next().is_none()).then_some((wanted, name))
+    }
 }
 
 /// `shop-$(date +%F).dump` as `shop-….dump`.
@@ -260,6 +235,8 @@ mod tests {
         );
         assert_eq!(found("self-hosted"), "");
         assert_eq!(check(&RULE, &[script]), "");
+        let shown = format!("# B\n\n```yaml\n{}```\n\n```bash\n{}```\n", workflow("ubuntu-24.04"), script.1);
+        assert_eq!(check(&RULE, &[("b.md", &shown)]), "", "a document only shows both");
     }
 
     #[test]

@@ -1,10 +1,10 @@
 use std::collections::HashSet;
 
 use crate::finding::Place;
-use crate::model::{Role, Set, Subject, Tier};
+use crate::model::{Role, Set, Subject, Tier, Tiers};
 use crate::rule::{Findings, rule};
 
-use super::backups::{deletions, tier_of};
+use super::backups::{Deletion, deletions};
 
 rule! {
     /// A tier is promised, or cleaned up, that no job makes.
@@ -52,14 +52,14 @@ fn check(set: &Set<'_>, findings: &mut Findings<'_>) {
     if !dumps && set.schedules.is_empty() {
         return;
     }
-    let made = produced(set);
+    let tiers = Tiers::of(set);
+    let mut made = produced(set, &tiers);
+    made.extend(Tier::ALL.into_iter().filter(|tier| may_promote(set, &tiers, *tier)).collect::<Vec<_>>());
     let mut told: HashSet<(usize, Tier)> = HashSet::new();
     for promise in &set.promises {
-        let Some(tier) = promise.tier.filter(|_| promise.subject == Subject::Retention && !promise.managed)
-        else {
-            continue;
-        };
-        if !made.contains(&tier) && !may_promote(set, tier) && told.insert((promise.at.document, tier)) {
+        let own = promise.subject == Subject::Retention && !promise.managed;
+        let Some(tier) = promise.tier.filter(|tier| own && !made.contains(tier)) else { continue };
+        if told.insert((promise.at.document, tier)) {
             let word = tier.as_str();
             let message = format!("{word} backups are to stay {}, and nothing makes any", promise.amount);
             findings
@@ -67,14 +67,10 @@ fn check(set: &Set<'_>, findings: &mut Findings<'_>) {
                 .help(format!("schedule a {word} job, or copy the newest backup into a {word} folder"));
         }
     }
-    for (command, delete, _) in deletions(set) {
-        let Some(tier) = tier_of(set, command, delete) else { continue };
-        let names_it = delete.targets.iter().any(|target| Tier::only_in(&target.key) == Some(tier));
-        if names_it
-            && !made.contains(&tier)
-            && !may_promote(set, tier)
-            && told.insert((command.at.document, tier))
-        {
+    for Deletion { command, delete, .. } in deletions(set) {
+        let mut named = delete.targets.iter().filter_map(|target| Tier::only_in(&target.key));
+        let Some(tier) = named.find(|tier| !made.contains(tier)) else { continue };
+        if told.insert((command.at.document, tier)) {
             report(findings, command.name_at, tier);
         }
     }
@@ -88,10 +84,10 @@ fn report(findings: &mut Findings<'_>, at: Place, tier: Tier) {
 }
 
 /// Every tier that something makes: by schedules, and by what commands name.
-fn produced(set: &Set<'_>) -> HashSet<Tier> {
+fn produced(set: &Set<'_>, tiers: &Tiers<'_, '_>) -> HashSet<Tier> {
     let mut made = HashSet::new();
     for schedule in &set.schedules {
-        let gap = schedule.longest_gap();
+        let gap = tiers.gap(schedule);
         // A schedule that only cleans up or checks makes nothing.
         if !idle(set, schedule.scripts.clone()) {
             made.extend(gap.and_then(Tier::of_gap));
@@ -156,14 +152,13 @@ fn idle(set: &Set<'_>, scripts: std::ops::Range<usize>) -> bool {
 
 /// Whether code that nobody can see here runs so often that it may copy a daily
 /// backup into this tier.
-fn may_promote(set: &Set<'_>, tier: Tier) -> bool {
+fn may_promote(set: &Set<'_>, tiers: &Tiers<'_, '_>, tier: Tier) -> bool {
+    let often = || set.schedules.iter().filter(|it| tiers.gap(it).is_some_and(|gap| gap <= 2 * 86_400));
+    let scripts: HashSet<usize> = often().flat_map(|schedule| schedule.scripts.clone()).collect();
+    let documents: HashSet<usize> = often().map(|schedule| schedule.at.document).collect();
     set.pipelines.iter().any(|pipeline| {
-        let scheduled = set.schedules.iter().any(|schedule| {
-            let runs_here = pipeline.scripts.iter().any(|script| schedule.scripts.contains(script))
-                || set.units.get(schedule.unit).map(|unit| unit.document)
-                    == set.units.get(pipeline.root).map(|unit| unit.document);
-            runs_here && schedule.longest_gap().is_some_and(|gap| gap <= 2 * 86_400)
-        });
+        let here = set.units.get(pipeline.root).is_some_and(|unit| documents.contains(&unit.document));
+        let scheduled = here || pipeline.scripts.iter().any(|script| scripts.contains(script));
         let rotates = [tier.as_str(), "rotat", "archive", "promot", "tier"];
         let named = |called: &crate::model::Called| {
             let name = called.arg().text.to_ascii_lowercase();

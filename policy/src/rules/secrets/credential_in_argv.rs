@@ -44,10 +44,17 @@ rule! {
 
 fn check(set: &Set<'_>, findings: &mut Findings<'_>) {
     let mut first: BTreeMap<usize, (Place, Argument, usize)> = BTreeMap::new();
-    for command in &set.commands {
-        for arg in words(command) {
-            let Some(found) = shown(command, arg) else { continue };
-            first.entry(arg.at.document).and_modify(|(.., more)| *more += 1).or_insert((arg.at, found, 0));
+    for command in set.commands.iter().filter(|command| is_started(command)) {
+        let wrapped = command.wrappers.iter().filter(|wrapper| wrapper.name != "env");
+        for args in wrapped.map(|wrapper| &wrapper.args).chain([&command.args]) {
+            let mut option = "";
+            for arg in args {
+                if let Some(found) = shown(command, option, arg) {
+                    let entry = first.entry(arg.at.document);
+                    entry.and_modify(|(.., more)| *more += 1).or_insert((arg.at, found, 0));
+                }
+                option = &arg.text;
+            }
         }
     }
     for (place, found, more) in first.into_values() {
@@ -70,8 +77,8 @@ fn check(set: &Set<'_>, findings: &mut Findings<'_>) {
     }
 }
 
-/// Words that another process gets: no assignment, nothing that is only printed.
-fn words(command: &Command) -> impl Iterator<Item = &Arg> {
+/// Whether its words go to another process: no assignment, nothing that is only printed.
+fn is_started(command: &Command) -> bool {
     const BUILTINS: [&str; 12] = [
         "export", "declare", "local", "readonly", "typeset", "[", "[[", "test", "read", "set", "unset",
         "printf",
@@ -79,38 +86,29 @@ fn words(command: &Command) -> impl Iterator<Item = &Arg> {
     // What looks for a password in a URL holds a pattern.
     const PATTERNS: [&str; 9] = ["sed", "awk", "gawk", "grep", "egrep", "perl", "tr", "jq", "expr"];
     let name = command.name.as_str();
-    let none = command.role == Role::Print || BUILTINS.contains(&name) || PATTERNS.contains(&name);
-    let wrapped =
-        command.wrappers.iter().filter(|wrapper| wrapper.name != "env").flat_map(|wrapper| &wrapper.args);
-    wrapped.chain(&command.args).filter(move |_| !none)
+    command.role != Role::Print && !BUILTINS.contains(&name) && !PATTERNS.contains(&name)
 }
 
-fn shown(command: &Command, arg: &Arg) -> Option<Argument> {
+/// `option`: the word before.
+fn shown(command: &Command, option: &str, arg: &Arg) -> Option<Argument> {
     // `curl -u user:$PASSWORD`.
     let pair = command.name == "curl"
-        && arg.raw.trim_matches(['"', '\'']).split_once(':').is_some_and(|(user, password)| {
-            !user.contains('/') && password.starts_with('$') && follows(command, arg, &["-u", "--user"])
-        });
-    let found = secrets::credential_in_argument(&arg.raw)
-        .or_else(|| pair.then_some(Argument::Connection { password: 0..arg.raw.len(), literal: false }))?;
-    // A variable of its own, `-e NAME=value`, is one of a container alone.
+        && matches!(option, "-u" | "--user")
+        && arg
+            .raw
+            .trim_matches(['"', '\''])
+            .split_once(':')
+            .is_some_and(|(user, password)| !user.contains('/') && password.starts_with('$'));
+    let connection = Argument::Connection { password: 0..arg.raw.len(), literal: false };
+    let found = secrets::credential_in_argument(&arg.raw).or(pair.then_some(connection))?;
+    // `-e NAME=value`; a word of this form elsewhere is a program's own.
     let named = matches!(found, Argument::Named { .. });
-    if named && !follows(command, arg, &["-e", "--env", "--build-arg"]) && !arg.raw.starts_with("--env=") {
+    if named && !matches!(option, "-e" | "--env" | "--build-arg") && !arg.raw.starts_with("--env=") {
         return None;
     }
     // What is written out is a leak already.
     let leaked = secrets::find(&arg.raw, secrets::Place::default());
     leaked.is_empty().then_some(found)
-}
-
-fn follows(command: &Command, arg: &Arg, options: &[&str]) -> bool {
-    let all = || command.wrappers.iter().map(|wrapper| &wrapper.args).chain([&command.args]);
-    all().any(|args| {
-        args.windows(2).any(|pair| match pair {
-            [option, value] => value.at == arg.at && options.contains(&option.text.as_str()),
-            _ => false,
-        })
-    })
 }
 
 #[cfg(test)]

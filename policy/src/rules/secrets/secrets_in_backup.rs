@@ -1,3 +1,6 @@
+use std::collections::HashSet;
+
+use crate::finding::Span;
 use crate::model::{Command, Pipeline, Role, Scheme, Set};
 use crate::rule::{Findings, rule};
 
@@ -37,15 +40,58 @@ rule! {
 
 fn check(set: &Set<'_>, findings: &mut Findings<'_>) {
     for pipeline in &set.pipelines {
+        if !pipeline.commands(set).any(|(_, command)| packed(command).is_some()) {
+            continue;
+        }
+        let sealed = Sealed::of(set, pipeline);
         for (_, command) in pipeline.commands(set) {
             let Some((what, output)) = packed(command) else { continue };
-            if is_encrypted(set, pipeline, command, output) {
-                continue;
+            if !sealed.covers(command, output) {
+                findings
+                    .report(command.name_at, format!("{what} goes into the backup in clear: who reads it can log in"))
+                    .help("keep secrets in a secret manager and back up a template, or encrypt the archive with age");
             }
-            findings
-                .report(command.name_at, format!("{what} goes into the backup in clear: who reads it can log in"))
-                .help("keep secrets in a secret manager and back up a template, or encrypt the archive with age");
         }
+    }
+}
+
+/// What a pipeline encrypts.
+#[derive(Default)]
+struct Sealed<'s> {
+    pipes: HashSet<(usize, Span)>,
+    files: HashSet<&'s str>,
+    /// A backup program encrypts all it takes.
+    repository: bool,
+}
+
+impl<'s> Sealed<'s> {
+    fn of(set: &'s Set<'_>, pipeline: &'s Pipeline) -> Self {
+        let mut sealed = Self::default();
+        for (_, command) in pipeline.commands(set) {
+            match &command.role {
+                Role::Encrypt(cipher) => {
+                    sealed.pipes.insert((command.script, command.pipe.span));
+                    sealed.files.extend(cipher.input.as_ref().map(|said| said.text.trim_end_matches('/')));
+                }
+                Role::Upload(transfer) => {
+                    let to = transfer.destination.as_ref();
+                    sealed.repository |= to.is_some_and(|to| to.scheme == Scheme::Repository);
+                }
+                _ => {}
+            }
+        }
+        sealed
+    }
+
+    /// In the same pipe, or by a command that reads the archive or its folder.
+    fn covers(&self, command: &Command, output: Option<&str>) -> bool {
+        let read = |path: &str| {
+            let mut ends = path.match_indices('/').map(|(at, _)| at).chain([path.len()]);
+            ends.any(|end| path.get(..end).is_some_and(|part| self.files.contains(part)))
+        };
+        self.repository
+            || self.pipes.contains(&(command.script, command.pipe.span))
+            || output.is_some_and(read)
     }
 }
 
@@ -106,24 +152,6 @@ fn secret(path: &str) -> Option<&'static str> {
 fn is_backup(path: &str) -> bool {
     let lower = path.to_ascii_lowercase();
     ["backup", "dump", "archive", "bak"].iter().any(|word| lower.contains(word))
-}
-
-/// In the same pipe, or by a later command that reads the archive or its folder.
-fn is_encrypted(set: &Set<'_>, pipeline: &Pipeline, command: &Command, output: Option<&str>) -> bool {
-    pipeline.commands(set).any(|(_, other)| match &other.role {
-        Role::Encrypt(cipher) => {
-            let same_pipe = other.script == command.script && other.pipe.span == command.pipe.span;
-            let reads = cipher.input.as_ref().map(|said| said.text.as_str());
-            same_pipe
-                || reads
-                    .zip(output)
-                    .is_some_and(|(input, output)| input == output || output.starts_with(input))
-        }
-        Role::Upload(transfer) => {
-            transfer.destination.as_ref().is_some_and(|to| to.scheme == Scheme::Repository)
-        }
-        _ => false,
-    })
 }
 
 #[cfg(test)]

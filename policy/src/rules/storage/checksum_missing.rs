@@ -38,7 +38,7 @@ rule! {
 
 fn check(set: &Set<'_>, findings: &mut Findings<'_>) {
     for pipeline in &set.pipelines {
-        let Some((index, dump, made)) = pipeline.backup(set) else { continue };
+        let Some((index, dump, made)) = pipeline.scheduled_backup(set) else { continue };
         if !made.is_logical() || has_digest(set, pipeline) || is_sealed(set, pipeline, index) {
             continue;
         }

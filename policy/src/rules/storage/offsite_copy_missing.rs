@@ -40,7 +40,7 @@ rule! {
 
 fn check(set: &Set<'_>, findings: &mut Findings<'_>) {
     for pipeline in &set.pipelines {
-        let Some((index, command, dump)) = pipeline.backup(set) else { continue };
+        let Some((index, command, dump)) = pipeline.scheduled_backup(set) else { continue };
         let own = matches!(dump.tool, DumpTool::Physical | DumpTool::Backstop);
         let lost = pipeline
             .flow

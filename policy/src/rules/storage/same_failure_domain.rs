@@ -1,3 +1,5 @@
+use std::collections::HashSet;
+
 use crate::document::Kind;
 use crate::facts::SUPABASE_DELETES_BACKUPS;
 use crate::finding::{Severity, Span};
@@ -86,8 +88,14 @@ fn check(set: &Set<'_>, findings: &mut Findings<'_>) {
                 .help("upload them to another provider");
         }
     }
+    let about: HashSet<usize> = set
+        .passages
+        .iter()
+        .filter(|passage| passage.text.to_ascii_lowercase().contains("supabase"))
+        .map(|passage| passage.at.document)
+        .collect();
     for passage in &set.passages {
-        in_words(set, passage, findings);
+        in_words(passage, about.contains(&passage.at.document), findings);
     }
 }
 
@@ -152,11 +160,9 @@ fn client_uploads(text: &str) -> Vec<Span> {
     found
 }
 
-fn in_words(set: &Set<'_>, passage: &Passage, findings: &mut Findings<'_>) {
+/// `supabase`: whether the document is about it.
+fn in_words(passage: &Passage, supabase: bool, findings: &mut Findings<'_>) {
     let about = passage.concerns(&["backup", "dump", "disaster", "recovery"]);
-    let mentions = |word: &str| {
-        set.documents.get(passage.at.document).is_some_and(|it| it.text.to_ascii_lowercase().contains(word))
-    };
     let raid =
         passage.text.split(|c: char| !c.is_ascii_alphabetic()).any(|word| word.eq_ignore_ascii_case("raid"));
     if about && passage.item && raid {
@@ -167,7 +173,7 @@ fn in_words(set: &Set<'_>, passage: &Passage, findings: &mut Findings<'_>) {
             )
             .severity(Severity::Warning)
             .help("keep a second copy with another provider");
-    } else if about && passage.item && passage.says(&["supabase storage"]) && mentions("supabase") {
+    } else if about && passage.item && passage.says(&["supabase storage"]) {
         findings
             .report(
                 passage.at,
@@ -179,7 +185,7 @@ fn in_words(set: &Set<'_>, passage: &Passage, findings: &mut Findings<'_>) {
             .severity(Severity::Warning)
             .help("keep them with another provider");
     } else if passage.says(&["support"])
-        && mentions("supabase")
+        && supabase
         && passage.says(&["contact", "ticket"])
         && passage.context.iter().any(|heading| {
             let lower = heading.to_ascii_lowercase();

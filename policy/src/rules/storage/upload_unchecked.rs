@@ -108,20 +108,19 @@ fn commands(set: &Set<'_>, findings: &mut Findings<'_>) {
 fn ignored_errors(text: &str) -> Vec<Span> {
     let mut found = Vec::new();
     let mut from = 0;
+    let last = text.rfind("error").unwrap_or_default();
     while let Some(at) = text.get(from..).and_then(|rest| rest.find(".upload(")).map(|at| from + at) {
         from = at + 1;
-        let statement =
-            text.get(..at).unwrap_or_default().rfind("const {").filter(|start| {
-                text.get(*start..at).is_some_and(|head| head.len() < 300 && !head.contains(';'))
-            });
-        let Some(start) = statement else { continue };
+        let window = text.floor_char_boundary(at.saturating_sub(300));
+        let before = text.get(window..at).unwrap_or_default();
+        let statement = before.rfind("const {").filter(|start| !before[*start..].contains(';'));
+        let Some(start) = statement.map(|start| window + start) else { continue };
         let head = text.get(start..at).unwrap_or_default();
         let named = head.find('}').and_then(|end| head.get(..end)).and_then(|names| names.find("error"));
         let Some(name) = named else { continue };
         // A name of its own, `{ error: uploadError }`, is another word to look for.
         let renamed = head.get(name + 5..).is_some_and(|rest| rest.trim_start().starts_with(':'));
-        let used = text.get(at..).is_some_and(|rest| rest.contains("error"));
-        if !renamed && !used {
+        if !renamed && last < at {
             found.push(Span::new(start + name, start + name + 5));
         }
     }
