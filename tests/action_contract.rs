@@ -89,6 +89,7 @@ fn every_input_reaches_the_script() {
     let mut expected = vec![
         ("BASH_ENV".to_owned(), String::new()),
         ("BACKSTOP_BIN".to_owned(), "${{ steps.install.outputs.bin }}".to_owned()),
+        ("PULL_REQUEST_BASE".to_owned(), "${{ github.event.pull_request.base.sha }}".to_owned()),
     ];
     for (name, input) in members(get(&action, "inputs")) {
         assert!(!text(input, "description").is_empty(), "{name}");

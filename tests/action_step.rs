@@ -37,7 +37,8 @@ async fn a_cancelled_step_cleans_up() {
     step.env("PATH", "/usr/bin:/bin").env("GITHUB_ACTIONS", "true").env("HOME", store.path());
     step.env("BACKSTOP_BIN", env!("CARGO_BIN_EXE_backstop")).env("BACKSTOP_NO_DOWNLOAD", "1");
     step.env("BACKSTOP_PG_BIN", std::env::join_paths(programs).unwrap());
-    for input in ["CONFIG", "DATABASE", "TIER", "RECIPIENTS", "BACKUP", "LEVEL", "IDENTITY", "PASSPHRASE"] {
+    let inputs = "CONFIG DATABASE TIER RECIPIENTS BACKUP LEVEL IDENTITY PASSPHRASE PATHS SINCE MIN_SEVERITY";
+    for input in inputs.split(' ') {
         step.env(format!("INPUT_{input}"), "");
     }
     step.env("INPUT_COMMAND", "backup").env("INPUT_DATABASE_URL", &url);

@@ -26,6 +26,8 @@ mod faults_store;
 mod faults_verify;
 mod golden_stores;
 mod help;
+mod lint;
+mod lint_action;
 mod many_tables;
 mod matrix;
 mod no_client;

@@ -192,6 +192,35 @@ fn the_directions_between_the_rooms_are_those_of_the_code() {
     assert_eq!(show(&written), show(&code));
 }
 
+/// Each in a repository of its own: it works, whatever it finds.
+#[test]
+fn every_lint_command_of_the_readme_runs() {
+    let readme = read("README.md");
+    let below = section(&readme, "Lint what you have");
+    let [commands] = blocks(below, "sh")[..] else { panic!("one block is expected") };
+    // The example is what is printed, the lines above it included.
+    let example = below.split("```\n").find(|block| block.starts_with("backup.sh:2:1:")).unwrap();
+    for command in commands.lines() {
+        let run = backstop(["--version"])
+            .file("backup.sh", "#!/bin/bash\npg_dump \"$DATABASE_URL\" | gzip > shop.sql.gz\n")
+            .file("crontab", "0 2 * * * /opt/backup.sh\n");
+        let script = format!(
+            "set -eu
+             git init --quiet --initial-branch=main; mkdir docs .github; echo '# Backups' > docs/BACKUP.md
+             git add --all
+             git -c user.name=a -c user.email=a@example commit --quiet --message x
+             crontab() {{ cat crontab; }}
+             backstop lint --select dump --format json > known.json || true
+             {command}"
+        );
+        let said = run.shell(&script);
+        assert!(matches!(said.status, Some(0 | 1)), "{command}\n{}\n{}", said.stdout, said.stderr);
+        if command.starts_with("backstop lint  ") {
+            assert!(said.stdout.contains(example.trim_end()), "{}", said.stdout);
+        }
+    }
+}
+
 /// What the demo ends with is a part of what the next test runs.
 #[test]
 fn the_demo_ends_with_the_readmes_commands() {

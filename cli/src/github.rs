@@ -88,6 +88,22 @@ pub fn annotate(level: &str, message: &str) {
     }
 }
 
+/// Annotations that were made elsewhere, one workflow command a line.
+pub fn annotations(commands: &str) {
+    if is_job() && !commands.is_empty() {
+        command(commands);
+    }
+}
+
+/// A file for later steps, until the job ends.
+pub fn file(suffix: &str, text: &str) -> Result<Option<PathBuf>, Error> {
+    let folder = std::env::var_os("RUNNER_TEMP").filter(|folder| is_job() && !folder.is_empty());
+    let Some(folder) = folder.map(PathBuf::from) else { return Ok(None) };
+    write_file(&folder, suffix, text.as_bytes())
+        .map(Some)
+        .map_err(|source| Error::Write { path: folder, source })
+}
+
 /// What came of a command: outputs of the step, the whole result as a file that
 /// one of them names, and Markdown for the job's summary.
 pub fn publish(outputs: &[(&str, String)], result: &impl Serialize, summary: &str) -> Result<(), Error> {
@@ -147,8 +163,12 @@ fn add_summary(markdown: &str) -> Result<(), Error> {
 }
 
 fn write_report(folder: &Path, result: &impl Serialize) -> io::Result<PathBuf> {
-    let mut file = tempfile::Builder::new().prefix("backstop-").suffix(".json").tempfile_in(folder)?;
-    serde_json::to_writer_pretty(&mut file, result)?;
+    write_file(folder, ".json", &serde_json::to_vec_pretty(result)?)
+}
+
+fn write_file(folder: &Path, suffix: &str, bytes: &[u8]) -> io::Result<PathBuf> {
+    let mut file = tempfile::Builder::new().prefix("backstop-").suffix(suffix).tempfile_in(folder)?;
+    file.write_all(bytes)?;
     file.write_all(b"\n")?;
     let (_, path) = file.keep()?;
     Ok(path)

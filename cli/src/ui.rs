@@ -3,6 +3,7 @@
 //! and then in CI, nothing beside the JSON with `--format json`.
 
 use std::io::{self, IsTerminal, Write};
+use std::str::FromStr;
 use std::sync::Mutex;
 use std::time::{Duration, Instant};
 
@@ -13,11 +14,34 @@ use serde::Serialize;
 /// Seconds between two progress lines where there is no terminal.
 const LINE_EVERY: Duration = Duration::from_secs(10);
 
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, clap::ValueEnum)]
+/// Every command knows the first two.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
 pub enum Format {
     #[default]
     Text,
     Json,
+    Sarif,
+    Github,
+    Markdown,
+}
+
+impl Format {
+    pub const ALL: [(Self, &str); 5] = [
+        (Self::Text, "text"),
+        (Self::Json, "json"),
+        (Self::Sarif, "sarif"),
+        (Self::Github, "github"),
+        (Self::Markdown, "markdown"),
+    ];
+}
+
+impl FromStr for Format {
+    type Err = String;
+
+    fn from_str(text: &str) -> Result<Self, String> {
+        let known = Self::ALL.into_iter().find(|(_, name)| *name == text);
+        known.map(|(format, _)| format).ok_or_else(|| format!("'{text}' is no format"))
+    }
 }
 
 /// `1 table`, `4,000 tables`, `2 entries`.
@@ -70,7 +94,7 @@ impl Ui {
 
     /// Progress of one thing that moves bytes; `total` where it is known.
     pub fn progress(self, what: &str, total: Option<u64>) -> Progress {
-        if self.quiet || self.no_progress || self.format == Format::Json {
+        if self.quiet || self.no_progress || self.format != Format::Text {
             return Progress { bar: ProgressBar::hidden(), lines: None };
         }
         if !std::io::stderr().is_terminal() {

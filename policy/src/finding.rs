@@ -231,6 +231,18 @@ impl<'t> Lines<'t> {
         Self { text, starts: std::iter::once(0).chain(after_breaks).collect() }
     }
 
+    /// Where a line begins, counted from one.
+    pub fn start(&self, line: usize) -> usize {
+        self.starts.get(line.saturating_sub(1)).copied().unwrap_or(self.text.len())
+    }
+
+    /// A line without its break.
+    pub fn line(&self, line: usize) -> Span {
+        let (start, end) = (self.start(line), self.start(line + 1));
+        let text = self.text.get(start..end).unwrap_or_default();
+        Span::new(start, start + text.trim_end_matches(['\n', '\r']).len())
+    }
+
     /// The position of a byte; one past the end is the end.
     pub fn position(&self, offset: usize) -> Position {
         let offset = self.text.floor_char_boundary(offset.min(self.text.len()));

@@ -1,14 +1,17 @@
-//! Documents in, findings out: joins what belongs together, runs the rules, sorts.
+//! Documents in, findings out: joins what belongs together, runs the rules, leaves
+//! out what was allowed, sorts.
 
 use std::borrow::Cow;
-use std::collections::HashSet;
+use std::collections::{HashMap, HashSet};
 
 use crate::document::Document;
-use crate::finding::{Finding, Place, Severity};
+use crate::finding::{Finding, Lines, Place, Severity};
+use crate::glob;
 use crate::model::Set;
-use crate::rule::{Check, Findings, Rule};
+use crate::rule::{Allowed, Alone, Check, Findings, Rule};
 use crate::rules;
 use crate::secrets;
+use crate::suppress::{self, Allow};
 
 /// What is looked for.
 #[derive(Debug, Clone, Default)]
@@ -17,6 +20,10 @@ pub struct Options {
     pub select: Vec<String>,
     /// Ids of rules or groups that are left out.
     pub ignore: Vec<String>,
+    /// The same for paths that a pattern matches (see [`glob::matches`]).
+    pub per_path_ignores: Vec<(String, Vec<String>)>,
+    /// Where paths count from, seen from where those patterns do: a folder, or nothing.
+    pub folder: String,
     /// Findings below it are left out.
     pub min_severity: Option<Severity>,
 }
@@ -28,19 +35,29 @@ impl Options {
     }
 
     pub fn selects(&self, rule: &Rule) -> bool {
-        let names = |list: &[String]| list.iter().any(|name| name == rule.id || name == rule.group.as_str());
-        (self.select.is_empty() || names(&self.select)) && !names(&self.ignore)
+        (self.select.is_empty() || names(&self.select, rule)) && !names(&self.ignore, rule)
     }
 
-    fn wants(&self, finding: &Finding) -> bool {
+    fn wants(&self, finding: &Finding, rule: &Rule) -> bool {
+        let ignored = |(pattern, list): &(String, Vec<String>)| {
+            names(list, rule) && glob::matches(pattern, &glob::join(&self.folder, &finding.path))
+        };
         self.min_severity.is_none_or(|least| finding.severity <= least)
+            && self.selects(rule)
+            && !self.per_path_ignores.iter().any(ignored)
     }
+}
+
+fn names(list: &[String], rule: &Rule) -> bool {
+    list.iter().any(|name| name == rule.id || name == rule.group.as_str())
 }
 
 #[derive(Debug, Clone, PartialEq, Eq, Default)]
 pub struct Report {
     /// By document in the order given, then by place.
     pub findings: Vec<Finding>,
+    /// How many more there were that a comment allows.
+    pub suppressed: usize,
 }
 
 /// A message may quote what was written: never a secret in it.
@@ -57,30 +74,204 @@ fn redact(finding: &mut Finding) {
 
 /// What will go wrong with the set-up that these documents describe.
 pub fn lint(documents: &[Document], options: &Options) -> Report {
-    let set = Set::of(documents);
-    let mut findings = Vec::new();
-    for rule in rules::all().filter(|rule| options.selects(rule)) {
-        let mut found = Findings::new(documents, rule);
-        match rule.check {
-            Check::Set(check) => check(&set, &mut found),
-            Check::Text(check) => {
-                documents.iter().enumerate().for_each(|(index, document)| check(index, document, &mut found));
+    Run::new(documents, options).run(Some(&Set::of(documents)))
+}
+
+/// The same for a document that has nothing to do with backups
+/// (see [`crate::relevance`]): what may lie in any text.
+pub fn lint_text(document: &Document, options: &Options) -> Report {
+    Run::new(std::slice::from_ref(document), options).run(None)
+}
+
+struct Run<'r> {
+    documents: &'r [Document],
+    options: &'r Options,
+    by_path: HashMap<&'r str, usize>,
+    allows: Vec<Vec<Allow>>,
+    alone: Vec<Alone<'r>>,
+}
+
+impl<'r> Run<'r> {
+    fn new(documents: &'r [Document], options: &'r Options) -> Self {
+        let mut by_path = HashMap::with_capacity(documents.len());
+        for (index, document) in documents.iter().enumerate() {
+            by_path.entry(document.path.as_str()).or_insert(index);
+        }
+        let alone = documents.iter().enumerate().map(|(index, document)| Alone::new(index, document));
+        Self {
+            documents,
+            options,
+            by_path,
+            allows: documents.iter().map(suppress::allows).collect(),
+            alone: alone.collect(),
+        }
+    }
+
+    fn run(&self, set: Option<&Set<'_>>) -> Report {
+        let mut used: Vec<Vec<Vec<bool>>> = self.allows.iter().map(|allows| unused(allows)).collect();
+        let mut kept: Vec<(usize, Finding)> = Vec::new();
+        let mut suppressed = 0;
+        let mut lines: HashMap<usize, Lines<'_>> = HashMap::new();
+        for rule in rules::all().filter(|rule| self.options.selects(rule) || self.is_allowed(rule)) {
+            for (document, finding) in self.found(rule, set) {
+                let wanted = self.options.wants(&finding, rule);
+                let allows = self.allows.get(document).map_or(&[][..], Vec::as_slice);
+                let mut allowed = false;
+                if let (false, Some(text)) = (allows.is_empty(), self.documents.get(document)) {
+                    let lines = lines.entry(document).or_insert_with(|| Lines::new(&text.text));
+                    let line = lines.position(finding.span.start).line;
+                    allowed = mark(allows, used.get_mut(document), rule.id, line);
+                }
+                match (allowed, wanted) {
+                    (true, true) => suppressed += 1,
+                    (false, true) => kept.push((document, finding)),
+                    (_, false) => {}
+                }
             }
         }
-        findings.extend(found.into_vec());
+        kept.extend(self.judge_allows(&used));
+        Report { findings: finish(kept, set), suppressed }
     }
-    findings.retain(|finding| options.wants(finding));
-    for finding in &mut findings {
-        let document =
-            documents.iter().position(|document| document.path == finding.path).unwrap_or_default();
-        finding.context = set.context(Place { document, span: finding.span });
+
+    /// Rules that a comment names run even where they are not selected, to know
+    /// whether the comment is needed.
+    fn is_allowed(&self, rule: &Rule) -> bool {
+        self.allows.iter().flatten().any(|allow| allow.rules.iter().any(|(id, _)| id == rule.id))
+    }
+
+    /// What a rule finds, each text once, with the index of its document.
+    fn found(&self, rule: &'static Rule, set: Option<&Set<'_>>) -> Vec<(usize, Finding)> {
+        let mut found = Findings::new(self.documents, rule);
+        match (rule.check, set) {
+            (Check::Set(check), Some(set)) => check(set, &mut found),
+            (Check::Text(check), _) => {
+                for document in &self.alone {
+                    check(document, &mut found);
+                }
+            }
+            (Check::Set(_), None) | (Check::Allows(_), _) => {}
+        }
+        // A text that two readers pass over is reported once.
+        let mut seen = HashSet::new();
+        let once = |finding: Finding| {
+            let document = self.document_of(&finding);
+            seen.insert((document, finding.span)).then_some((document, finding))
+        };
+        found.into_vec().into_iter().filter_map(once).collect()
+    }
+
+    fn document_of(&self, finding: &Finding) -> usize {
+        self.by_path.get(finding.path.as_str()).copied().unwrap_or_default()
+    }
+
+    fn judge_allows(&self, used: &[Vec<Vec<bool>>]) -> Vec<(usize, Finding)> {
+        let mut found = Vec::new();
+        for rule in rules::all().filter(|rule| self.options.selects(rule)) {
+            let Check::Allows(check) = rule.check else { continue };
+            let mut findings = Findings::new(self.documents, rule);
+            for (index, (allows, used)) in self.allows.iter().zip(used).enumerate() {
+                let allowed: Vec<Allowed<'_>> = allows
+                    .iter()
+                    .zip(used)
+                    .map(|(allow, used)| Allowed { allow, used: used.clone() })
+                    .collect();
+                if !allowed.is_empty() {
+                    check(index, &allowed, &mut findings);
+                }
+            }
+            let wanted = findings.into_vec().into_iter().filter(|finding| self.options.wants(finding, rule));
+            found.extend(wanted.map(|finding| (self.document_of(&finding), finding)));
+        }
+        found
+    }
+}
+
+fn finish(mut kept: Vec<(usize, Finding)>, set: Option<&Set<'_>>) -> Vec<Finding> {
+    for (document, finding) in &mut kept {
+        finding.context = set.and_then(|set| set.context(Place { document: *document, span: finding.span }));
         redact(finding);
     }
-    let order = |finding: &Finding| documents.iter().position(|document| document.path == finding.path);
-    findings
-        .sort_by_cached_key(|finding| (order(finding), finding.span, finding.rule, finding.message.clone()));
-    // A text that two readers pass over is reported once.
-    let mut seen = HashSet::new();
-    findings.retain(|finding| seen.insert((finding.rule, finding.path.clone(), finding.span)));
-    Report { findings }
+    kept.sort_by(|(a_document, a), (b_document, b)| {
+        (a_document, a.span, a.rule, &a.message).cmp(&(b_document, b.span, b.rule, &b.message))
+    });
+    kept.into_iter().map(|(_, finding)| finding).collect()
+}
+
+fn unused(allows: &[Allow]) -> Vec<Vec<bool>> {
+    allows.iter().map(|allow| vec![false; allow.rules.len()]).collect()
+}
+
+/// Whether a finding is allowed; every comment that allows it is needed.
+fn mark(allows: &[Allow], used: Option<&mut Vec<Vec<bool>>>, rule: &str, line: usize) -> bool {
+    let mut any = false;
+    for (allow, used) in allows.iter().zip(used.into_iter().flatten()) {
+        if allow.covers(rule, line) {
+            any = true;
+            for ((id, _), used) in allow.rules.iter().zip(used) {
+                *used |= id == rule;
+            }
+        }
+    }
+    any
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const DUMP: &str = "pg_dump a | gzip > b\n";
+
+    fn rules_of(report: &Report) -> Vec<&str> {
+        report.findings.iter().map(|finding| finding.rule).collect()
+    }
+
+    fn of(text: &str, options: &Options) -> Report {
+        lint(&[Document::new("scripts/backup.sh", text)], options)
+    }
+
+    #[test]
+    fn what_is_allowed_is_counted_and_not_shown() {
+        let options =
+            Options { select: vec!["dump".to_owned(), "suppression".to_owned()], ..Options::default() };
+        assert!(rules_of(&of(DUMP, &options)).contains(&"pipefail-missing"));
+        let allowed = of(&format!("# backstop: allow pipefail-missing -- why\n{DUMP}"), &options);
+        assert!(!rules_of(&allowed).contains(&"pipefail-missing"));
+        assert_eq!(allowed.suppressed, 1);
+        let other = of(&format!("# backstop: allow pipefail-missing -- why\nls\n{DUMP}"), &options);
+        assert!(rules_of(&other).contains(&"pipefail-missing") && rules_of(&other).contains(&"stale-allow"));
+        assert_eq!(other.suppressed, 0);
+    }
+
+    #[test]
+    fn a_comment_for_a_rule_that_is_not_selected_is_not_stale() {
+        let text = format!("# backstop: allow pipefail-missing -- why\n{DUMP}");
+        assert_eq!(rules_of(&of(&text, &Options::only("suppression"))), [""; 0]);
+        let ignoring = Options { ignore: vec!["dump".to_owned()], ..Options::only("suppression") };
+        assert_eq!(of(&text, &ignoring), Report::default());
+    }
+
+    #[test]
+    fn paths_can_be_left_out() {
+        let ignore = |pattern: &str| Options {
+            per_path_ignores: vec![(pattern.to_owned(), vec!["dump".to_owned()])],
+            ..Options::only("pipefail-missing")
+        };
+        assert_eq!(rules_of(&of(DUMP, &ignore("docs/**"))), ["pipefail-missing"]);
+        assert_eq!(of(DUMP, &ignore("scripts/")), Report::default());
+    }
+
+    #[test]
+    fn severities_below_are_left_out() {
+        let options = |least| Options { min_severity: Some(least), ..Options::only("credential-in-file") };
+        let local = "psql postgres://postgres:postgres@localhost/db\n";
+        assert_eq!(of(local, &options(Severity::Warning)), Report::default());
+        assert_eq!(of(local, &options(Severity::Note)).findings.len(), 1);
+    }
+
+    #[test]
+    fn a_text_without_backups_is_searched_for_secrets_alone() {
+        let document =
+            Document::new("a.sh", format!("{DUMP}U=postgres://shop:V7kq2mzRt9@db.shop-internal.net/s\n"));
+        assert_eq!(rules_of(&lint_text(&document, &Options::default())), ["credential-in-file"]);
+    }
 }

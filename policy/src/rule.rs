@@ -5,13 +5,16 @@
 //! `backstop explain` prints, what SARIF carries as help, and what the tests run:
 //! each block under `## Bad` must fire the rule, none under `## Good` may.
 
+use std::cell::OnceCell;
 use std::fmt;
 
 use serde::Serialize;
 
 use crate::document::Document;
-use crate::finding::{Finding, Fix, Label, Place, Severity};
+use crate::finding::{Finding, Fix, Label, Place, Severity, Span};
 use crate::model::Set;
+use crate::secrets::{self, Found};
+use crate::suppress::Allow;
 
 mod docs;
 
@@ -34,9 +37,43 @@ pub struct Rule {
 pub enum Check {
     /// At everything that concerns backups, parsed and joined. Most rules.
     Set(fn(&Set<'_>, &mut Findings<'_>)),
-    /// At each text document of any kind, alone, with its index. It sees whole source trees: it
-    /// must be linear and pass over a document without hits at memory speed.
-    Text(fn(usize, &Document, &mut Findings<'_>)),
+    /// At each text document of any kind, alone. It sees whole source trees: it must be
+    /// linear and pass over a document without hits at memory speed.
+    Text(fn(&Alone<'_>, &mut Findings<'_>)),
+    /// At the suppressions of each document, once all is known that they allow.
+    Allows(fn(usize, &[Allowed<'_>], &mut Findings<'_>)),
+}
+
+/// A document by itself, and what more than one rule asks of it.
+#[derive(Debug)]
+pub struct Alone<'d> {
+    pub document: &'d Document,
+    index: usize,
+    found: OnceCell<Found>,
+}
+
+impl<'d> Alone<'d> {
+    pub fn new(index: usize, document: &'d Document) -> Self {
+        Self { document, index, found: OnceCell::new() }
+    }
+
+    /// Its secrets, searched for once.
+    pub fn secrets(&self) -> &Found {
+        let search = || secrets::search(&self.document.text, secrets::Place::of(&self.document.path));
+        self.found.get_or_init(search)
+    }
+
+    pub fn place(&self, span: Span) -> Place {
+        Place { document: self.index, span }
+    }
+}
+
+/// A suppression, and what came of it.
+#[derive(Debug)]
+pub struct Allowed<'a> {
+    pub allow: &'a Allow,
+    /// For each of its rules: whether a finding was suppressed.
+    pub used: Vec<bool>,
 }
 
 /// The folder a rule lies in.
@@ -55,10 +92,11 @@ pub enum Group {
     Migration,
     Docs,
     Policy,
+    Suppression,
 }
 
 impl Group {
-    pub const ALL: [Self; 12] = [
+    pub const ALL: [Self; 13] = [
         Self::Retention,
         Self::Encryption,
         Self::Secrets,
@@ -71,6 +109,7 @@ impl Group {
         Self::Migration,
         Self::Docs,
         Self::Policy,
+        Self::Suppression,
     ];
 
     pub fn as_str(self) -> &'static str {
@@ -87,6 +126,7 @@ impl Group {
             Self::Migration => "migration",
             Self::Docs => "docs",
             Self::Policy => "policy",
+            Self::Suppression => "suppression",
         }
     }
 }

@@ -84,6 +84,27 @@ impl Repository {
         self.file(".github/workflows/test.yml", content)
     }
 
+    /// Everything so far as a commit; its id.
+    pub fn commit(&self) -> String {
+        let git = |arguments: &[&str]| {
+            let mut git = Command::new("git");
+            git.args(["-c", "user.name=a", "-c", "user.email=a@example"]).args(arguments);
+            let done = git.current_dir(self.root.path()).env("HOME", self.home.path()).output().unwrap();
+            assert!(done.status.success(), "{}", String::from_utf8_lossy(&done.stderr));
+            String::from_utf8(done.stdout).unwrap().trim().to_owned()
+        };
+        git(&["add", "--all"]);
+        git(&["commit", "--quiet", "--message", "x"]);
+        git(&["rev-parse", "HEAD"])
+    }
+
+    /// What GitHub says of the event.
+    pub fn event(self, event: &Value) -> Self {
+        let path = self.home.path().join("event.json");
+        std::fs::write(&path, event.to_string()).unwrap();
+        self.argument("--eventpath", path.to_str().unwrap())
+    }
+
     /// A variable of every job's environment.
     pub fn env(self, name: &str, value: &str) -> Self {
         self.argument("--env", &format!("{name}={value}"))

@@ -7,7 +7,9 @@ use std::error::Error as StdError;
 use std::fmt::Write as _;
 
 use crate::error::Advise;
-use crate::{archive, backup, catalog, demo, github, pipeline, postgres, restore, settings, store, verify};
+use crate::{
+    archive, backup, catalog, demo, git, github, lint, pipeline, postgres, restore, settings, store, verify,
+};
 
 /// The whole message: `error:`, `caused by:` lines, at most one `hint:`.
 pub fn render(error: &anyhow::Error) -> String {
@@ -61,4 +63,6 @@ fn hint(link: &(dyn StdError + 'static)) -> Option<String> {
         .or_else(|| link.downcast_ref::<restore::Error>().and_then(Advise::hint))
         .or_else(|| link.downcast_ref::<demo::Error>().and_then(Advise::hint))
         .or_else(|| link.downcast_ref::<github::Error>().and_then(Advise::hint))
+        .or_else(|| link.downcast_ref::<git::Error>().and_then(Advise::hint))
+        .or_else(|| link.downcast_ref::<lint::Error>().and_then(Advise::hint))
 }

@@ -1,6 +1,7 @@
 //! The commands: one file each, with its arguments and its `run`. Only here are
 //! rooms put together.
 
+use clap::builder::{PossibleValuesParser, TypedValueParser as _};
 use clap::{Parser, Subcommand};
 use std::path::PathBuf;
 use tokio_util::sync::CancellationToken;
@@ -13,10 +14,12 @@ mod completions;
 mod config;
 mod demo;
 mod doctor;
+mod explain;
 pub mod failure;
 mod get;
 mod init;
 mod key;
+mod lint;
 mod list;
 mod options;
 mod restore;
@@ -52,7 +55,7 @@ pub struct Shared {
     #[arg(long, global = true, help_heading = SHARED, value_name = "NAME")]
     pub database: Option<String>,
     /// How the result is printed
-    #[arg(long, global = true, help_heading = SHARED, value_enum, default_value_t)]
+    #[arg(long, id = "format", value_name = "FORMAT", global = true, help_heading = SHARED, default_value = "text", value_parser = PossibleValuesParser::new(["text", "json"]).try_map(|name| name.parse::<Format>()))]
     pub format: Format,
     /// Print only results, warnings and errors
     #[arg(long, short, global = true, help_heading = SHARED)]
@@ -73,6 +76,8 @@ enum Command {
     Get(get::Args),
     Verify(verify::Args),
     Restore(restore::Args),
+    Lint(lint::Args),
+    Explain(explain::Args),
     Key(key::Args),
     Config(config::Args),
     Completions(completions::Args),
@@ -101,6 +106,8 @@ pub async fn run(cli: Cli, stop: CancellationToken) -> anyhow::Result<ExitStatus
         Command::Get(args) => get::run(args, &context).await,
         Command::Verify(args) => verify::run(args, &context).await,
         Command::Restore(args) => restore::run(args, &context).await,
+        Command::Lint(args) => lint::run(&args, &context),
+        Command::Explain(args) => explain::run(&args, &context),
         Command::Key(args) => key::run(&args, &context),
         Command::Config(args) => config::run(&args, &context),
         Command::Completions(args) => completions::run(&args),

@@ -16,6 +16,7 @@ mod checks;
 mod collection;
 mod database;
 mod encryption;
+mod lint;
 mod store;
 mod template;
 mod tier;
@@ -24,6 +25,7 @@ mod value;
 pub use collection::{Named, OneOrMany, clean_name, is_name};
 pub use database::{Database, DatabaseUrl, Port, ProjectRef, SslMode, Supabase, TierOverrides};
 pub use encryption::{Encryption, Method, Recipient, RecipientKind};
+pub use lint::{Lint, PathIgnores, RuleName, lint_options};
 pub use store::{Sse, StorageClass, Store, StoreUrl, UrlError, check_url};
 pub use template::{Secret, Template, Variable};
 pub use tier::{Archive, Keep, StoreName, Tier, TierName};
@@ -56,6 +58,8 @@ section! {
         pub hooks: Option<Hooks>,
         /// When someone is to be told.
         pub alerts: Option<Alerts>,
+        /// What `backstop lint` looks for.
+        pub lint: Option<Lint>,
     }
 }
 
@@ -245,6 +249,7 @@ impl Default for Config {
             verify: None,
             hooks: None,
             alerts: None,
+            lint: None,
         }
     }
 }

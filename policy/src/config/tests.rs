@@ -61,6 +61,7 @@ objectives: { rpo: 25 hours, rto: 1 hour }
 verify: { after_backup: contents, trial_restore: weekly, counts_as: restored }
 hooks: { before_restore: ./stop-app.sh, after_restore: ./start-app.sh }
 alerts: { size_change: 20%, min_size: 1 MB, quota: 50 GB, notify: [slack, github-issue] }
+lint: { select: [dump], ignore: [secrets], per_path_ignores: { "docs/**": [pipefail-missing] }, min_severity: warning }
 "#;
 
 fn findings(text: &str) -> String {
@@ -272,7 +273,7 @@ fn secrets_are_refused_wherever_they_are_and_never_shown() {
     backstop.yml:10:27: error[credential-in-file]: passphrase written in the configuration
     help: use `passphrase: ${BACKSTOP_PASSPHRASE}`
     backstop.yml:11:1: error[unknown-key]: unknown key 'x'
-    help: one of: version, databases, stores, encryption, tiers, objectives, verify, hooks, alerts
+    help: one of: version, databases, stores, encryption, tiers, objectives, verify, hooks, alerts, lint
     backstop.yml:11:23: error[credential-in-file]: password written in the configuration
     help: use `url: ${DATABASE_URL}`
     ");

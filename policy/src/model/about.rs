@@ -8,7 +8,7 @@ use crate::finding::Place;
 
 use super::Set;
 use super::command::Command;
-use super::prose::holds;
+use super::prose::{Passage, holds};
 use super::script::{Host, Script};
 
 /// The words around a command, one text after another.
@@ -58,6 +58,17 @@ impl Set<'_> {
         found
     }
 
+    /// What the text says under the heading that a place stands under.
+    pub fn prose_around(&self, place: Place) -> impl Iterator<Item = &Passage> {
+        let headings = self.headings.get(place.document).map(Vec::as_slice).unwrap_or_default();
+        let next = headings.partition_point(|(start, _)| *start <= place.span.start);
+        let start = next.checked_sub(1).and_then(|own| headings.get(own)).map_or(0, |(start, _)| *start);
+        let end = headings.get(next).map_or(usize::MAX, |(start, _)| *start);
+        self.passages.iter().filter(move |passage| {
+            passage.at.document == place.document && (start..end).contains(&passage.at.span.start)
+        })
+    }
+
     /// Lines that a document shows to people who type them: a block of Markdown that
     /// is no file, neither by a name nor by its first line. Who types sees an error.
     pub fn is_typed(&self, script: &Script) -> bool {
@@ -89,6 +100,16 @@ mod tests {
         assert!(dumps[0].says(&["keep"]) && dumps[0].says(&["check"]) && dumps[0].says(&["proves"]));
         assert!(!dumps[0].says(&["copy"]) && !dumps[0].says(&["full"]));
         assert!(!dumps[1].says(&["keep"]) && !dumps[1].says(&["shop"]));
+    }
+
+    #[test]
+    fn a_section_ends_at_the_next_heading() {
+        let text = "one\n## A\ntwo\n```bash\nls\n```\nthree\n### B\nfour\n";
+        let documents = [Document::new("a.md", text)];
+        let set = Set::of(&documents);
+        let told: Vec<&str> =
+            set.prose_around(set.commands[0].at).map(|passage| passage.text.as_str()).collect();
+        assert_eq!(told, ["two", "three"]);
     }
 
     #[test]

@@ -136,7 +136,7 @@ impl Service<'_> {
         let mut builder = Builder::default();
         for (index, word) in all.iter().enumerate() {
             if index > 0 {
-                builder.push(" ", word.offset(0).saturating_sub(1));
+                builder.push_for(" ", word.span(0, 0));
             }
             builder.push_source(word);
         }

@@ -238,7 +238,7 @@ fn command(source: &Source<'_>, begin: usize, text: &str) -> (Source<'static>, O
     for (at, byte) in text.bytes().enumerate() {
         if byte == b'%' {
             let end = if escaped { at - 1 } else { at };
-            builder.push(text.get(from..end).unwrap_or_default(), source.offset(begin + from));
+            builder.push_range(source, begin + from, begin + end);
             from = at;
             if !escaped {
                 let input = source.span(begin + at + 1, begin + text.len());
@@ -247,7 +247,7 @@ fn command(source: &Source<'_>, begin: usize, text: &str) -> (Source<'static>, O
         }
         escaped = byte == b'\\' && !escaped;
     }
-    builder.push(text.get(from..).unwrap_or_default(), source.offset(begin + from));
+    builder.push_range(source, begin + from, begin + text.len());
     (builder.finish(), None)
 }
 

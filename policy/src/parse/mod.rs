@@ -11,6 +11,7 @@ pub mod expression;
 pub mod lifecycle;
 pub mod markdown;
 pub mod scalar;
+pub mod script_calls;
 pub mod shell;
 pub mod source;
 pub mod sql;

@@ -16,15 +16,15 @@ impl Node {
             return Source::at("", self.span.start);
         };
         let slice = document.get(self.span.start..self.span.end).unwrap_or_default();
-        let quote = slice.bytes().next().filter(|byte| !scalar.plain && matches!(byte, b'"' | b'\''));
+        let quoted = !scalar.plain && !scalar.block;
+        let quote = slice.bytes().next().filter(|byte| quoted && matches!(byte, b'"' | b'\''));
         let start = self.span.start + usize::from(quote.is_some());
         if let Some(same) = document.get(start..start + scalar.text.len())
             && same == scalar.text
         {
             return Source::at(same, start);
         }
-        let block = !scalar.plain && quote.is_none();
-        let lines = if block { block_lines(document, self.span, &scalar.text) } else { None };
+        let lines = if scalar.block { block_lines(document, self.span, &scalar.text) } else { None };
         lines.unwrap_or_else(|| aligned(slice, self.span.start, quote, &scalar.text))
     }
 
@@ -78,16 +78,23 @@ fn block_lines(document: &str, span: Span, text: &str) -> Option<Source<'static>
     let mut builder = Builder::default();
     // Empty lines before the first one are no part of the node's span.
     let body = text.trim_start_matches('\n');
-    builder.push(text.get(..text.len() - body.len())?, span.start);
+    builder.push_for(text.get(..text.len() - body.len())?, Span::new(span.start, span.start));
     for line in body.split_inclusive('\n') {
         let bare = line.strip_suffix('\n').unwrap_or(line);
         match outer.next() {
             Some((offset, whole)) => {
                 let indent = whole.len().checked_sub(bare.len()).filter(|_| whole.ends_with(bare))?;
-                builder.push(line, first + offset + indent);
+                let end = first + offset + whole.len();
+                builder.push(bare, first + offset + indent);
+                // The document may end without the line break of its last line.
+                if end < document.len() {
+                    builder.push(line.get(bare.len()..)?, end);
+                } else {
+                    builder.push_for(line.get(bare.len()..)?, Span::new(end, end));
+                }
             }
             // Lines that `|+` keeps may lie behind the span.
-            None => builder.push(line, span.end),
+            None => builder.push_for(line, Span::new(span.end, span.end)),
         }
     }
     Some(builder.finish())
@@ -109,18 +116,24 @@ fn aligned(slice: &str, start: usize, quote: Option<u8>, text: &str) -> Source<'
                 at += slice.get(at..).map_or(0, |slice| slice.len() - slice.trim_start().len());
                 continue;
             }
-            builder.push(piece, start + at);
+            let begin = at;
             at += 1 + match after.bytes().next() {
                 Some(b'x') => 3,
                 Some(b'u') => 5,
                 Some(b'U') => 9,
-                _ => after.chars().next().map_or(1, char::len_utf8),
+                _ => after.chars().next().map_or(0, char::len_utf8),
             };
-        } else if found == wanted || (wanted == ' ' && matches!(found, '\n' | '\r')) {
+            at = at.min(slice.len());
+            builder.push_for(piece, Span::new(start + begin, start + at));
+        } else if found == '\'' && quote == Some(b'\'') && after.starts_with('\'') && wanted == '\'' {
+            builder.push_for(piece, Span::new(start + at, start + at + 2));
+            at += 2;
+        } else if found == wanted {
             builder.push(piece, start + at);
-            // `''` in single quotes is one.
-            let doubled = found == '\'' && quote == Some(b'\'') && after.starts_with('\'');
-            at += found.len_utf8() + usize::from(doubled);
+            at += found.len_utf8();
+        } else if wanted == ' ' && matches!(found, '\n' | '\r') {
+            builder.push_for(piece, Span::new(start + at, start + at + 1));
+            at += 1;
         } else if found.is_whitespace() {
             at += found.len_utf8();
             continue;
@@ -129,7 +142,9 @@ fn aligned(slice: &str, start: usize, quote: Option<u8>, text: &str) -> Source<'
         }
         rest = rest.get(wanted.len_utf8()..).unwrap_or_default();
     }
-    builder.push(rest, start + at.min(slice.len()));
+    // What cannot be followed lies where it begins.
+    let end = start + at.min(slice.len());
+    builder.push_for(rest, Span::new(end, end));
     builder.finish()
 }
 
@@ -168,6 +183,8 @@ mod tests {
             "a: one\n  two\n\n  three\n",
             "a: 'one\n\n  two'",
             "a: \"one\\\n   two\"",
+            "a: |\n  \"one\" two\n  'x\n",
+            "a: >\n  \"one\n  two\n",
             "b: 1\na:\n- x\n",
         ] {
             for (word, found) in words(document) {
@@ -182,7 +199,7 @@ mod tests {
     #[test]
     fn escapes_shift_what_follows_them() {
         let found = |document: &str| words(document).into_iter().map(|(_, found)| found).collect::<Vec<_>>();
-        assert_eq!(found(r#"a: "x\ny \"z\" \x41 w""#), ["x", "y", r#"\"z\"#, "\\", "w"]);
+        assert_eq!(found(r#"a: "x\ny \"z\" \x41 w""#), ["x", "y", r#"\"z\""#, r"\x41", "w"]);
         assert_eq!(found("a: 'it''s here'"), ["it''s", "here"]);
     }
 
@@ -206,7 +223,7 @@ mod tests {
                         assert_eq!(Some(source.text()), node.text());
                         for (at, found) in source.text().char_indices() {
                             let span = source.span(at, at + found.len_utf8());
-                            assert!(span.start <= span.end && span.end <= document.len() + 1, "{span:?}");
+                            assert!(document.get(span.start..span.end).is_some(), "{span:?}");
                         }
                     });
                 }

@@ -21,6 +21,9 @@ pub struct Source<'t> {
 struct Piece {
     inner: usize,
     outer: usize,
+    /// The text stands for something else (an escape) that ends here: each of its
+    /// bytes is all of that.
+    stands_for: Option<usize>,
 }
 
 impl<'t> Source<'t> {
@@ -31,7 +34,7 @@ impl<'t> Source<'t> {
 
     /// A part of a document that was copied without a change, from `offset` on.
     pub fn at(text: &'t str, offset: usize) -> Self {
-        Self { text: Cow::Borrowed(text), pieces: vec![Piece { inner: 0, outer: offset }] }
+        Self { text: Cow::Borrowed(text), pieces: vec![Piece { inner: 0, outer: offset, stands_for: None }] }
     }
 
     pub fn text(&self) -> &str {
@@ -40,9 +43,28 @@ impl<'t> Source<'t> {
 
     /// Where a byte lies in the document.
     pub fn offset(&self, inner: usize) -> usize {
+        self.place(inner).0
+    }
+
+    /// Where a byte begins in the document, and where it ends.
+    fn place(&self, inner: usize) -> (usize, usize) {
         let after = self.pieces.partition_point(|piece| piece.inner <= inner);
-        let piece = after.checked_sub(1).and_then(|index| self.pieces.get(index));
-        piece.map_or(inner, |piece| piece.outer + (inner - piece.inner))
+        match after.checked_sub(1).and_then(|index| self.pieces.get(index)) {
+            // What follows the last byte lies behind what it stands for.
+            Some(Piece { stands_for: Some(end), .. }) if inner >= self.text.len() => (*end, *end),
+            Some(Piece { outer, stands_for: Some(end), .. }) => (*outer, *end),
+            Some(piece) => {
+                let at = piece.outer + (inner - piece.inner);
+                (at, at + 1)
+            }
+            None => (inner, inner + 1),
+        }
+    }
+
+    /// The end of what a byte stands for.
+    fn escape_at(&self, inner: usize) -> Option<usize> {
+        let after = self.pieces.partition_point(|piece| piece.inner <= inner);
+        self.pieces.get(after.checked_sub(1)?)?.stands_for
     }
 
     /// Where a range lies in the document. It ends with its last byte: what was
@@ -52,7 +74,10 @@ impl<'t> Source<'t> {
             let at = self.offset(start);
             return Span::new(at, at);
         }
-        Span::new(self.offset(start), self.offset(end - 1) + 1)
+        // Pieces may come from anywhere: a span never runs backwards.
+        let (from, first_end) = self.place(start);
+        let to = self.place(end - 1).1;
+        Span::new(from, if to < from { first_end } else { to })
     }
 
     /// A text that was taken out of this one, as one of the document.
@@ -61,12 +86,23 @@ impl<'t> Source<'t> {
         let mut pieces = Vec::with_capacity(self.pieces.len());
         let ends = self.pieces.iter().skip(1).map(|piece| piece.inner).chain([self.text.len()]);
         for (piece, end) in self.pieces.iter().zip(ends) {
-            pieces.push(Piece { inner: piece.inner, outer: outer.offset(piece.outer) });
+            let begins = outer.place(piece.outer).0;
+            if let Some(behind) = piece.stands_for {
+                // All of it is one thing, whatever the outer text is made of there.
+                let ends = outer.place(behind.saturating_sub(1).max(piece.outer)).1;
+                pieces.push(Piece { inner: piece.inner, outer: begins, stands_for: Some(ends) });
+                continue;
+            }
+            pieces.push(Piece {
+                inner: piece.inner,
+                outer: begins,
+                stands_for: outer.escape_at(piece.outer),
+            });
             // Seams of the outer text that lie inside of this piece.
             let last = piece.outer + end.saturating_sub(piece.inner);
             let first = outer.pieces.partition_point(|seam| seam.inner <= piece.outer);
             for seam in outer.pieces.iter().skip(first).take_while(|seam| seam.inner < last) {
-                pieces.push(Piece { inner: piece.inner + (seam.inner - piece.outer), outer: seam.outer });
+                pieces.push(Piece { inner: piece.inner + (seam.inner - piece.outer), ..*seam });
             }
         }
         Self { text: self.text, pieces }
@@ -86,17 +122,32 @@ pub struct Builder {
 }
 
 impl Builder {
-    /// Text that lies in the document from `outer` on. It may differ there (an
-    /// escape): then the span of any part of it begins at `outer`.
+    /// Text that lies in the document from `outer` on.
     pub fn push(&mut self, text: &str, outer: usize) {
         let inner = self.text.len();
-        let in_step = self.pieces.last().is_some_and(|last| last.outer + (inner - last.inner) == outer);
+        let in_step = self
+            .pieces
+            .last()
+            .is_some_and(|last| last.stands_for.is_none() && last.outer + (inner - last.inner) == outer);
         if !in_step {
-            // Nothing was said about the text before: this is the better answer.
-            self.pieces.pop_if(|last| last.inner == inner);
-            self.pieces.push(Piece { inner, outer });
+            self.piece(Piece { inner, outer, stands_for: None });
         }
         self.text.push_str(text);
+    }
+
+    /// Text that stands for what the document holds at `span`: an escape, or a
+    /// blank for nothing at all.
+    pub fn push_for(&mut self, text: &str, span: Span) {
+        if !text.is_empty() {
+            self.piece(Piece { inner: self.text.len(), outer: span.start, stands_for: Some(span.end) });
+            self.text.push_str(text);
+        }
+    }
+
+    fn piece(&mut self, piece: Piece) {
+        // Nothing was said about the text before: this is the better answer.
+        self.pieces.pop_if(|last| last.inner == piece.inner);
+        self.pieces.push(piece);
     }
 
     /// All of another one, in the same document.
@@ -114,13 +165,16 @@ impl Builder {
             let next = source.pieces.get(index + 1).map_or(source.text.len(), |next| next.inner);
             let from = piece.inner.max(start);
             let text = source.text.get(from..next.min(end)).unwrap_or_default();
-            self.push(text, piece.outer + (from - piece.inner));
+            match piece.stands_for {
+                Some(end) => self.push_for(text, Span::new(piece.outer, end)),
+                None => self.push(text, piece.outer + (from - piece.inner)),
+            }
         }
     }
 
     pub fn finish(mut self) -> Source<'static> {
         if self.pieces.first().is_none_or(|first| first.inner > 0) {
-            self.pieces.insert(0, Piece { inner: 0, outer: 0 });
+            self.pieces.insert(0, Piece { inner: 0, outer: 0, stands_for: None });
         }
         Source { text: Cow::Owned(self.text), pieces: self.pieces }
     }
@@ -206,6 +260,23 @@ mod tests {
         assert_eq!(part.text(), "bcde");
         assert_eq!(part.span(0, 2), Span::new(11, 13));
         assert_eq!(part.span(2, 4), Span::new(20, 22));
+    }
+
+    #[test]
+    fn what_stands_for_something_has_the_span_of_that() {
+        let mut builder = Builder::default();
+        builder.push("a", 0);
+        builder.push_for("\u{e9}", Span::new(1, 7));
+        builder.push("b", 7);
+        builder.push_for("long text", Span::new(8, 10));
+        let source = builder.finish();
+        assert_eq!(source.span(1, 3), Span::new(1, 7));
+        assert_eq!(source.span(0, 4), Span::new(0, 8));
+        assert_eq!(source.span(4, 8), Span::new(8, 10));
+        assert_eq!(source.span(13, 13), Span::new(10, 10));
+        let mut builder = Builder::default();
+        builder.push_range(&source, 3, 6);
+        assert_eq!(builder.finish().span(0, 3), Span::new(7, 10));
     }
 
     #[test]

@@ -141,7 +141,7 @@ pub fn parse_in(source: &Source<'_>) -> Unit {
                     continue;
                 }
                 let at = offset + line.len() - line.trim_start().len();
-                builder.push(" ", source.offset(offset));
+                builder.push_for(" ", source.span(offset, offset));
                 end = push(&mut builder, source, at, inner);
                 continues = inner.ends_with('\\');
             }
@@ -162,7 +162,7 @@ pub fn parse_in(source: &Source<'_>) -> Unit {
 /// One line of a value, without the backslash at its end. Returns where it ends.
 fn push(builder: &mut Builder, source: &Source<'_>, at: usize, line: &str) -> usize {
     let kept = line.strip_suffix('\\').unwrap_or(line).trim_end();
-    builder.push(kept, source.offset(at));
+    builder.push_range(source, at, at + kept.len());
     at + kept.len()
 }
 

@@ -43,6 +43,8 @@ pub struct Scalar {
     pub text: String,
     /// Without quotes: only then may it be a number, a boolean or null.
     pub plain: bool,
+    /// A block behind `|` or `>`.
+    pub block: bool,
 }
 
 /// What a scalar is in YAML 1.2's core schema (`yes` and `on` are text there).
@@ -98,7 +100,7 @@ impl Node {
     pub fn locate(&self, source: &str, part: std::ops::Range<usize>) -> Span {
         let Some(scalar) = self.as_scalar() else { return self.span };
         let Some(slice) = source.get(self.span.start..self.span.end) else { return self.span };
-        let quote = usize::from(slice.starts_with(['"', '\'']) && !scalar.plain);
+        let quote = usize::from(slice.starts_with(['"', '\'']) && !scalar.plain && !scalar.block);
         match slice.get(quote..quote + scalar.text.len()) {
             Some(inner) if inner == scalar.text => {
                 Span::from(self.span.start + quote..self.span.end).part(part)
@@ -184,8 +186,9 @@ impl Builder {
         match event {
             Event::Scalar(text, style, ..) => {
                 let plain = style == ScalarStyle::Plain;
+                let block = matches!(style, ScalarStyle::Literal | ScalarStyle::Folded);
                 let text = Cow::into_owned(text);
-                self.push(Node { span, tag, value: Value::Scalar(Scalar { text, plain }) });
+                self.push(Node { span, tag, value: Value::Scalar(Scalar { text, plain, block }) });
             }
             Event::Alias(_) | Event::UnresolvedAlias(_) => {
                 self.push(Node { span, tag, value: Value::Alias });

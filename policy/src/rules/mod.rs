@@ -3,7 +3,7 @@
 //! To add one: write `<group>/<id in snake case>.rs` (doc comment and `rule!`,
 //! `fn check`, tests), then `mod <id>;` and `&<id>::RULE` in the group's `mod.rs`.
 
-use crate::rule::Rule;
+use crate::rule::{Group, Rule};
 
 mod docs;
 mod dump;
@@ -16,6 +16,7 @@ mod retention;
 mod schedule;
 mod secrets;
 mod storage;
+mod suppression;
 #[cfg(test)]
 pub mod testing;
 #[cfg(test)]
@@ -36,6 +37,7 @@ pub static RULES: &[&[&Rule]] = &[
     migration::RULES,
     docs::RULES,
     policy::RULES,
+    suppression::RULES,
 ];
 
 /// Every rule.
@@ -45,4 +47,19 @@ pub fn all() -> impl Iterator<Item = &'static Rule> {
 
 pub fn find(id: &str) -> Option<&'static Rule> {
     all().find(|rule| rule.id == id)
+}
+
+/// The rule or group that was probably meant.
+pub fn similar(name: &str) -> Option<&'static str> {
+    let names = all().map(|rule| rule.id).chain(Group::ALL.map(Group::as_str));
+    names
+        .map(|known| (strsim::osa_distance(name, known), known))
+        .filter(|(distance, known)| *distance <= (known.len() / 3).max(1))
+        .min_by_key(|(distance, _)| *distance)
+        .map(|(_, known)| known)
+}
+
+/// Whether this is the id of a rule or the name of a group.
+pub fn is_name(name: &str) -> bool {
+    find(name).is_some() || Group::ALL.iter().any(|group| group.as_str() == name)
 }

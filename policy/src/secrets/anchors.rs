@@ -30,11 +30,13 @@ pub(super) enum Detector {
 const ANCHORS: &[(&str, Detector)] = &[
     ("://", Detector::Url), (":\\/\\/", Detector::Url),
     ("age-secret-key-1", Detector::Age), ("-----begin ", Detector::Pem), ("eyj", Detector::Jwt),
+    ("mysqli(", Detector::GetConnection), ("mysqli_connect(", Detector::GetConnection),
     ("sshpass", Detector::Command), ("redis-cli", Detector::Command), ("valkey-cli", Detector::Command),
     ("mysql", Detector::Command), ("mariadb", Detector::Command), ("mongo", Detector::Command),
     ("openssl", Detector::Command), ("curl ", Detector::Command), ("wget ", Detector::Command),
     ("7z", Detector::Command), ("zip ", Detector::Command), ("mc alias", Detector::Command), ("sqlcmd", Detector::Command),
     ("identified by", Detector::Identified), ("getconnection(", Detector::GetConnection),
+    ("new pdo(", Detector::GetConnection), ("new sequelize(", Detector::GetConnection),
     ("oracle:thin:", Detector::Oracle), ("@tcp(", Detector::GoDsn), ("@unix(", Detector::GoDsn),
     (":5432:", Detector::PgpassLine), (":6432:", Detector::PgpassLine), (":6543:", Detector::PgpassLine),
     (":*:", Detector::PgpassLine),

@@ -57,7 +57,8 @@ pub(super) fn detect(scan: &mut Scan<'_>, hit: &Range<usize>) {
     else {
         return;
     };
-    let words = words(scan, end);
+    // The literal or the piece of Markdown that the command stands in.
+    let words = words(scan, end, Some(before).filter(|byte| is_quote(*byte)));
     for (at, word) in words.iter().enumerate() {
         let text = scan.part(word.clone());
         for form in *forms {
@@ -101,7 +102,7 @@ fn report(scan: &mut Scan<'_>, start: usize, value: Range<usize>, kind: Kind) {
 }
 
 /// The words of a command as they stand, quotes included; a continued line goes on.
-fn words(scan: &Scan<'_>, start: usize) -> Vec<Range<usize>> {
+fn words(scan: &Scan<'_>, start: usize, around: Option<u8>) -> Vec<Range<usize>> {
     let bytes = scan.ahead(start, REACH);
     let mut words = Vec::new();
     let mut at = 0;
@@ -110,22 +111,10 @@ fn words(scan: &Scan<'_>, start: usize) -> Vec<Range<usize>> {
             b' ' | b'\t' => at += 1,
             b'\\' if matches!(bytes.get(at + 1), Some(b'\n' | b'\r')) => at += 2,
             b'\n' | b';' | b'|' | b'&' | b')' => break,
+            byte if Some(byte) == around => break,
             _ => {
                 let first = at;
-                let mut quote = None;
-                while let Some(&byte) = bytes.get(at) {
-                    match quote {
-                        Some(mark) if byte == mark => quote = None,
-                        Some(_) if byte == b'\n' => break,
-                        Some(_) => {}
-                        // One that nothing closes belongs to a literal around the command.
-                        None if is_quote(byte) && !closes(&bytes[at + 1..], byte) => break,
-                        None if is_quote(byte) => quote = Some(byte),
-                        None if byte <= b' ' || b";|)".contains(&byte) => break,
-                        None => {}
-                    }
-                    at += 1;
-                }
+                at = word_end(bytes, at, around);
                 words.push(start + first..start + at);
                 if at == first {
                     break;
@@ -134,6 +123,29 @@ fn words(scan: &Scan<'_>, start: usize) -> Vec<Range<usize>> {
         }
     }
     words
+}
+
+/// The end of the word from `at`: quotes keep blanks in it.
+fn word_end(bytes: &[u8], mut at: usize, around: Option<u8>) -> usize {
+    let mut quote = None;
+    while let Some(&byte) = bytes.get(at) {
+        if let Some(mark) = quote {
+            if byte == b'\n' {
+                break;
+            }
+            quote = Some(mark).filter(|mark| byte != *mark);
+        } else if is_quote(byte) {
+            // One that nothing closes belongs to a literal around the command.
+            if Some(byte) == around || !closes(bytes.get(at + 1..).unwrap_or_default(), byte) {
+                break;
+            }
+            quote = Some(byte);
+        } else if byte <= b' ' || b";|)".contains(&byte) {
+            break;
+        }
+        at += 1;
+    }
+    at
 }
 
 fn closes(rest: &[u8], mark: u8) -> bool {
@@ -162,7 +174,7 @@ pub(super) fn piped(scan: &mut Scan<'_>, option: usize) {
         return;
     };
     let line = start + echo;
-    let literals = words(scan, line + if scan.part(line..line + 5) == "echo " { 5 } else { 7 });
+    let literals = words(scan, line + if scan.part(line..line + 5) == "echo " { 5 } else { 7 }, None);
     if let Some(last) = literals.last().filter(|word| word.end <= start + pipe) {
         let value = unquoted(scan, last.clone());
         report(scan, line, value, Kind::Passphrase);
@@ -220,6 +232,7 @@ mod tests {
             "echo \"$PW\" | gpg --passphrase-fd 0",
             "gzip -P x; curl -u \"$U:$P\" https://x",
             "zip -r x.zip -P $PW",
+            "`mysqldump -pX`, `.pgpass` and `so on` are shown",
             "curl -u \"$TOKEN:\" https://x",
         ] {
             assert_eq!(values(text), Vec::<String>::new(), "{text}");

@@ -7,10 +7,11 @@
 use std::ops::Range;
 
 use super::judge::Login;
-use super::name::{self, Name, Shape};
+use super::name::{self, Evidence, Name, Shape};
+use super::operand::{How, Value};
 use super::place::Syntax;
 use super::scan::{Scan, is_quote};
-use super::separator::{self, How, Value};
+use super::separator;
 use super::template::is_template;
 use super::url::default_of;
 use super::words::{Class, classify};
@@ -46,19 +47,23 @@ pub(super) fn detect(scan: &mut Scan<'_>, hit: &Range<usize>) {
         Shape::Chosen => chosen(scan, &name, &value),
         Shape::Made => made(scan, &name, &value),
     };
-    if let Some((verdict, kind)) = verdict {
+    if let Some((verdict, kind)) = verdict.filter(|_| !is_sealed(scan, &name, &value)) {
         scan.add(name.range.start..value.range.end, value.range.clone(), kind, verdict);
     }
-    if value.how != How::Default {
+    // Code that is no literal may hold another name: `get("DB_PASSWORD", "default")`.
+    if value.how != How::Default && (value.quoted || verdict.is_some()) {
         scan.skip_to(value.range.end);
     }
 }
 
 fn chosen(scan: &mut Scan<'_>, name: &Name, value: &Value) -> Option<(Verdict, Kind)> {
     let text = scan.part(value.range.clone());
+    if name.kind == Kind::Password && is_hash(text) {
+        return Some((Verdict::Doubtful, Kind::SqlPassword));
+    }
     let class = classify(text);
     if class == Class::Template {
-        return hash(name, text);
+        return None;
     }
     if !reads_as_literal(scan, name, value) {
         return None;
@@ -67,11 +72,23 @@ fn chosen(scan: &mut Scan<'_>, name: &Name, value: &Value) -> Option<(Verdict, K
     let of_kubernetes = decoded.is_some();
     let text = decoded.as_deref().unwrap_or(text);
     let near = surroundings::login(scan, name.range.start, value.range.end);
+    // A shell's working directory has the name that ADO.NET gives to a password.
+    if scan.part(name.range.clone()) == "PWD" && !near.one_string {
+        return None;
+    }
     let letters_only = text.chars().all(char::is_alphabetic);
-    let weak_evidence = scan.place.syntax == Syntax::Code || letters_only || text.contains(' ');
-    if weak_evidence
-        && !name.certain
-        && !near.is_login
+    let in_code = scan.place.syntax == Syntax::Code;
+    let weak = in_code || letters_only || text.contains(' ') || name.evidence == Evidence::Pass;
+    let proven = match name.evidence {
+        Evidence::Owned => true,
+        // In code, capitals are a constant and not the environment's variable.
+        Evidence::Capitals => !in_code || matches!(value.how, How::Assigned | How::Default | How::Argument),
+        // `setProperty("password", …)` says it with both.
+        Evidence::Plain | Evidence::Pass => value.how == How::Argument,
+    };
+    if weak
+        && !proven
+        && !near.speaks_of_one
         && !of_kubernetes
         && class == Class::Literal
         && !is_statement_word(value)
@@ -94,57 +111,93 @@ fn chosen(scan: &mut Scan<'_>, name: &Name, value: &Value) -> Option<(Verdict, K
     Some((verdict, kind))
 }
 
+/// Bitnami's sealed secrets hold what only their cluster can open.
+fn is_sealed(scan: &mut Scan<'_>, name: &Name, value: &Value) -> bool {
+    if value.how != How::Colon || !scan.may_look() {
+        return false;
+    }
+    let start = scan.text.ceil_char_boundary(name.range.start.saturating_sub(1500));
+    let before = scan.part(start..name.range.start);
+    let sealed = before.rfind("encryptedData");
+    sealed.is_some_and(|at| before.get(at..).is_some_and(|rest| !rest.contains("\n---")))
+}
+
 /// `PASSWORD '…'` after the words of a statement needs no other evidence.
 fn is_statement_word(value: &Value) -> bool {
     value.how == How::Word && value.quoted
 }
 
 /// What PostgreSQL keeps of a password, as `pg_dumpall --globals-only` writes it.
-fn hash(name: &Name, text: &str) -> Option<(Verdict, Kind)> {
-    let scram = text.starts_with("SCRAM-SHA-256$") && text.len() > 60;
-    (scram && name.kind == Kind::Password).then_some((Verdict::Doubtful, Kind::SqlPassword))
+pub(super) fn is_hash(text: &str) -> bool {
+    let md5 = text.strip_prefix("md5").filter(|sum| sum.len() == 32);
+    (text.starts_with("SCRAM-SHA-256$") && text.len() > 60)
+        || md5.is_some_and(|sum| sum.bytes().all(|byte| byte.is_ascii_hexdigit()))
 }
 
 /// Whether the value is written out here, or is code, prose or the name of something.
 fn reads_as_literal(scan: &mut Scan<'_>, name: &Name, value: &Value) -> bool {
     let text = scan.part(value.range.clone());
     let has_blank = text.contains(char::is_whitespace);
+    if is_version(text) {
+        return false;
+    }
     if value.quoted {
         // A label of a form is a sentence; a password with a blank has more than words.
-        let sentence = has_blank
-            && text.chars().all(|c| c.is_alphabetic() || c.is_whitespace() || ".,:'!?…-".contains(c));
-        return !sentence
-            || name.kind == Kind::Passphrase
-            || surroundings::login(scan, name.range.start, value.range.end).one_string;
+        if is_path(text) || (scan.place.syntax == Syntax::Code && is_name_of_one(text)) {
+            return false;
+        }
+        let is_sentence = |c: char| c.is_alphabetic() || c.is_whitespace() || ".,:;'!?…-".contains(c);
+        if !has_blank || !text.chars().all(is_sentence) {
+            return true;
+        }
+        let phrase = name.kind == Kind::Passphrase && !text.contains(['.', ';', ':', '?']);
+        return phrase || surroundings::login(scan, name.range.start, value.range.end).one_string;
     }
     if has_blank
         || text.contains(['(', '{']) && text.contains([')', '}'])
-        || text.starts_with(['!', '&', '*', '|', '>', '-', '='])
+        || text.starts_with(['!', '&', '*', '|', '>', '-', '=', '{', '['])
     {
         return false;
     }
-    // A path, and most of all the working directory.
-    if text.starts_with('/')
-        && (text.get(1..).is_some_and(|rest| rest.contains('/')) || name.range.len() <= 6)
-    {
+    if is_path(text) || (text.starts_with('/') && name.range.len() <= 6) {
         return false;
     }
     let mixed = text.bytes().any(|byte| !byte.is_ascii_alphabetic());
+    let named = matches!(name.evidence, Evidence::Owned | Evidence::Capitals);
     match (scan.place.syntax, value.how) {
         (_, How::Word) => mixed,
         (Syntax::Code, How::Assigned | How::Default) => is_in_string(scan, name.range.start),
         (Syntax::Code, _) => false,
-        (Syntax::Prose, How::Spaced) => mixed && name.certain,
-        (Syntax::Prose, How::Colon) => mixed || name.certain,
+        (Syntax::Prose, How::Spaced) => mixed && named,
+        (Syntax::Prose, How::Colon) => mixed || named,
         _ => true,
     }
+}
+
+/// Where a password lies, or the working directory (`PWD`).
+fn is_path(text: &str) -> bool {
+    text.starts_with('/')
+        && text.get(1..).is_some_and(|rest| rest.contains('/'))
+        && !text.contains(['@', '!', '#', ' '])
+}
+
+/// `CHALLENGE_PASSWORD = "challengePassword"`
+fn is_name_of_one(text: &str) -> bool {
+    let lower = text.to_ascii_lowercase();
+    ["password", "passwd", "passphrase"].iter().any(|ending| lower.ends_with(ending))
+        && text.bytes().all(|byte| byte.is_ascii_alphabetic() || b"_-. ".contains(&byte))
+}
+
+/// `rpassword = "7.5"`
+fn is_version(text: &str) -> bool {
+    text.contains('.') && text.bytes().all(|byte| byte.is_ascii_digit() || b".^~*=<> ".contains(&byte))
 }
 
 /// Whether a literal is open at `at`: an odd number of quotes stands before it.
 fn is_in_string(scan: &mut Scan<'_>, at: usize) -> bool {
     let before = scan.line_before(at).as_bytes();
     let tail = before.get(before.len().saturating_sub(512)..).unwrap_or_default();
-    [b'"', b'\'', b'`'].iter().any(|quote| tail.iter().filter(|byte| *byte == quote).count() % 2 == 1)
+    [b'"', b'\'', b'`'].iter().any(|quote| memchr::memchr_iter(*quote, tail).count() % 2 == 1)
 }
 
 fn made(scan: &mut Scan<'_>, name: &Name, value: &Value) -> Option<(Verdict, Kind)> {
@@ -153,12 +206,11 @@ fn made(scan: &mut Scan<'_>, name: &Name, value: &Value) -> Option<(Verdict, Kin
         return None;
     }
     match classify(text) {
-        Class::Template | Class::Instruction | Class::Placeholder => return None,
+        Class::Literal => {}
         Class::Default if name.kind == Kind::StorageKey || text.len() > 16 => {
             return Some((Verdict::Development, name.kind));
         }
-        Class::Default => return None,
-        Class::Literal => {}
+        Class::Template | Class::Instruction | Class::Placeholder | Class::Default => return None,
     }
     let least = if matches!(name.kind, Kind::StorageKey | Kind::Passphrase | Kind::AzureStorageKey) {
         12
@@ -213,7 +265,7 @@ pub(super) fn identified_by(scan: &mut Scan<'_>, end: usize) {
     let at = scan.skip_blanks(end);
     let at = if scan.part(at..at + 9).eq_ignore_ascii_case("password ") { at + 9 } else { at };
     let mark = scan.byte(at);
-    if !is_quote(mark) {
+    if mark != b'\'' && mark != b'"' {
         return;
     }
     let close = scan.run_end(at + 1, 256, |byte| byte != mark && byte != b'\n');

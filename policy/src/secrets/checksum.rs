@@ -38,8 +38,8 @@ pub(super) fn is_bech32(text: &str) -> bool {
     let low = prefix.bytes().map(|byte| u32::from(byte & 31));
     let mut values: Vec<u32> = high.chain(std::iter::once(0)).chain(low).collect();
     for byte in data.bytes() {
-        let Some(value) = DIGITS.iter().position(|digit| *digit == byte) else { return false };
-        values.push(value as u32 & 31);
+        let Some(value) = (0..).zip(DIGITS).find(|(_, digit)| **digit == byte) else { return false };
+        values.push(value.0);
     }
     data.len() >= 6 && polymod(&values) == 1
 }
@@ -61,7 +61,8 @@ pub(super) fn bech32_sum(prefix: &str, data: &str) -> String {
     let mut values: Vec<u32> = prefix.bytes().map(|byte| u32::from(byte >> 5)).collect();
     values.push(0);
     values.extend(prefix.bytes().map(|byte| u32::from(byte & 31)));
-    values.extend(data.bytes().map(|byte| DIGITS.iter().position(|digit| *digit == byte).unwrap() as u32));
+    let value = |byte: u8| (0..).zip(DIGITS).find(|(_, digit)| **digit == byte).unwrap().0;
+    values.extend(data.bytes().map(value));
     values.extend([0; 6]);
     let sum = polymod(&values) ^ 1;
     (0..6).map(|at| char::from(DIGITS[(sum >> (5 * (5 - at)) & 31) as usize])).collect()

@@ -52,13 +52,16 @@ pub(super) fn signature(scan: &mut Scan<'_>, hit: &Range<usize>) {
     }
     let end = scan.run_end(hit.end, 90, |byte| byte.is_ascii_alphanumeric() || b"%+/=_-".contains(&byte));
     let value = scan.part(hit.end..end);
+    if !(43..=64).contains(&value.len()) {
+        return;
+    }
     let inside = |byte: u8| byte > b' ' && !b"\"'`<>".contains(&byte);
     let start = scan.run_start(hit.start, 400, inside);
     let rest = scan.run_end(end, 400, inside);
     let token = scan.part(start..rest);
     let signed = ["se=", "sp=", "sv="].iter().filter(|field| token.contains(**field)).count() >= 2;
     let digits = value.bytes().any(|byte| byte.is_ascii_digit());
-    if (43..=64).contains(&value.len()) && signed && digits && !is_masked(value) {
+    if signed && digits && !is_masked(value) {
         scan.add(start..rest, hit.end..end, Kind::AzureSas, Verdict::Leaked);
         scan.skip_to(end);
     }

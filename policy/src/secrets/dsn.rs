@@ -1,5 +1,5 @@
-//! Connection strings with a grammar of their own: Go's MySQL driver, JDBC's
-//! `getConnection(url, user, password)`, Oracle's thin driver.
+//! Connection strings with a grammar of their own: Go's MySQL driver, Oracle's thin
+//! driver, and calls that take user and password as their second and third argument.
 
 use std::ops::Range;
 
@@ -10,7 +10,8 @@ use super::scan::{Scan, is_quote, is_word};
 
 /// `user:password@tcp(host:port)/db`; `hit` is the `@tcp(`.
 pub(super) fn go(scan: &mut Scan<'_>, hit: &Range<usize>) {
-    let start = scan.run_start(hit.start, 256, |byte| byte > b' ' && !b"\"'`<>".contains(&byte));
+    let reach = scan.since_last_dsn(hit).min(256);
+    let start = scan.run_start(hit.start, reach, |byte| byte > b' ' && !b"\"'`<>".contains(&byte));
     let text = scan.part(start..hit.start);
     // `DSN=user:password@tcp(…)`
     let skipped = text.find('=').filter(|at| text.bytes().take(*at).all(is_word)).map_or(0, |at| at + 1);
@@ -25,7 +26,8 @@ pub(super) fn go(scan: &mut Scan<'_>, hit: &Range<usize>) {
     }
 }
 
-/// `getConnection(url, "user", "password")`; `at` is past the parenthesis.
+/// JDBC's `getConnection(url, "user", "password")`, PHP's `new PDO(dsn, …)` and
+/// `mysqli(host, …)`, `new Sequelize(database, …)`; `at` is past the parenthesis.
 pub(super) fn get_connection(scan: &mut Scan<'_>, at: usize) {
     let mut at = at;
     let mut literals: Vec<Range<usize>> = Vec::new();
@@ -51,7 +53,9 @@ pub(super) fn get_connection(scan: &mut Scan<'_>, at: usize) {
     if password.is_empty() {
         return;
     }
-    let address = scan.part(url.clone()).split_once("://").map(|(_, rest)| rest);
+    let url = scan.part(url.clone());
+    let address = url.split_once("://").or_else(|| url.split_once("host=")).map(|(_, rest)| rest);
+    let address = address.or(Some(url).filter(|url| url.contains('.') || *url == "localhost"));
     let host = address.and_then(|rest| rest.split(['/', '?', ';']).next()).map(Host::of);
     let login =
         Login { user: scan.part(user.clone()), password: scan.part(password.clone()), host, creates: false };
@@ -88,6 +92,8 @@ mod tests {
             ("DSN=app:v7K@q:2m/zR@tcp(db.shop.io:3306)/shop", "v7K@q:2m/zR"),
             ("DriverManager.getConnection(url, \"app\", \"v7Kq2mzR\");", "v7Kq2mzR"),
             ("getConnection(\"jdbc:mysql://db.shop.io/shop\",\n    \"app\", \"v7Kq2mzR\")", "v7Kq2mzR"),
+            ("new PDO('pgsql:host=db.shop.io;dbname=shop', 'app', 'v7Kq2mzR');", "v7Kq2mzR"),
+            ("new Sequelize('shop', 'app', 'v7Kq2mzR', { host })", "v7Kq2mzR"),
             ("jdbc:oracle:thin:app/v7Kq2mzR@//db.shop.io:1521/x", "v7Kq2mzR"),
         ] {
             let found = find(text, Place::of("x.java"));

@@ -1,9 +1,9 @@
 //! Secrets under an encoding: JSON Web Tokens of Supabase, base64 in Kubernetes
 //! secrets and elsewhere. What is decoded is judged as if it stood there.
 
+use super::operand::{How, Value};
 use super::place::Place;
 use super::scan::Scan;
-use super::separator::{How, Value};
 use super::{Kind, Verdict, one_a_line};
 
 /// A key of 16384 bits in base64, twice encoded.
@@ -59,7 +59,7 @@ pub(super) fn base64(scan: &mut Scan<'_>, start: usize) {
 /// The value behind base64, where a name stands below `data:` of a Kubernetes secret.
 pub(super) fn of_kubernetes(scan: &mut Scan<'_>, name: usize, value: &Value) -> Option<String> {
     let text = scan.part(value.range.clone());
-    if value.how != How::Colon || text.len() < 4 || text.len() % 4 != 0 || !scan.may_look() {
+    if value.how != How::Colon || text.len() < 4 || !text.len().is_multiple_of(4) || !scan.may_look() {
         return None;
     }
     let (start, around) = scan.around(name, 4000);

@@ -32,7 +32,15 @@ impl Host {
     /// Of `host`, `host:port`, `[v6]:port`, or several of them after commas: the
     /// one that can be reached from farthest away.
     pub fn of(hosts: &str) -> Self {
-        hosts.split(',').map(|host| one(without_port(host.trim()))).max().unwrap_or(Self::Loopback)
+        // SQL Server writes `tcp:host,port`.
+        let hosts = hosts.strip_prefix("tcp:").unwrap_or(hosts);
+        let is_port = |host: &&str| !host.is_empty() && host.bytes().all(|byte| byte.is_ascii_digit());
+        hosts
+            .split(',')
+            .filter(|host| !is_port(host))
+            .map(|host| one(without_port(host.trim())))
+            .max()
+            .unwrap_or(Self::Loopback)
     }
 }
 

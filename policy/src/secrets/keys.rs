@@ -48,13 +48,24 @@ fn kind_of(scan: &Scan<'_>, label: &str, start: usize) -> Kind {
     if google { Kind::GoogleServiceAccount } else { Kind::PrivateKey }
 }
 
-/// How many base64 digits stand in lines; words of prose and headers do not count.
-fn base64_in(text: &str) -> usize {
-    text.split(|c: char| !c.is_ascii_alphanumeric() && c != '+' && c != '/' && c != '=')
-        // JSON's `\n` leaves its letter at the head of every line.
-        .filter(|run| run.len() >= 16 && !is_masked(run))
-        .map(str::len)
-        .sum()
+/// How many base64 digits the body has: whole lines of them, after headers. JSON and
+/// programs write `\n` for the break, and comments have their mark before each line.
+fn base64_in(body: &str) -> usize {
+    let is_digit = |byte: u8| byte.is_ascii_alphanumeric() || matches!(byte, b'+' | b'/' | b'=');
+    let mut digits = 0;
+    for line in body.split('\n').flat_map(|line| line.split("\\n")) {
+        let line = line.trim_matches(|c: char| c.is_whitespace() || "\"'`\\,;*#>|".contains(c));
+        let line = line.strip_prefix("//").map_or(line, |rest| rest.trim_start_matches(['/', '!', ' ']));
+        let line = line.trim_end_matches(['+', ' ', '"', '\'']);
+        let is_body = line.bytes().all(is_digit) && !is_masked(line);
+        if is_body {
+            digits += line.len();
+        } else if !line.contains(": ") {
+            // Neither a header nor the body: an excerpt, or a sentence.
+            break;
+        }
+    }
+    digits
 }
 
 fn is_encrypted(label: &str, body: &str) -> bool {

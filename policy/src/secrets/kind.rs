@@ -87,6 +87,21 @@ impl Kind {
         }
     }
 
+    /// What tests bring along; a database or a service that answers they do not.
+    pub(super) fn is_made_for_tests(self) -> bool {
+        matches!(
+            self,
+            Self::Url
+                | Self::Password
+                | Self::Passphrase
+                | Self::Argument
+                | Self::AgeIdentity
+                | Self::OpenPgpKey
+                | Self::SshKey
+                | Self::PrivateKey
+        )
+    }
+
     /// Follows the noun and a colon.
     pub(super) fn consequence(self) -> &'static str {
         match self {

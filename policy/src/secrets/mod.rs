@@ -19,6 +19,7 @@ mod keys;
 mod kind;
 mod literal;
 mod name;
+mod operand;
 mod pgpass;
 mod place;
 mod rules;
@@ -128,7 +129,22 @@ impl Secret {
 /// A value that stands on five lines is five secrets. Two on one line are one,
 /// with the worse verdict and the values of both.
 pub fn find(text: &str, place: Place) -> Vec<Secret> {
-    one_a_line(text, Scan::new(text, place).run())
+    search(text, place).secrets
+}
+
+/// What one pass over a text finds.
+#[derive(Debug, Clone, PartialEq, Eq, Default)]
+pub struct Found {
+    /// See [`find`].
+    pub secrets: Vec<Secret>,
+    /// Where a database URL is put together with a variable for its password.
+    pub built: Vec<Span>,
+}
+
+/// [`find`], and what else the same pass sees.
+pub fn search(text: &str, place: Place) -> Found {
+    let (secrets, built) = Scan::new(text, place).run_with_built();
+    Found { secrets: one_a_line(text, secrets), built }
 }
 
 /// `text` with [`MASK`] for every value that [`find`] finds in it.

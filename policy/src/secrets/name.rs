@@ -14,10 +14,21 @@ pub(super) struct Name {
     pub shape: Shape,
     /// The server itself is set up with it.
     pub creates: bool,
-    /// A name that is used for nothing else: `PGPASSWORD`, `DB_PASSWORD`, `RESTIC_PASSWORD`.
-    pub certain: bool,
+    pub evidence: Evidence,
     /// Written as an option: `--password`.
     pub option: bool,
+}
+
+/// How far a name proves by itself that a secret follows.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Evidence {
+    /// It says whose: `PGPASSWORD`, `db.password`, `RESTIC_PASSWORD`.
+    Owned,
+    /// A variable of the environment; in code, any constant.
+    Capitals,
+    Plain,
+    /// `pass`, which test runners print too.
+    Pass,
 }
 
 /// What a value must look like to be one.
@@ -44,14 +55,14 @@ pub(super) fn read(scan: &Scan<'_>, hit: &Range<usize>) -> Option<Name> {
     let text = text.trim_end_matches('-');
     let range = start + dashes..start + text.len();
     let text = text.get(dashes..)?;
-    let (kind, shape) = meaning(text)?;
+    let (kind, shape) = meaning(text).or_else(|| of_command(scan, start, text))?;
     let folded = words_of(text);
     Some(Name {
         range,
         kind,
         shape,
         creates: CREATING.contains(&folded.as_str()),
-        certain: shape == Shape::Made || is_certain(text, &folded),
+        evidence: evidence_of(text, shape, &folded),
         option: dashes > 0,
     })
 }
@@ -86,7 +97,7 @@ fn meaning(name: &str) -> Option<(Kind, Shape)> {
     };
     let has = |wanted: &[&str]| before.iter().any(|word| wanted.contains(word));
     if is_password(last) || (last == "auth" && has(&["redis"])) || last == "masterauth" {
-        if has(ABOUT) || last.starts_with("no") {
+        if has(ABOUT) || last.starts_with("nopass") {
             return None;
         }
         let of_mail =
@@ -118,74 +129,35 @@ fn meaning(name: &str) -> Option<(Kind, Shape)> {
     made(last, before, &words).map(|kind| (kind, Shape::Made))
 }
 
+/// `vercel deploy --token …`: the command says whose.
+fn of_command(scan: &Scan<'_>, start: usize, text: &str) -> Option<(Kind, Shape)> {
+    if !matches!(text, "token" | "api-key" | "access-token") {
+        return None;
+    }
+    let line = scan.part(scan.run_start(start, 160, |byte| byte != b'\n')..start);
+    let words: Vec<&str> = line.split(|c: char| !c.is_ascii_alphanumeric()).collect();
+    service(&words, "").map(|kind| (kind, Shape::Made))
+}
+
 fn is_password(word: &str) -> bool {
     const ENDINGS: &[&str] = &["password", "passwd", "passphrase", "passwort", "senha", "passcode"];
+    #[rustfmt::skip]
     const WHOLE: &[&str] = &[
-        "pass",
-        "pwd",
-        "dbpass",
-        "dbpwd",
-        "mysqlpass",
-        "userpass",
-        "smtppass",
-        "mailpass",
-        "requirepass",
-        "rootpass",
-        "adminpass",
-        "authpass",
-        "ftppass",
-        "sqlpass",
-        "sshpass",
-        "bindpw",
-        "keypass",
-        "storepass",
-        "userpwd",
-        "mysqlpwd",
+        "pass", "pwd", "dbpass", "dbpwd", "mysqlpass", "userpass", "smtppass", "mailpass",
+        "requirepass", "rootpass", "adminpass", "authpass", "ftppass", "sqlpass", "sshpass", "bindpw",
+        "keypass", "storepass", "userpwd", "mysqlpwd",
     ];
     ENDINGS.iter().any(|ending| word.ends_with(ending)) || WHOLE.contains(&word)
 }
 
 /// Words that make a name speak about a password instead of holding it.
+#[rustfmt::skip]
 const ABOUT: &[&str] = &[
-    "no",
-    "not",
-    "forgot",
-    "forgotten",
-    "reset",
-    "change",
-    "changed",
-    "confirm",
-    "repeat",
-    "retype",
-    "verify",
-    "invalid",
-    "wrong",
-    "bad",
-    "incorrect",
-    "min",
-    "max",
-    "has",
-    "is",
-    "show",
-    "hide",
-    "hash",
-    "hashed",
-    "encrypted",
-    "missing",
-    "enter",
-    "ask",
-    "require",
-    "requires",
-    "without",
-    "allow",
-    "old",
-    "current",
-    "lost",
-    "set",
-    "get",
-    "check",
-    "validate",
-    "label",
+    "no", "not", "forgot", "forgotten", "reset", "change", "changed", "confirm", "repeat", "retype",
+    "verify", "invalid", "wrong", "bad", "incorrect", "min", "max", "has", "is", "show", "hide", "hash",
+    "hashed", "encrypted", "missing", "enter", "ask", "require", "requires", "without", "example",
+    "dummy", "sample", "mock", "fake", "allow", "old", "current", "lost", "set", "get", "check",
+    "validate", "label",
 ];
 
 /// Secrets that a machine makes. Whose they are stands before.
@@ -255,51 +227,21 @@ fn made(last: &str, before: &[&str], words: &str) -> Option<Kind> {
 
 /// The service that a token is for, where the name says it.
 fn service(before: &[&str], words: &str) -> Option<Kind> {
+    #[rustfmt::skip]
     const KNOWN: &[(&str, Kind)] = &[
-        ("vercel", Kind::VercelToken),
-        ("blob", Kind::VercelToken),
-        ("railway", Kind::RailwayToken),
-        ("render", Kind::RenderToken),
-        ("neon", Kind::NeonToken),
-        ("supabase", Kind::SupabaseToken),
-        ("github", Kind::GithubToken),
-        ("gh", Kind::GithubToken),
-        ("slack", Kind::SlackToken),
-        ("telegram", Kind::TelegramToken),
-        ("azure", Kind::AzureStorageKey),
-        ("sendgrid", Kind::Smtp),
-        ("mailgun", Kind::Smtp),
-        ("resend", Kind::Smtp),
-        ("postmark", Kind::Smtp),
-        ("discord", Kind::Token),
-        ("cloudflare", Kind::Token),
-        ("cf", Kind::Token),
-        ("digitalocean", Kind::Token),
-        ("do", Kind::Token),
-        ("heroku", Kind::Token),
-        ("fly", Kind::Token),
-        ("hcloud", Kind::Token),
-        ("hetzner", Kind::Token),
-        ("linode", Kind::Token),
-        ("vultr", Kind::Token),
-        ("doppler", Kind::Token),
-        ("vault", Kind::Token),
-        ("pagerduty", Kind::Token),
-        ("planetscale", Kind::Token),
-        ("turso", Kind::Token),
-        ("upstash", Kind::Token),
-        ("aiven", Kind::Token),
-        ("gitlab", Kind::Token),
-        ("npm", Kind::Token),
-        ("netlify", Kind::Token),
-        ("backblaze", Kind::StorageKey),
-        ("b2", Kind::StorageKey),
-        ("dropbox", Kind::Token),
-        ("bot", Kind::Token),
-        ("pushover", Kind::Token),
-        ("jwt", Kind::Token),
-        ("databasus", Kind::Token),
-        ("influx", Kind::Token),
+        ("vercel", Kind::VercelToken), ("blob", Kind::VercelToken), ("railway", Kind::RailwayToken),
+        ("render", Kind::RenderToken), ("neon", Kind::NeonToken), ("supabase", Kind::SupabaseToken),
+        ("github", Kind::GithubToken), ("gh", Kind::GithubToken), ("slack", Kind::SlackToken),
+        ("telegram", Kind::TelegramToken), ("azure", Kind::AzureStorageKey), ("sendgrid", Kind::Smtp),
+        ("mailgun", Kind::Smtp), ("resend", Kind::Smtp), ("postmark", Kind::Smtp), ("discord",
+        Kind::Token), ("cloudflare", Kind::Token), ("cf", Kind::Token), ("digitalocean", Kind::Token),
+        ("do", Kind::Token), ("heroku", Kind::Token), ("fly", Kind::Token), ("hcloud", Kind::Token),
+        ("hetzner", Kind::Token), ("linode", Kind::Token), ("vultr", Kind::Token), ("doppler",
+        Kind::Token), ("vault", Kind::Token), ("pagerduty", Kind::Token), ("planetscale", Kind::Token),
+        ("turso", Kind::Token), ("upstash", Kind::Token), ("aiven", Kind::Token), ("gitlab",
+        Kind::Token), ("npm", Kind::Token), ("netlify", Kind::Token), ("backblaze", Kind::StorageKey),
+        ("b2", Kind::StorageKey), ("dropbox", Kind::Token), ("bot", Kind::Token), ("pushover",
+        Kind::Token), ("jwt", Kind::Token), ("databasus", Kind::Token), ("influx", Kind::Token),
     ];
     KNOWN
         .iter()
@@ -308,57 +250,31 @@ fn service(before: &[&str], words: &str) -> Option<Kind> {
 }
 
 /// A server starts with what stands there: in compose files and CI services.
+#[rustfmt::skip]
 const CREATING: &[&str] = &[
-    "postgres_password",
-    "postgresql_password",
-    "postgresql_postgres_password",
-    "mysql_password",
-    "mysql_root_password",
-    "mariadb_password",
-    "mariadb_root_password",
-    "mongo_initdb_root_password",
-    "rabbitmq_default_pass",
-    "minio_root_password",
-    "redis_password",
-    "requirepass",
-    "pgadmin_default_password",
-    "minio_secret_key",
-    "mssql_sa_password",
-    "sa_password",
+    "postgres_password", "postgresql_password", "postgresql_postgres_password", "mysql_password",
+    "mysql_root_password", "mariadb_password", "mariadb_root_password", "mongo_initdb_root_password",
+    "rabbitmq_default_pass", "minio_root_password", "redis_password", "requirepass",
+    "pgadmin_default_password", "minio_secret_key", "mssql_sa_password", "sa_password",
     "couchdb_password",
 ];
 
-fn is_certain(name: &str, words: &str) -> bool {
+fn evidence_of(name: &str, shape: Shape, words: &str) -> Evidence {
+    #[rustfmt::skip]
     const OWNERS: &[&str] = &[
-        "pg",
-        "pgpassword",
-        "postgres",
-        "postgresql",
-        "db",
-        "database",
-        "datasource",
-        "mysql",
-        "mariadb",
-        "redis",
-        "mongo",
-        "restic",
-        "borg",
-        "smtp",
-        "mail",
-        "repo1",
-        "rclone",
-        "kopia",
-        "gpg",
-        "sql",
-        "rds",
-        "supabase",
-        "pgbouncer",
-        "replication",
-        "backup",
+        "pg", "pgpassword", "postgres", "postgresql", "db", "database", "datasource", "mysql",
+        "mariadb", "redis", "mongo", "restic", "borg", "smtp", "mail", "repo1", "rclone", "kopia",
+        "gpg", "sql", "rds", "supabase", "pgbouncer", "replication", "backup",
     ];
-    // Capitals are variables of an environment.
-    let capitals = name.bytes().all(|byte| !byte.is_ascii_lowercase());
-    capitals || words.split('_').any(|word| OWNERS.contains(&word))
+    if shape == Shape::Made || words.split('_').any(|word| OWNERS.contains(&word)) {
+        Evidence::Owned
+    } else if words == "pass" {
+        Evidence::Pass
+    } else if name.bytes().all(|byte| !byte.is_ascii_lowercase()) {
+        Evidence::Capitals
+    } else {
+        Evidence::Plain
+    }
 }
 
 #[cfg(test)]

@@ -3,10 +3,10 @@
 
 use std::ops::Range;
 
-use super::Kind;
 use super::host::Host;
 use super::judge::Login;
 use super::scan::{Scan, is_quote};
+use super::{Kind, Verdict, assign};
 
 /// The text is such a file: every line.
 pub(super) fn file(scan: &mut Scan<'_>) {
@@ -20,14 +20,42 @@ pub(super) fn file(scan: &mut Scan<'_>) {
     }
 }
 
+/// PgBouncer's file: every line has a name and a password, or a hash of it.
+pub(super) fn userlist(scan: &mut Scan<'_>) {
+    let mut at = 0;
+    for line in scan.text.split_inclusive('\n') {
+        let parts: Vec<&str> = line.split('"').collect();
+        if let ["", user, " ", password, _] = parts.as_slice() {
+            let start = at + user.len() + 4;
+            let hash = assign::is_hash(password);
+            let login = Login { user, password, host: None, creates: false };
+            let verdict = if hash { Some(Verdict::Doubtful) } else { login.verdict() };
+            if let Some(verdict) = verdict {
+                scan.add(
+                    at..start + password.len() + 1,
+                    start..start + password.len(),
+                    Kind::Password,
+                    verdict,
+                );
+            }
+        }
+        at += line.len();
+    }
+}
+
 /// Something like `:5432:` was found: the entry around it, in a quote or a word.
 pub(super) fn line_around(scan: &mut Scan<'_>, at: usize) {
+    if at < scan.entries_past {
+        return;
+    }
     let start = scan.run_start(at, 256, |byte| byte > b' ' && !is_quote(byte) && byte != b'>');
     let quote = Some(scan.before(start)).filter(|byte| is_quote(*byte));
     let end = scan.run_end(at, 512, |byte| match quote {
         Some(quote) => byte != quote && byte != b'\n',
         None => byte > b' ' && !is_quote(byte),
     });
+    // One look at a word is enough, however many ports stand in it.
+    scan.entries_past = end;
     let text = scan.part(start..end);
     // What printf and JSON write for the end of a line.
     let end = start + text.find("\\n").unwrap_or(text.len());
@@ -73,16 +101,21 @@ pub(super) fn near(scan: &mut Scan<'_>, at: usize) {
 fn entry(scan: &mut Scan<'_>, range: Range<usize>) -> bool {
     let Some([host, port, _, user, password]) = fields(scan.part(range.clone())) else { return false };
     let text = scan.text;
-    let part = |field: &Range<usize>| {
+    let field_of = |field: &Range<usize>| {
         text.get(range.start + field.start..range.start + field.end).unwrap_or_default()
     };
-    let is_port = part(&port) == "*" || part(&port).bytes().all(|byte| byte.is_ascii_digit());
-    let is_host = part(&host).bytes().all(|byte| byte.is_ascii_alphanumeric() || b".-_*/${}".contains(&byte));
-    if !is_port || !is_host || part(&password).contains(char::is_whitespace) {
+    let is_port = field_of(&port) == "*" || field_of(&port).bytes().all(|byte| byte.is_ascii_digit());
+    let is_host =
+        field_of(&host).bytes().all(|byte| byte.is_ascii_alphanumeric() || b".-_*/${}".contains(&byte));
+    if !is_port
+        || !is_host
+        || field_of(&password).contains(char::is_whitespace)
+        || field_of(&password).starts_with("*:")
+    {
         return false;
     }
-    let host = if part(&host) == "*" { None } else { Some(Host::of(part(&host))) };
-    let login = Login { user: part(&user), password: part(&password), host, creates: false };
+    let host = if field_of(&host) == "*" { None } else { Some(Host::of(field_of(&host))) };
+    let login = Login { user: field_of(&user), password: field_of(&password), host, creates: false };
     if let Some(verdict) = login.verdict() {
         let value = range.start + password.start..range.start + password.end;
         scan.add(range, value, Kind::Pgpass, verdict);
@@ -113,6 +146,7 @@ fn fields(line: &str) -> Option<[Range<usize>; 5]> {
 #[cfg(test)]
 mod tests {
     use super::super::{Place, find};
+    use crate::finding::Severity;
 
     fn values(text: &str, path: &str) -> Vec<String> {
         let found = find(text, Place::of(path));
@@ -140,6 +174,17 @@ mod tests {
         ] {
             assert_eq!(values(text, "x.sh").concat(), wanted, "{text}");
         }
+    }
+
+    #[test]
+    fn users_of_a_pooler() {
+        let text =
+            "; users\n\"app\" \"v7Kq2mzR\"\n\"old\" \"md50123456789abcdef0123456789abcdef\"\n\"x\" \"\"\n";
+        assert_eq!(
+            values(text, "etc/pgbouncer/userlist.txt"),
+            ["v7Kq2mzR", "md50123456789abcdef0123456789abcdef"]
+        );
+        assert_eq!(find(text, Place::of("userlist.txt"))[1].severity(), Severity::Warning);
     }
 
     #[test]

@@ -7,6 +7,8 @@ pub struct Place {
     pub syntax: Syntax,
     /// A CI definition: its service containers live as long as a job.
     pub ci: bool,
+    /// A test or its data: keys and passwords there were made for it.
+    pub test: bool,
 }
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
@@ -20,13 +22,15 @@ pub enum Syntax {
     Prose,
     /// libpq's password file: every line is one.
     Pgpass,
+    /// PgBouncer's users: `"name" "password"`, line by line.
+    Userlist,
 }
 
 const CODE: &[&str] = &[
     "astro", "c", "cc", "cjs", "clj", "cpp", "cs", "css", "cts", "cxx", "dart", "elm", "erl", "ex", "exs",
     "fs", "go", "gradle", "groovy", "h", "hpp", "hs", "java", "jl", "js", "jsx", "kt", "kts", "lua", "m",
     "mjs", "ml", "mm", "mts", "nim", "php", "pl", "pm", "py", "r", "rb", "rs", "scala", "scss", "svelte",
-    "swift", "ts", "tsx", "vb", "vue", "zig",
+    "swift", "ts", "tsx", "vb", "vim", "vue", "zig",
 ];
 const PROSE: &[&str] = &["adoc", "htm", "html", "markdown", "md", "mdx", "org", "rst", "txt"];
 
@@ -38,6 +42,8 @@ impl Place {
         let extension = name.rsplit_once('.').map_or("", |(_, extension)| extension);
         let syntax = if matches!(name, ".pgpass" | "pgpass.conf") || extension == "pgpass" {
             Syntax::Pgpass
+        } else if name == "userlist.txt" {
+            Syntax::Userlist
         } else if CODE.contains(&extension) || name == "jenkinsfile" {
             Syntax::Code
         } else if PROSE.contains(&extension) {
@@ -51,8 +57,32 @@ impl Place {
             || [".gitlab-ci", "azure-pipelines", "bitbucket-pipelines", "jenkinsfile", ".drone.", ".travis."]
                 .iter()
                 .any(|start| name.starts_with(start));
-        Self { syntax, ci }
+        Self { syntax, ci, test: is_test(&path, name) }
     }
+}
+
+fn is_test(path: &str, name: &str) -> bool {
+    const FOLDERS: &[&str] = &[
+        "__mocks__",
+        "__tests__",
+        "e2e",
+        "fixtures",
+        "mocks",
+        "spec",
+        "specs",
+        "test",
+        "test-data",
+        "test_data",
+        "testcases",
+        "testdata",
+        "testing",
+        "tests",
+    ];
+    let folder = path.split('/').any(|part| part != name && FOLDERS.contains(&part));
+    let stem = name.rsplit_once('.').map_or(name, |(stem, _)| stem);
+    folder
+        || name.starts_with("test_")
+        || ["_test", ".test", ".spec", "_spec", "_tests"].iter().any(|end| stem.ends_with(end))
 }
 
 #[cfg(test)]
@@ -61,16 +91,20 @@ mod tests {
 
     #[test]
     fn a_path_says_which_syntax_it_is() {
-        for (path, syntax, ci) in [
-            ("/home/ada/.pgpass", Syntax::Pgpass, false),
-            ("deploy/prod.env", Syntax::Config, false),
-            ("drizzle.config.TS", Syntax::Code, false),
-            ("docs/backup.md", Syntax::Prose, false),
-            (".github/workflows/ci.yml", Syntax::Config, true),
-            (".gitlab-ci.yml", Syntax::Config, true),
-            ("Makefile", Syntax::Config, false),
+        for (path, syntax, ci, test) in [
+            ("/home/ada/.pgpass", Syntax::Pgpass, false, false),
+            ("deploy/prod.env", Syntax::Config, false, false),
+            ("drizzle.config.TS", Syntax::Code, false, false),
+            ("docs/backup.md", Syntax::Prose, false, false),
+            (".github/workflows/ci.yml", Syntax::Config, true, false),
+            (".gitlab-ci.yml", Syntax::Config, true, false),
+            ("Makefile", Syntax::Config, false, false),
+            ("test", Syntax::Config, false, false),
+            ("src/tests/key.pem", Syntax::Config, false, true),
+            ("src/login_test.go", Syntax::Code, false, true),
+            ("latest/backup.sh", Syntax::Config, false, false),
         ] {
-            assert_eq!(Place::of(path), Place { syntax, ci }, "{path}");
+            assert_eq!(Place::of(path), Place { syntax, ci, test }, "{path}");
         }
     }
 }

@@ -5,7 +5,7 @@ use std::ops::Range;
 
 use super::literal::{password_in_conninfo, password_in_url};
 use super::scan::Scan;
-use super::{Place, Raw, Secret, find, url};
+use super::{Found, Place, Raw, Secret, url};
 use crate::finding::{Severity, Span};
 
 /// A finding without its rule and its path.
@@ -21,7 +21,7 @@ pub struct Report {
 }
 
 /// Rule `credential-in-file`.
-pub fn credential_in_file(text: &str, place: Place) -> Vec<Report> {
+pub fn credential_in_file(found: &Found) -> Vec<Report> {
     let report = |secret: &Secret| Report {
         span: secret.span,
         severity: secret.severity(),
@@ -29,14 +29,14 @@ pub fn credential_in_file(text: &str, place: Place) -> Vec<Report> {
         help: secret.help(),
         edits: Vec::new(),
     };
-    find(text, place).iter().map(report).collect()
+    found.secrets.iter().map(report).collect()
 }
 
 /// Rule `url-password-unencoded`: passwords that no reader of the URL gets whole, and
 /// URLs that are put together with a variable, which will break one day.
-pub fn url_password_unencoded(text: &str, place: Place) -> Vec<Report> {
+pub fn url_password_unencoded(found: &Found) -> Vec<Report> {
     let mut reports: Vec<Report> = Vec::new();
-    for secret in find(text, place) {
+    for secret in &found.secrets {
         let Some(raw) = secret.raw.first() else { continue };
         reports.push(Report {
             span: secret.values.iter().copied().find(|value| value.start <= raw.span.start && raw.span.end <= value.end).unwrap_or(secret.span),
@@ -46,9 +46,8 @@ pub fn url_password_unencoded(text: &str, place: Place) -> Vec<Report> {
             edits: secret.raw.iter().map(|raw: &Raw| (raw.span, raw.encoded)).collect(),
         });
     }
-    let built = Scan::new(text, place).built_urls();
-    reports.extend(built.into_iter().map(|span| Report {
-        span,
+    reports.extend(found.built.iter().map(|span| Report {
+        span: *span,
         severity: Severity::Note,
         message: "the password goes into the URL as it is, so the first `@`, `/`, `#` or `?` in it breaks the connection".to_owned(),
         help: "keep the whole URL in one secret, percent-encoded, or leave the password out and set PGPASSWORD",
@@ -175,12 +174,13 @@ pub fn static_cloud_key(text: &str) -> Vec<StaticKey> {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::secrets::search;
 
     const URL: &str = "postgresql://postgres.ref:Wo@rd#12@aws-1-eu-west-1.pooler.supabase.com:6543/postgres";
 
     #[test]
     fn the_message_has_both_reasons_and_no_byte_of_the_password() {
-        let found = credential_in_file(URL, Place::default());
+        let found = credential_in_file(&search(URL, Place::default()));
         assert_eq!(found.len(), 1);
         insta::assert_snapshot!(found[0].message, @"password in a database URL: whoever reads this file can log in to the database; the raw '@' in the password ends it early for most parsers, and the rest is taken for the host");
         assert_eq!(found[0].severity, Severity::Error);
@@ -188,7 +188,7 @@ mod tests {
 
     #[test]
     fn the_edits_encode_what_is_raw() {
-        let found = url_password_unencoded(URL, Place::default());
+        let found = url_password_unencoded(&search(URL, Place::default()));
         assert_eq!(found.len(), 1);
         let mut text = URL.to_owned();
         for (span, encoded) in found[0].edits.iter().rev() {
@@ -198,17 +198,17 @@ mod tests {
             text,
             "postgresql://postgres.ref:Wo%40rd%2312@aws-1-eu-west-1.pooler.supabase.com:6543/postgres"
         );
-        assert_eq!(url_password_unencoded(&text, Place::default()), []);
+        assert_eq!(url_password_unencoded(&search(&text, Place::default())), []);
     }
 
     #[test]
     fn a_url_with_a_variable_is_a_note() {
         let text = "pg_dump \"postgres://app:$PW@db.shop.io/shop\"";
-        let found = url_password_unencoded(text, Place::default());
+        let found = url_password_unencoded(&search(text, Place::default()));
         assert_eq!(found.len(), 1);
         assert_eq!(found[0].severity, Severity::Note);
         assert_eq!(&text[found[0].span.start..found[0].span.end], "postgres://app:$PW@db.shop.io/shop");
-        assert_eq!(url_password_unencoded("psql \"$DATABASE_URL\"", Place::default()), []);
+        assert_eq!(url_password_unencoded(&search("psql \"$DATABASE_URL\"", Place::default())), []);
     }
 
     #[test]

@@ -14,7 +14,7 @@ use crate::finding::Span;
 /// windows of this size.
 const REACH: usize = 4096;
 /// A text with more candidates than this has no surroundings that mean anything.
-const LOOKUPS: u32 = 10_000;
+const LOOKUPS: u32 = 3_000;
 
 #[derive(Debug)]
 pub(super) struct Scan<'t> {
@@ -26,6 +26,9 @@ pub(super) struct Scan<'t> {
     lookups: u32,
     /// Database URLs whose password is a variable.
     built: Vec<Span>,
+    /// The password file's entries were looked for up to here.
+    pub entries_past: usize,
+    last_dsn: usize,
     /// How many encodings deep the text was wrapped.
     pub depth: u8,
 }
@@ -40,6 +43,8 @@ impl<'t> Scan<'t> {
             line: 0..0,
             lookups: LOOKUPS,
             built: Vec::new(),
+            entries_past: 0,
+            last_dsn: 0,
             depth: 0,
         }
     }
@@ -49,10 +54,10 @@ impl<'t> Scan<'t> {
         self.found
     }
 
-    /// Where a database URL is put together with a variable for its password.
-    pub fn built_urls(mut self) -> Vec<Span> {
+    /// Beside secrets, where a database URL is put together with a variable for its password.
+    pub fn run_with_built(mut self) -> (Vec<Secret>, Vec<Span>) {
         self.detect();
-        self.built
+        (self.found, self.built)
     }
 
     pub fn add_built(&mut self, span: Range<usize>) {
@@ -60,9 +65,10 @@ impl<'t> Scan<'t> {
     }
 
     fn detect(&mut self) {
-        if self.place.syntax == Syntax::Pgpass {
-            pgpass::file(self);
-            return;
+        match self.place.syntax {
+            Syntax::Pgpass => return pgpass::file(self),
+            Syntax::Userlist => return pgpass::userlist(self),
+            Syntax::Config | Syntax::Code | Syntax::Prose => {}
         }
         for (hit, detector) in anchors::hits(self.text) {
             if hit.start < self.past {
@@ -173,11 +179,20 @@ impl<'t> Scan<'t> {
         verdict: Verdict,
         raw: Vec<Raw>,
     ) {
+        let verdict =
+            if self.place.test && kind.is_made_for_tests() { Verdict::Development } else { verdict };
         // Ends that are no ends of characters would break the mask.
         let sound = |span: &Span| self.text.get(span.start..span.end).is_some_and(|value| !value.is_empty());
         if values.iter().all(sound) && self.text.get(span.clone()).is_some() {
             self.found.push(Secret { span: span.into(), values, kind, verdict, raw });
         }
+    }
+
+    /// How far back the password of a DSN may reach: not into the one before it.
+    pub fn since_last_dsn(&mut self, hit: &Range<usize>) -> usize {
+        let since = hit.start.saturating_sub(self.last_dsn);
+        self.last_dsn = hit.end;
+        since
     }
 
     /// What lies before `end` was read, and nobody else needs to look at it.

@@ -1,53 +1,15 @@
 //! From a name to the literal that it is given, in the ways of shells, .env files,
 //! YAML, JSON, INI, XML, SQL and programming languages. Names in, spans out.
 
-use std::ops::Range;
-
 use super::name::Name;
-use super::place::Syntax;
+use super::operand::{How, LONGEST, Value, literal, literal_at, quoted};
 use super::scan::{Scan, is_quote, is_word};
-
-/// Longer than any password; what is longer is something else.
-pub(super) const LONGEST: usize = 512;
-
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub(super) struct Value {
-    /// Without quotes.
-    pub range: Range<usize>,
-    pub quoted: bool,
-    pub how: How,
-}
-
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(super) enum How {
-    /// `NAME=value`, without a blank.
-    Assigned,
-    /// `name = value`, `name := value`, `name => value`.
-    Spaced,
-    /// `name: value`
-    Colon,
-    /// `f("NAME", "value")`
-    Argument,
-    /// `--name value`, `ENV NAME value`, `PASSWORD 'value'`
-    Word,
-    /// `${NAME:-value}`, `NAME ?? "value"`
-    Default,
-    /// `<name>value</name>`
-    Element,
-    /// `name: NAME`, then `value: value`
-    Pair,
-}
 
 pub(super) fn value_of(scan: &mut Scan<'_>, name: &Name) -> Option<Value> {
     let end = name.range.end;
     let before = scan.before(name.range.start);
     if before == b'<' && scan.byte(end) == b'>' {
-        let close = scan.run_end(end + 1, LONGEST, |byte| byte != b'<' && byte != b'\n');
-        return (scan.byte(close) == b'<').then(|| Value {
-            range: end + 1..close,
-            quoted: true,
-            how: How::Element,
-        });
+        return element(scan, end + 1);
     }
     if before == b'{'
         && let Some(value) = default_in_braces(scan, end)
@@ -66,6 +28,9 @@ pub(super) fn value_of(scan: &mut Scan<'_>, name: &Name) -> Option<Value> {
             let spaced = at > after || matches!(scan.byte(at + 1), b' ' | b'\t');
             literal(scan, at + 1, if spaced { How::Spaced } else { How::Assigned })
         }
+        // Markdown: `**Password:** value`.
+        (b':', b'*') if scan.byte(at + 2) == b'*' => literal(scan, at + 3, How::Colon),
+        (b'>', _) if key_quoted => element(scan, at + 1),
         (b':', _) => typed(scan, at + 1).or_else(|| literal(scan, at + 1, How::Colon)),
         (b']', _)
             if scan.part(scan.run_start(name.range.start, 9, |byte| byte != b'[')..name.range.start)
@@ -73,19 +38,43 @@ pub(super) fn value_of(scan: &mut Scan<'_>, name: &Name) -> Option<Value> {
         {
             literal(scan, at + 1, How::Assigned)
         }
-        (b',', _) if key_quoted => quoted(scan, at + 1, How::Argument),
+        (b',', _) if key_quoted && is_lookup(scan, name.range.start) => quoted(scan, at + 1, How::Argument),
         (b')' | b'|' | b'?', _) => fallback(scan, at),
         (b';', _) if scan.ahead(at, 14).eq_ignore_ascii_case(b";issecret=true") => {
             (scan.byte(at + 14) == b']').then(|| literal(scan, at + 15, How::Assigned)).flatten()
         }
         _ if at > after => {
-            if fallback_word(scan, at) {
+            if fallback_word(scan, at) && (!key_quoted || scan.before(after) == b']') {
                 return quoted(scan, at + 2, How::Default);
             }
             literal(scan, at, How::Word).filter(|value| takes_word(scan, name, value))
         }
         _ => None,
     }
+}
+
+/// `getenv("NAME", …)`, `environ.setdefault("NAME", …)`, `env("NAME", …)`
+fn is_lookup(scan: &Scan<'_>, name: usize) -> bool {
+    const LOOKUPS: &[&str] = &[
+        "env",
+        "get",
+        "set",
+        "fetch",
+        "setdefault",
+        "variable",
+        "property",
+        "environ",
+        "putenv",
+        "define",
+        "put",
+        "config",
+    ];
+    let paren = scan.run_start(name, 6, |byte| is_quote(byte) || b"frbuL\\".contains(&byte) || byte == b' ');
+    if scan.before(paren) != b'(' {
+        return false;
+    }
+    let word = scan.part(scan.run_start(paren - 1, 40, is_word)..paren - 1).to_ascii_lowercase();
+    LOOKUPS.iter().any(|lookup| word.ends_with(lookup))
 }
 
 /// Quotes and brackets that end the name itself: `"NAME"`, `['NAME']`, `**Name**`.
@@ -142,13 +131,26 @@ fn paired(scan: &Scan<'_>, name: &Name) -> Option<Value> {
     }
     let between =
         |byte: u8| byte.is_ascii_whitespace() || is_quote(byte) || matches!(byte, b',' | b'\\' | b';');
-    let at = scan.run_end(name.range.end, 200, between);
+    let at = after_comment(scan, name.range.end);
+    let at = scan.run_end(at, 200, between);
     let word_end = scan.run_end(at, 8, is_word);
     if at == name.range.end || !scan.part(at..word_end).eq_ignore_ascii_case("value") {
         return None;
     }
     let at = scan.run_end(word_end, 8, |byte| is_quote(byte) || matches!(byte, b' ' | b'\t' | b'\\'));
     matches!(scan.byte(at), b':' | b'=').then(|| literal_at(scan, at + 1, How::Pair)).flatten()
+}
+
+/// YAML's comment after the name, on the same line.
+fn after_comment(scan: &Scan<'_>, end: usize) -> usize {
+    let at = scan.skip_blanks(scan.run_end(end, 1, is_quote));
+    if at > end && scan.byte(at) == b'#' { scan.run_end(at, 160, |byte| byte != b'\n') } else { end }
+}
+
+/// The text of an XML element, from its start.
+fn element(scan: &Scan<'_>, start: usize) -> Option<Value> {
+    let close = scan.run_end(start, LONGEST, |byte| byte != b'<' && byte != b'\n');
+    (scan.ahead(close, 2) == b"</").then_some(Value { range: start..close, quoted: true, how: How::Element })
 }
 
 /// `password: &str = "value"`, `password: string = 'value'`
@@ -188,7 +190,11 @@ fn takes_word(scan: &mut Scan<'_>, name: &Name, value: &Value) -> bool {
         return true;
     }
     // netrc: `machine h login u password p`.
-    if this == "password" && before.contains("login ") && !value.quoted {
+    if this == "password" && before.contains("machine ") && !value.quoted {
+        return true;
+    }
+    // `aws configure set name value`
+    if before.ends_with(" set ") {
         return true;
     }
     let words = before.split_ascii_whitespace().skip(1).all(|word| word.starts_with('-') || word == "ENV");
@@ -203,90 +209,6 @@ fn is_statement(scan: &mut Scan<'_>, at: usize) -> bool {
     let start = scan.text.ceil_char_boundary(at.saturating_sub(240));
     let before = scan.part(start..at).to_ascii_lowercase();
     ["create ", "alter ", "options", "identified", "mapping"].iter().any(|word| before.contains(word))
-}
-
-fn literal(scan: &mut Scan<'_>, start: usize, how: How) -> Option<Value> {
-    let found = literal_at(scan, start, how)?;
-    if found.range.len() >= LONGEST {
-        // A run without an end: no hit within it is worth a second reading.
-        scan.skip_to(found.range.end);
-        return None;
-    }
-    Some(found)
-}
-
-fn literal_at(scan: &Scan<'_>, start: usize, how: How) -> Option<Value> {
-    quoted(scan, start, how).or_else(|| bare(scan, scan.skip_blanks(start), how))
-}
-
-/// A literal in quotes, with the prefixes that languages put before them.
-fn quoted(scan: &Scan<'_>, start: usize, how: How) -> Option<Value> {
-    let mut at = scan.run_end(start, 80, |byte| byte == b' ' || byte == b'\t' || byte == b'(');
-    if b"frbuNELR$@&*".contains(&scan.byte(at)) && is_quote(scan.byte(at + 1)) {
-        at += 1;
-    }
-    let escaped = scan.byte(at) == b'\\' && is_quote(scan.byte(at + 1));
-    if escaped {
-        at += 1;
-    }
-    let mark = scan.byte(at);
-    // In a shell, a backtick runs a command.
-    if !is_quote(mark) || (mark == b'`' && scan.place.syntax == Syntax::Config) {
-        return None;
-    }
-    // Three quotes in Python open a literal as one does.
-    while scan.byte(at + 1) == mark && scan.byte(at + 2) == mark {
-        at += 2;
-    }
-    let open = at + 1;
-    let limit = scan.ahead(open, LONGEST);
-    let mut length = 0;
-    while let Some(&byte) = limit.get(length) {
-        match byte {
-            b'\n' => break,
-            b'\\' if escaped && limit.get(length + 1) == Some(&mark) => {
-                return Some(Value { range: open..open + length, quoted: true, how });
-            }
-            b'\\' => length += 1,
-            byte if byte == mark && !escaped => {
-                return Some(Value { range: open..open + length, quoted: true, how });
-            }
-            _ => {}
-        }
-        length += 1;
-    }
-    None
-}
-
-/// A word without quotes. What ends it depends on who reads it.
-fn bare(scan: &Scan<'_>, start: usize, how: How) -> Option<Value> {
-    let stops: &[u8] = match how {
-        How::Assigned | How::Word => b"\"'`<>",
-        _ => b"",
-    };
-    let mut end = scan.run_end(start, LONGEST, |byte| byte > b' ' && !stops.contains(&byte));
-    if matches!(how, How::Colon | How::Pair | How::Spaced) {
-        let line = scan.run_end(start, LONGEST, |byte| byte != b'\n' && byte != b'\r');
-        let text = scan.part(start..line);
-        let comment = text.find(" #").unwrap_or(text.len());
-        end = start + text.get(..comment)?.trim_end().len();
-    }
-    let text = scan.part(start..end);
-    // In a flow (`{a: b, c: d}`), a list or a statement, its marks end the word.
-    let cut = match how {
-        How::Colon | How::Pair | How::Spaced => text.find([',', '}', ';']).filter(|at| {
-            let rest = text.get(at + 1..).unwrap_or_default();
-            rest.is_empty() || rest.starts_with(|c: char| c.is_whitespace() || c == '}' || c == ')')
-        }),
-        _ => text.find(';').filter(|at| {
-            let rest = text.get(at + 1..).unwrap_or_default();
-            rest.is_empty() || rest.split(['=', ' ']).next().is_some_and(|word| word.bytes().all(is_word))
-        }),
-    };
-    let text = text.get(..cut.unwrap_or(text.len()))?.trim_end();
-    let text =
-        if how == How::Assigned { text.trim_end_matches([')', ',', ';', '&', '|', '\\']) } else { text };
-    (!text.is_empty()).then(|| Value { range: start..start + text.len(), quoted: false, how })
 }
 
 #[cfg(test)]

@@ -12,7 +12,7 @@ pub(super) struct Login<'t> {
     pub user: &'t str,
     pub host: Option<Host>,
     /// Something around speaks of logging in at all.
-    pub is_login: bool,
+    pub speaks_of_one: bool,
     /// User or host stand on the same line: `host=… password=…`.
     pub one_string: bool,
 }
@@ -22,13 +22,13 @@ const REACH: usize = 400;
 /// `start..end` is the password with its name.
 pub(super) fn login<'t>(scan: &mut Scan<'t>, start: usize, end: usize) -> Login<'t> {
     if !scan.may_look() {
-        return Login { is_login: true, ..Login::default() };
+        return Login { speaks_of_one: true, ..Login::default() };
     }
     let line = scan.line_of(start);
     let line = line.start.max(start.saturating_sub(REACH))..line.end.max(end).min(end + REACH);
     let near = fields(scan, line, start);
     if near.host.is_some() || !near.user.is_empty() {
-        return Login { one_string: true, is_login: true, ..near };
+        return Login { one_string: true, speaks_of_one: true, ..near };
     }
     let from = scan.text.ceil_char_boundary(start.saturating_sub(REACH));
     let to = scan.text.floor_char_boundary(scan.text.len().min(end + REACH));
@@ -65,7 +65,7 @@ fn fields<'t>(scan: &Scan<'t>, window: Range<usize>, at: usize) -> Login<'t> {
     Login {
         user: nearest(USERS, &["user", "uid", "login", "usr"]).unwrap_or_default(),
         host: nearest(HOSTS, &["host", "server", "source", "endpoint", "addr"]).map(Host::of),
-        is_login: EVIDENCE.iter().any(|word| lower.contains(word)),
+        speaks_of_one: EVIDENCE.iter().any(|word| lower.contains(word)),
         one_string: false,
     }
 }

@@ -5,11 +5,13 @@ use super::vocabulary::lookup;
 
 /// Filled in by a shell, a CI system, a template engine, a secret store or code.
 pub(super) fn is_template(value: &str) -> bool {
-    let value = value.trim();
+    let value = value.trim().trim_start_matches('\\');
     if value.is_empty() {
         return true;
     }
-    if REFERENCES.iter().any(|start| starts_with_ignoring_case(value, start)) {
+    let first = value.as_bytes()[0].to_ascii_lowercase();
+    let refers = |start: &&str| start.as_bytes()[0] == first && starts_with_ignoring_case(value, start);
+    if REFERENCES.iter().any(refers) {
         return true;
     }
     if HASHES.iter().any(|start| value.starts_with(start)) {
@@ -48,6 +50,9 @@ pub(super) fn is_template(value: &str) -> bool {
         b'{' => bytes.get(at + 1) == Some(&b'{') || closes_hole(&bytes[at + 1..], b'}'),
         b'<' => bytes.get(at + 1) == Some(&b'%') || closes_hint(&bytes[at + 1..], b'>'),
         b'[' => closes_capitals(&bytes[at + 1..]),
+        b'%' if matches!(bytes.get(at + 1), Some(b's' | b'v' | b'd' | b'q')) => {
+            !bytes.get(at + 2).is_some_and(u8::is_ascii_alphanumeric)
+        }
         b'#' | b'%' => {
             bytes.get(at + 1) == Some(&b'{') || (*byte == b'%' && bytes.get(at + 1) == Some(&b'('))
         }

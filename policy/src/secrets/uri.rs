@@ -78,6 +78,8 @@ fn last_at(url: &str, colon: usize) -> Option<usize> {
         let empty = end == at + 1;
         match best {
             None if at < colon => return None,
+            // `u:@h`: an empty password, unless a later `@` ends one that starts with it.
+            None if at == colon + 1 => {}
             None => best = Some(at),
             Some(earlier) => {
                 let between = url.get(hosts_end(url, earlier + 1)?..at).unwrap_or_default();
@@ -187,12 +189,19 @@ pub(super) fn extent(text: &str, start: usize, quote: Option<u8>) -> usize {
     let bytes = text.as_bytes();
     let limit = bytes.len().min(start.saturating_add(LONGEST));
     let mut at = start;
+    let mut seen_at = false;
     while at < limit {
         let next = bytes.get(at + 1).copied().unwrap_or(0);
         at = match bytes[at] {
             byte if byte <= b' ' => break,
             byte if Some(byte) == quote => break,
+            // A quote inside a word: it belongs to a password if an `@` is still to come.
+            b'"' | b'\'' if quote.is_none() && !seen_at && at_ahead(&bytes[at + 1..limit]) => at + 1,
             b'"' | b'\'' | b'`' if quote.is_none() => break,
+            b'@' => {
+                seen_at = true;
+                at + 1
+            }
             b'\\' if next != b'/' && (super::scan::is_quote(next) || b"nrtu".contains(&next)) => break,
             b':' if bytes[at + 1..].starts_with(b"//") || bytes[at + 1..].starts_with(b"\\/\\/") => break,
             b'<' => match closing(bytes, at, b'>') {
@@ -211,6 +220,11 @@ pub(super) fn extent(text: &str, start: usize, quote: Option<u8>) -> usize {
         };
     }
     text.floor_char_boundary(at.min(limit))
+}
+
+fn at_ahead(rest: &[u8]) -> bool {
+    let word = rest.iter().take(48).take_while(|byte| **byte > b' ' && **byte != b'/');
+    word.into_iter().any(|byte| *byte == b'@')
 }
 
 /// Longer than any URL with a password that a person wrote.
@@ -283,6 +297,9 @@ mod tests {
     fn a_url_ends_where_its_quote_or_its_word_ends() {
         for (text, quote, wanted) in [
             ("u:p@h/d rest", None, "u:p@h/d"),
+            ("u:p'w@h/d rest", None, "u:p'w@h/d"),
+            ("u:\"$PW\"@h/d rest", None, "u:\"$PW\"@h/d"),
+            ("u' + x", None, "u"),
             ("u:p'w@h/d\" rest", Some(b'"'), "u:p'w@h/d"),
             ("u:p@h/d\\\" rest", Some(b'"'), "u:p@h/d"),
             ("u:${{ secrets.PW }}@h/d x", None, "u:${{ secrets.PW }}@h/d"),

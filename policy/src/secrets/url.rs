@@ -105,7 +105,9 @@ fn tail_end(url: &str, hosts: usize) -> usize {
 fn judge(scan: &mut Scan<'_>, kind: Kind, url: &str, info: &Userinfo, whole: Range<usize>, values: &[Span]) {
     let part = |range: &Range<usize>| url.get(range.clone()).unwrap_or_default();
     let (user, password, hosts) = (part(&info.user), part(&info.password), part(&info.hosts));
-    let host = Host::of(hosts.trim_end_matches('\\'));
+    // `'…@' + host`: any.
+    let open = info.hosts.start >= url.len();
+    let host = if open { Host::Template } else { Host::of(hosts.trim_end_matches('\\')) };
     if kind == Kind::Url && matches!(host, Host::Example | Host::StandIn) {
         return;
     }
@@ -120,7 +122,8 @@ fn judge(scan: &mut Scan<'_>, kind: Kind, url: &str, info: &Userinfo, whole: Ran
         }
         None => (password, values.to_vec()),
     };
-    let decoded = decode(password);
+    // In a shell, quotes may stand inside a word.
+    let decoded = decode(password.trim_matches(['"', '\'']));
     let login = Login { user, password: &decoded, host: Some(host), creates: false };
     if kind == Kind::DatabaseUrl && classify(&decoded) == Class::Template && is_variable(&decoded) {
         scan.add_built(whole.clone());
@@ -177,16 +180,8 @@ fn decode(text: &str) -> Cow<'_, str> {
     let mut at = 0;
     while let Some(&byte) = bytes.get(at) {
         let pair = text.get(at + 1..at + 3).and_then(|pair| u8::from_str_radix(pair, 16).ok());
-        match (byte, pair) {
-            (b'%', Some(value)) => {
-                decoded.push(value);
-                at += 3;
-            }
-            _ => {
-                decoded.push(byte);
-                at += 1;
-            }
-        }
+        decoded.push(pair.filter(|_| byte == b'%').unwrap_or(byte));
+        at += if byte == b'%' && pair.is_some() { 3 } else { 1 };
     }
     String::from_utf8(decoded).map_or(Cow::Borrowed(text), Cow::Owned)
 }

@@ -10,8 +10,6 @@ pub(super) const STANDS_IN: u8 = 4;
 
 /// A value that is longer is never read as words.
 pub(super) const LIMIT: usize = 48;
-const LONGEST: usize = 14;
-
 /// The flags of the words that make up the whole of `folded`, or `None` where
 /// something in it is no word that we know.
 pub(super) fn all_words(folded: &str) -> Option<u8> {
@@ -30,12 +28,12 @@ pub(super) fn all_words(folded: &str) -> Option<u8> {
 
 /// A part without separators. The strongest reading wins.
 fn segments(part: &str) -> Option<u8> {
-    if let Some(flags) = lookup(part) {
-        return Some(flags);
-    }
     let bytes = part.as_bytes();
-    if bytes.len() > LIMIT || !bytes.iter().all(u8::is_ascii_lowercase) {
+    if bytes.len() > LIMIT {
         return None;
+    }
+    if !bytes.iter().all(u8::is_ascii_lowercase) {
+        return lookup(part);
     }
     // `reached` is apart from `flags`, since a word may have none.
     let mut reached = [false; LIMIT + 1];
@@ -45,14 +43,33 @@ fn segments(part: &str) -> Option<u8> {
         if !reached[start] {
             continue;
         }
-        for end in start + 2..=bytes.len().min(start + LONGEST) {
-            if let Some(found) = part.get(start..end).and_then(lookup) {
-                reached[end] = true;
-                flags[end] |= flags[start] | found;
+        let before = flags[start];
+        words_at(&bytes[start..], |length, found| {
+            reached[start + length] = true;
+            flags[start + length] |= before | found;
+        });
+    }
+    reached[bytes.len()].then_some(flags[bytes.len()])
+}
+
+/// Every word of two letters or more that `text` starts with, shortest first. A list
+/// in order is a tree: each letter leaves a narrower part of it, soon none.
+fn words_at(text: &[u8], mut found: impl FnMut(usize, u8)) {
+    for (words, flags) in LISTS {
+        let mut left = *words;
+        for (at, letter) in text.iter().enumerate() {
+            let letter_of = |word: &&str| word.as_bytes().get(at).copied();
+            let start = left.partition_point(|word| letter_of(word) < Some(*letter));
+            left = left.get(start..).unwrap_or_default();
+            let end = left.partition_point(|word| letter_of(word) <= Some(*letter));
+            left = left.get(..end).unwrap_or_default();
+            match left.first() {
+                None => break,
+                Some(word) if word.len() == at + 1 && at > 0 => found(at + 1, *flags),
+                Some(_) => {}
             }
         }
     }
-    reached[bytes.len()].then_some(flags[bytes.len()])
 }
 
 pub(super) fn lookup(word: &str) -> Option<u8> {
@@ -69,15 +86,16 @@ const PLAIN: &[&str] = &[
     "backup", "base", "bucket", "characters", "ci", "client", "cluster", "code", "connection",
     "correct", "customer", "dados", "data", "database", "db", "de", "default", "del", "demo", "dev",
     "develop", "development", "different", "do", "docker", "en", "encryption", "env", "for", "from",
-    "good", "guest", "if", "in", "is", "it", "jwt", "la", "le", "least", "letmein", "local",
-    "localdev", "long", "main", "manager", "mariadb", "master", "maybe", "me", "meu", "mi", "minio",
-    "minioadmin", "minioadmin123", "mongo", "mongodb", "must", "my", "myapp", "mysql", "neon",
-    "never", "new", "no", "nobody", "node", "not", "nova", "of", "old", "or", "our", "own", "owner",
-    "pg", "postgres", "postgresql", "private", "prod", "production", "qwerty", "rabbitmq", "read",
-    "readonly", "redis", "replica", "restore", "role", "root", "run", "sa", "secure", "securely",
-    "service", "sicher", "source", "staging", "storage", "strong", "supabase", "super", "superuser",
-    "system", "target", "test", "testing", "tests", "testuser", "that", "the", "to", "tomcat",
-    "too", "toor", "top", "vagrant", "valid", "very", "welcome", "with", "write",
+    "good", "guest", "hello", "helloworld", "if", "in", "is", "it", "jwt", "la", "le", "least",
+    "letmein", "local", "localdev", "long", "main", "manager", "mariadb", "master", "maybe", "me",
+    "meu", "mi", "minio", "minioadmin", "minioadmin123", "mongo", "mongodb", "must", "my", "myapp",
+    "mysql", "neon", "never", "new", "no", "nobody", "node", "not", "nova", "of", "old", "or",
+    "our", "own", "owner", "pg", "postgres", "postgresql", "private", "prod", "production",
+    "qwerty", "rabbitmq", "read", "readonly", "redis", "replica", "restore", "role", "root", "run",
+    "sa", "secure", "securely", "service", "sicher", "source", "staging", "storage", "strong",
+    "supabase", "super", "superuser", "system", "target", "test", "testing", "tests", "testuser",
+    "that", "the", "to", "tomcat", "too", "toor", "top", "vagrant", "valid", "very", "welcome",
+    "with", "world", "write",
 ];
 
 /// "Password" and its like.
@@ -94,16 +112,18 @@ const SECRETS: &[&str] = &[
 /// What the reader is to do, or what was done to the value.
 #[rustfmt::skip]
 const INSTRUCTIONS: &[&str] = &[
-    "actual", "add", "aqui", "bar", "baz", "blank", "cambiame", "cambiar", "change", "changed",
-    "changeit", "changeme", "choose", "dummy", "edit", "elided", "empty", "enter", "example",
-    "exemple", "exemplo", "fake", "false", "fill", "fixme", "foo", "foobar", "generate",
-    "generated", "get", "here", "hidden", "hier", "hunter2", "ici", "ihr", "insert", "literal",
-    "masked", "missing", "mock", "nil", "none", "null", "omitted", "optional", "paste",
-    "placeholder", "please", "prompt", "provide", "qux", "random", "randomly", "real", "redacted",
-    "removed", "replace", "replaced", "replaceme", "required", "sample", "see", "set", "seu",
-    "some", "somepassword", "something", "stdin", "string", "stripped", "sua", "tbd", "text", "this", "todo",
-    "true", "tu", "tua", "tuo", "type", "undefined", "unknown", "unset", "update", "use", "value",
-    "votre", "yes", "you", "your", "yourpassword", "yours",
+    "actual", "add", "anon", "anoncvs", "anonymous", "aqui", "ask", "bar", "baz", "blank",
+    "cambiame", "cambiar", "cert", "change", "changed", "changeit", "changeme", "choose", "compat",
+    "dummy", "edit", "elided", "empty", "enter", "example", "exemple", "exemplo", "fake", "false",
+    "file", "files", "fill", "fixme", "foo", "foobar", "generate", "generated", "get", "here",
+    "hidden", "hier", "hunter2", "ici", "ident", "ihr", "insert", "keyring", "ldap", "literal",
+    "masked", "md5", "missing", "mock", "nil", "none", "null", "omitted", "optional", "pam",
+    "paste", "peer", "placeholder", "please", "prompt", "provide", "qux", "random", "randomly",
+    "real", "redacted", "removed", "replace", "replaced", "replaceme", "required", "sample",
+    "scram", "see", "set", "seu", "some", "somepassword", "something", "stdin", "string",
+    "stripped", "sua", "tbd", "text", "this", "todo", "true", "trust", "tu", "tua", "tuo", "type",
+    "undefined", "unknown", "unset", "update", "use", "value", "votre", "yes", "you", "your",
+    "yourpassword", "yours",
 ];
 
 /// Users, hosts and projects that stand for one.
@@ -130,7 +150,6 @@ mod tests {
             }
             all.extend(words.iter().copied());
         }
-        assert_eq!(all.iter().map(|word| word.len()).max(), Some(LONGEST));
         all.sort_unstable();
         for pair in all.windows(2) {
             assert_ne!(pair[0], pair[1]);

@@ -22,7 +22,7 @@ pub(super) fn classify(value: &str) -> Class {
     if is_template(value) {
         return Class::Template;
     }
-    if is_masked(value) || NATIVE.iter().any(|word| value.contains(word)) {
+    if is_masked(value) || is_native(value) || DOCUMENTED.contains(&value) {
         return Class::Instruction;
     }
     if value.len() > LIMIT {
@@ -44,16 +44,19 @@ pub(super) fn classify(value: &str) -> Class {
 
 /// Whether a host, a user or a label is a word that stands for one.
 pub(super) fn is_stand_in(name: &str) -> bool {
-    if is_template(name) || is_masked(name) || NATIVE.iter().any(|word| name.contains(word)) {
+    if is_template(name) || is_masked(name) || is_native(name) {
         return true;
     }
     name.len() <= LIMIT && all_words(&fold(name)).is_some_and(|flags| flags & (INSTRUCTS | STANDS_IN) != 0)
 }
 
+fn is_native(value: &str) -> bool {
+    !value.is_ascii() && NATIVE.iter().any(|word| value.contains(word))
+}
+
 /// Covered with stars or crosses, left out, or one character over and over.
 pub(super) fn is_masked(value: &str) -> bool {
-    if value.contains("***") || value.contains("...") || value.contains(['…', '•', '●', '█', '▪', '·', '∗'])
-    {
+    if !value.is_ascii() && value.contains(['…', '•', '●', '█', '▪', '·', '∗']) {
         return true;
     }
     let (mut run, mut longest_cross, mut last) = (0_usize, 0_usize, '\0');
@@ -68,6 +71,9 @@ pub(super) fn is_masked(value: &str) -> bool {
         crosses_only &= matches!(character, 'x' | '*' | '-' | '_' | '#' | '?' | '.');
         last = character;
         length += 1;
+        if run == 3 && matches!(character, '*' | '.') {
+            return true;
+        }
     }
     (crosses_only && length >= 2) || longest_cross >= 4 || (run == length && length >= 4)
 }
@@ -152,6 +158,7 @@ const NATIVE: &[&str] = &[
 ];
 
 const SEQUENCES: &[&str] = &[
+    "123",
     "1234",
     "12345",
     "123456",
@@ -174,12 +181,19 @@ const SEQUENCES: &[&str] = &[
     "s3cr3t",
 ];
 
+/// Stand-ins of documentation that look like the real thing: Neon's, AWS's.
+const DOCUMENTED: &[&str] = &["AbC123dEf", "wJalrXUtnFEMI/K7MDENG/bPxRfiCYEXAMPLEKEY"];
+
 /// Azurite's and Supabase's own development secrets, and the example keys of AWS.
 const PUBLISHED: &[&str] = &[
     concat!("Eby8vdM02xNOcqFlqUwJPLlmEtlCDXJ1", "OUzFT50uSRZ6IFsuFq2UVErCz4I6tq/K1SZFPTOtr"),
     "super-secret-jwt-token-with-at-least-32-characters",
     "your-super-secret-",
     "this_password_is_insecure_and_should_be_updated",
+    "correct horse battery staple",
+    "correct-horse-battery-staple",
+    "correcthorsebatterystaple",
+    "opensesame",
 ];
 
 #[cfg(test)]

@@ -2,5 +2,7 @@
 //! from shapes, and input that wants to slow it down.
 
 mod cases;
+mod generator;
 mod hostile;
+mod lines;
 mod synthetic;

@@ -141,10 +141,9 @@ const AWS: Spec = Spec::gnu(
 
 fn aws(args: &[Arg]) -> Option<Transfer> {
     let options = Options::read(args, &AWS);
-    // `aws "${ARGS[@]}" s3 cp`.
-    let operands = options.operands();
-    let first = operands.iter().position(|arg| !arg.text.starts_with("${")).unwrap_or_default();
-    let [service, verb, rest @ ..] = operands.get(first..).unwrap_or_default() else { return None };
+    // `aws $AWS_ARGS s3 cp`: options that only a variable knows.
+    let known = options.operands().iter().position(|arg| !arg.text.starts_with("${"))?;
+    let [service, verb, rest @ ..] = options.operands().get(known..)? else { return None };
     let mut transfer = match (service.text.as_str(), verb.text.as_str()) {
         ("s3", "cp" | "mv" | "sync") => {
             let (sources, destination) = locations(rest);
@@ -597,6 +596,7 @@ mod tests {
         assert_eq!(told("aws s3 cp s3://b/a ."), "down S3(b)/a -> Local()/.");
         assert_eq!(told("aws s3 cp s3://b/a s3://c/a"), "across S3(b)/a -> S3(c)/a");
         assert_eq!(told("aws s3 cp - s3://b/a"), "up Stream()/ -> S3(b)/a");
+        assert_eq!(told("aws ${ARGS} s3 cp a s3://b/a"), "up Local()/a -> S3(b)/a");
         assert_eq!(told("aws s3api put-object --bucket b --key k --body f"), "up Local()/f -> S3(b)/k");
         assert_eq!(told("gsutil -m cp a gs://b/x/"), "up Local()/a -> Gcs(b)/x/");
         assert_eq!(told("gcloud storage cp a gs://b/x"), "up Local()/a -> Gcs(b)/x");

@@ -217,7 +217,7 @@ impl Parser<'_> {
             let ahead = self.text.get(start + 3..).and_then(|rest| rest.find("}}"));
             self.github_end = Some(ahead.map_or(usize::MAX, |ahead| start + 3 + ahead));
         }
-        let end = self.github_end.filter(|end| *end < self.end)?;
+        let end = self.github_end.filter(|end| *end < self.end.saturating_sub(1))?;
         let inner = self.text.get(start + 3..end)?.trim().to_owned();
         self.at = end + 2;
         Some(Part { span: self.from(start), quote, kind: PartKind::Github(inner) })

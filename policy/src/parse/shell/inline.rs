@@ -4,6 +4,7 @@
 use super::flow::Flags;
 use super::parser::Parser;
 use super::{Inline, InlineKind, Redirect, RedirectOperator, Simple, Target, Word};
+use crate::finding::Span;
 use crate::parse::source::{Builder, Source};
 
 /// Scripts in scripts in scripts; each level needs quotes in quotes.
@@ -190,7 +191,7 @@ fn joined(words: &[Word]) -> Option<Source<'static>> {
     let mut builder = Builder::default();
     for (index, word) in words.iter().enumerate() {
         if index > 0 {
-            builder.push(" ", word.span.start.saturating_sub(1));
+            builder.push_for(" ", Span::new(word.span.start, word.span.start));
         }
         builder.push_source(&word.source());
     }

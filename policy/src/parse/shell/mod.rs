@@ -36,6 +36,10 @@ pub use walk::{Scope, ScopeKind, Visitor, walk};
 /// Constructs inside constructs; what lies deeper is not read.
 pub const DEPTH: usize = 48;
 
+/// Bytes of a script that are read: a tree takes many times its text, and nobody
+/// wrote more by hand.
+pub const LENGTH: usize = 1 << 20;
+
 /// A script of its own.
 pub fn parse(text: &str) -> Script {
     parse_in(&Source::whole(text))

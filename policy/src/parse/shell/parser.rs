@@ -5,6 +5,7 @@
 //! over and the next one is read, a bounded number of times, so that the whole
 //! stays linear.
 
+use super::LENGTH;
 use super::word::Stop;
 use super::{
     Command, Heredoc, InlineKind, Join, Kind, List, Pipeline, Problem, Script, Shebang, Statement, Word,
@@ -99,6 +100,12 @@ impl<'s> Parser<'s> {
     pub(super) fn script(mut self) -> Script {
         self.at = self.text.len() - self.text.trim_start_matches('\u{feff}').len();
         let shebang = self.shebang();
+        if self.text.len() > LENGTH {
+            let read = self.text.get(..self.text.floor_char_boundary(LENGTH)).unwrap_or_default();
+            self.end = read.rfind('\n').map_or(read.len(), |at| at + 1);
+            let span = self.span(self.end, self.text.len());
+            self.problems.push(Problem { span, message: "too long to be read" });
+        }
         let body = self.list();
         let (comments, problems, heredocs) = (self.comments, self.problems, self.heredocs);
         Script { span: self.source.span(0, self.text.len()), shebang, body, heredocs, comments, problems }

@@ -56,14 +56,20 @@ impl Word {
     pub fn source(&self) -> Source<'static> {
         let mut builder = Builder::default();
         for part in &self.parts {
-            let at = part.span.start;
+            let span = part.span;
             match &part.kind {
-                PartKind::Literal(text) => builder.push(text, at),
-                PartKind::Variable(expansion) => builder.push(&expansion.raw, at),
-                PartKind::Github(inner) => builder.push(&format!("${{{{ {inner} }}}}"), at),
-                PartKind::Placeholder(name) => builder.push(&format!("<{name}>"), at),
+                PartKind::Literal(text) if text.len() == span.end - span.start => {
+                    builder.push(text, span.start);
+                }
+                PartKind::Literal(text) => builder.push_for(text, span),
+                PartKind::Variable(expansion) if expansion.raw.len() == span.end - span.start => {
+                    builder.push(&expansion.raw, span.start);
+                }
+                PartKind::Variable(expansion) => builder.push_for(&expansion.raw, span),
+                PartKind::Github(inner) => builder.push_for(&format!("${{{{ {inner} }}}}"), span),
+                PartKind::Placeholder(name) => builder.push_for(&format!("<{name}>"), span),
                 PartKind::Command(_) | PartKind::Arithmetic(_) | PartKind::Process { .. } => {
-                    builder.push("${_}", at);
+                    builder.push_for("${_}", span);
                 }
             }
         }

@@ -69,7 +69,7 @@ impl Parser<'_> {
                         parts.append(&mut found);
                         literal = self.at;
                     } else {
-                        self.at += 1;
+                        self.bump();
                     }
                 }
                 b'?' | b'*' | b'+' | b'@' | b'!' if stop == Stop::Blank && self.peek_at(1) == Some(b'(') => {
@@ -231,7 +231,7 @@ impl Parser<'_> {
                         parts.append(&mut found);
                         literal = self.at;
                     } else {
-                        self.at += 1;
+                        self.bump();
                     }
                 }
                 _ => self.bump(),

@@ -7,6 +7,9 @@ use crate::parse::source::Source;
 /// takes the rest of the text, as it does in psql.
 const RESCANS: usize = 16;
 
+/// Tokens that are kept: more is data, of which there is no end.
+const TOKENS: usize = 1 << 19;
+
 /// Backslash commands that send what was typed before them.
 const SENDS: [&str; 8] = ["g", "gx", "gexec", "gset", "gdesc", "crosstabview", "watch", "bind"];
 
@@ -26,6 +29,7 @@ pub(super) struct Lexer<'s> {
     rescans: usize,
     /// No line `\.` lies ahead.
     no_data_end: bool,
+    kept: usize,
 }
 
 impl<'s> Lexer<'s> {
@@ -42,11 +46,14 @@ impl<'s> Lexer<'s> {
             blocks: 0,
             rescans: RESCANS,
             no_data_end: false,
+            kept: 0,
         }
     }
 
     pub(super) fn run(mut self) -> Sql {
-        while let Some(byte) = self.peek(0) {
+        while let Some(byte) = self.peek(0)
+            && self.kept < TOKENS
+        {
             self.token(byte);
         }
         self.finish();
@@ -127,6 +134,7 @@ impl<'s> Lexer<'s> {
             self.start = start;
         }
         self.end = self.at;
+        self.kept += 1;
         self.tokens.push(Token { span: self.source.span(start, self.at), kind, text });
     }
 

@@ -4,7 +4,7 @@
 //! This is a lexer that knows where statements end, and no grammar: enough to ask
 //! what a statement begins with, which functions it calls and which texts it
 //! holds. A grammar would stand behind the same seam. A quote that nothing closes
-//! ends with its line.
+//! ends with its line; of a text without end, the beginning is read.
 
 mod lexer;
 #[cfg(test)]

@@ -116,6 +116,10 @@ fn hostile_text_is_read_in_one_pass() {
     {
         parse(&piece.repeat(10_000));
     }
+    // What is kept has a bound; data costs nothing.
+    assert!(parse(&"SELECT 1;\n".repeat(300_000)).statements.len() < 300_000);
+    let data = format!("COPY t FROM stdin;\n{}\\.\nSELECT 1;", "1\t2\n".repeat(300_000));
+    assert_eq!(parse(&data).statements.len(), 2);
     let tags: String = (0..10_000).map(|tag| format!("$t{tag}$ ")).collect();
     parse(&tags);
 }

@@ -1,6 +1,7 @@
+use crate::document::Kind;
 use crate::finding::Fix;
 use crate::fix::{line_before, line_start};
-use crate::model::{Arg, Command, Host, Role, Script, Set};
+use crate::model::{Arg, Command, Host, Pipeline, Role, Script, Set};
 use crate::rule::{Findings, rule};
 
 rule! {
@@ -38,7 +39,10 @@ rule! {
 }
 
 fn check(set: &Set<'_>, findings: &mut Findings<'_>) {
-    for script in &set.scripts {
+    for (index, script) in set.scripts.iter().enumerate() {
+        if is_started_with_more(set, index) {
+            continue;
+        }
         // Elsewhere the environment comes from what starts the script, and lines that are
         // typed have placeholders in them.
         let has_own = matches!(script.host, Host::File | Host::Cron(_)) && !set.is_typed(script);
@@ -61,6 +65,16 @@ fn check(set: &Set<'_>, findings: &mut Findings<'_>) {
             report.fix(fix);
         }
     }
+}
+
+/// A service, a unit or a workflow runs it, and has an environment for it.
+fn is_started_with_more(set: &Set<'_>, script: usize) -> bool {
+    let starts = |pipeline: &Pipeline| {
+        set.units.get(pipeline.root).is_some_and(|unit| {
+            matches!(unit.kind, Kind::Compose | Kind::Systemd | Kind::Kubernetes | Kind::Workflow)
+        })
+    };
+    set.pipelines.iter().any(|pipeline| pipeline.scripts.contains(&script) && starts(pipeline))
 }
 
 struct Bare<'c> {

@@ -127,9 +127,15 @@ fn is_dump(set: &Set<'_>, pipeline: &Pipeline, index: usize, command: &Command, 
     restore.tool == RestoreTool::PgRestore || input.is_dump() || input.is_any()
 }
 
-/// Whether a person has to say yes.
+/// Whether a person has to say yes, or is warned.
 fn asks(set: &Set<'_>, command: &Command) -> bool {
+    const WARNINGS: [&str; 8] =
+        ["warning", "overwrit", "replaces", "destroy", "careful", "caution", "danger", "all data"];
     let Some(script) = set.script_of(command) else { return false };
+    // Who types it has read what stands around it.
+    if set.is_typed(script) && set.prose_around(command.at).any(|passage| passage.says(&WARNINGS)) {
+        return true;
+    }
     let commands = set.commands.get(script.commands.clone()).into_iter().flatten();
     let mut reads = commands.filter(|it| matches!(it.name.as_str(), "read" | "gum" | "whiptail" | "dialog"));
     // The person who starts a workflow confirms by an input of it.
@@ -179,6 +185,8 @@ mod tests {
         assert!(found.contains("backup.md:6:1: error["), "{found}");
         assert!(found.contains("backup.md:11:1: warning["), "{found}");
         assert_eq!(found.matches("restore-into-production").count(), 2, "{found}");
+        let warned = text.replace("## Recovery\n", "## Recovery\nThis overwrites everything.\n");
+        assert!(!check(&RULE, &[("backup.md", &warned)]).contains("warning["));
     }
 
     #[test]

@@ -1,6 +1,4 @@
-use crate::document::Document;
-use crate::finding::Place;
-use crate::rule::{Findings, rule};
+use crate::rule::{Alone, Findings, rule};
 use crate::secrets;
 
 rule! {
@@ -40,9 +38,9 @@ rule! {
     check: Text(check),
 }
 
-fn check(index: usize, document: &Document, findings: &mut Findings<'_>) {
-    for found in secrets::credential_in_file(&document.text, secrets::Place::of(&document.path)) {
-        let at = Place { document: index, span: found.span };
+fn check(alone: &Alone<'_>, findings: &mut Findings<'_>) {
+    for found in secrets::credential_in_file(alone.secrets()) {
+        let at = alone.place(found.span);
         findings.report(at, found.message).severity(found.severity).help(found.help);
     }
 }

@@ -1,6 +1,5 @@
-use crate::document::Document;
-use crate::finding::{Edit, Fix, Place};
-use crate::rule::{Findings, rule};
+use crate::finding::{Edit, Fix};
+use crate::rule::{Alone, Findings, rule};
 use crate::secrets;
 
 rule! {
@@ -38,11 +37,11 @@ rule! {
     check: Text(check),
 }
 
-fn check(index: usize, document: &Document, findings: &mut Findings<'_>) {
-    let found = secrets::url_password_unencoded(&document.text, secrets::Place::of(&document.path));
+fn check(alone: &Alone<'_>, findings: &mut Findings<'_>) {
+    let found = secrets::url_password_unencoded(alone.secrets());
     let (broken, built): (Vec<_>, Vec<_>) = found.into_iter().partition(|report| !report.edits.is_empty());
     for report in built {
-        let at = Place { document: index, span: report.span };
+        let at = alone.place(report.span);
         findings.report(at, report.message).severity(report.severity).help(report.help);
     }
     // `credential-in-file` speaks of each line: this is one finding, and one fix.
@@ -55,7 +54,7 @@ fn check(index: usize, document: &Document, findings: &mut Findings<'_>) {
     let edits = broken.iter().flat_map(|report| &report.edits);
     let fix = edits.map(|(span, text)| Edit::replace(*span, *text)).collect();
     findings
-        .report(Place { document: index, span: first.span }, format!("{}{more}", first.message))
+        .report(alone.place(first.span), format!("{}{more}", first.message))
         .severity(first.severity)
         .help(first.help)
         .fix(Fix::safe("percent-encode the password", fix));

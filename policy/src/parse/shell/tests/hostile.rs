@@ -73,10 +73,42 @@ fn what_is_not_too_deep_is_read() {
     );
 }
 
+#[test]
+fn a_text_that_nobody_wrote_is_cut_at_a_line() {
+    let line = "pg_dump db\n";
+    let script = parse(&line.repeat(LENGTH / line.len() + 10));
+    assert_eq!(script.body.len(), LENGTH / line.len());
+    assert_eq!(script.problems[0].message, "too long to be read");
+    assert!(parse(&"a&&".repeat(LENGTH)).problems.len() == 1);
+}
+
+/// The same script, indented in a document.
+fn read_indented(text: &str) {
+    let mut document = "- run: |\n".to_owned();
+    let mut builder = crate::parse::source::Builder::default();
+    for line in text.split_inclusive('\n') {
+        document.push_str("    ");
+        builder.push(line, document.len());
+        document.push_str(line);
+    }
+    let script = parse_in(&builder.finish());
+    for run in script.commands(Flags::default()) {
+        assert!(
+            document.get(run.command.span.start..run.command.span.end).is_some(),
+            "{:?}",
+            run.command.span
+        );
+        for word in &run.simple.words {
+            assert!(document.get(word.span.start..word.span.end).is_some(), "{:?}", word.span);
+        }
+    }
+}
+
 proptest! {
     #[test]
     fn nothing_panics(text in "[-a$(){}\\[\\]<>'\"`\\\\|&;=!#*/:@ \n\u{e9}0]{0,60}") {
         read(&text);
+        read_indented(&text);
     }
 
     #[test]
@@ -93,5 +125,6 @@ proptest! {
         glue in prop::sample::select(vec![" ", ""]),
     ) {
         read(&words.join(glue));
+        read_indented(&words.join(glue));
     }
 }
