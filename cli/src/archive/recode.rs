@@ -12,7 +12,7 @@ use super::copy::Rows;
 use super::decode::Sink;
 use super::header::{Header, MAGIC};
 use super::input::Input;
-use super::toc::{DataState, Entry, Toc, read_kept};
+use super::toc::{Entry, Toc, read_kept};
 use super::write::{BlockWriter, Coding, int};
 use super::{Compression, Error};
 
@@ -40,7 +40,7 @@ pub fn recode(reader: impl Read, writer: impl Write, recoding: Recoding) -> Resu
     let raw = input.kept();
     let minor = target_minor(&toc, recoding)?;
     let mut out = BlockWriter::new(writer, recoding.coding)?;
-    head(&toc, &raw, minor, recoding.coding, &mut out)?;
+    head(&toc, &raw, minor, recoding.coding, |_| None, &mut out)?;
     drop(raw);
     let mut recoder = Recoder { out, rows: None };
     blocks::walk(&mut input, &toc, &mut recoder)?;
@@ -48,16 +48,18 @@ pub fn recode(reader: impl Read, writer: impl Write, recoding: Recoding) -> Resu
     Ok(toc)
 }
 
-/// Header and table of contents, made from the archive's own bytes of them.
+/// Header and table of contents, made from the archive's own bytes of them, with
+/// the places of data blocks where they are known.
 pub(super) fn head<W: Write>(
     toc: &Toc,
     raw: &[u8],
     minor: u8,
     coding: Coding,
+    place: impl FnMut(&Entry) -> Option<u64>,
     out: &mut BlockWriter<W>,
 ) -> Result<(), Error> {
     out.raw(&start(&toc.header, minor, coding))?;
-    write_toc(toc, raw, minor, out)
+    write_toc(toc, raw, minor, place, out)
 }
 
 /// The newest format that `major` reads, never newer than the archive's own.
@@ -107,7 +109,13 @@ fn start(header: &Header, minor: u8, coding: Coding) -> Vec<u8> {
 
 /// The rest of the header and the entries, byte for byte but for the offsets,
 /// which no longer hold, and what an older format does not have.
-fn write_toc<W: Write>(toc: &Toc, raw: &[u8], minor: u8, out: &mut BlockWriter<W>) -> Result<(), Error> {
+fn write_toc<W: Write>(
+    toc: &Toc,
+    raw: &[u8],
+    minor: u8,
+    mut at: impl FnMut(&Entry) -> Option<u64>,
+    out: &mut BlockWriter<W>,
+) -> Result<(), Error> {
     let mut done = toc.header.after_compression();
     let mut copy_to = |out: &mut BlockWriter<W>, to: usize, skip: usize| -> Result<(), Error> {
         out.raw(raw.get(done..to).unwrap_or_default())?;
@@ -122,10 +130,11 @@ fn write_toc<W: Write>(toc: &Toc, raw: &[u8], minor: u8, out: &mut BlockWriter<W
         {
             copy_to(out, place(relkind), int(0).len())?;
         }
-        if let DataState::Offset(_) = entry.data {
+        if entry.has_data() {
             copy_to(out, place(entry.data_at), 1 + offset)?;
-            let not_set = [1, 0, 0, 0, 0, 0, 0, 0, 0];
-            out.raw(&not_set[..=offset])?;
+            let (state, at) = at(entry).map_or((1, 0), |at| (2, at));
+            out.raw(&[state])?;
+            out.raw(&at.to_le_bytes()[..offset])?;
         }
     }
     copy_to(out, raw.len(), 0)
