@@ -129,7 +129,8 @@ async fn as_stock_pg_restore_makes_it(major: u32) {
     for (kind, archive) in archives {
         let file = folder.path().join("archive.dump");
         std::fs::write(&file, archive).unwrap();
-        let done = restore(&server, &file, "ours", &["--jobs", "3"]).run().ended(0);
+        let jobs = if kind == "none" { "1" } else { "3" };
+        let done = restore(&server, &file, "ours", &["--jobs", jobs]).run().ended(0);
         assert!(!done.stdout.contains("connection"), "{kind}: {}", done.stdout);
         equality::same(kind, &rows, &equality::rows(&server, "ours").await);
         equality::same(kind, &definitions, &equality::definitions(&server, major, "ours"));

@@ -13,7 +13,7 @@ use super::Error;
 use super::digest::RowKey;
 use super::frame::Coding;
 use super::header::{Header, MAGIC};
-use super::toc::{DataState, Entry, Toc};
+use super::toc::{Entry, Toc};
 use super::write::int;
 
 const CUSTOM: u8 = 1;
@@ -31,6 +31,17 @@ pub(super) struct Head<'a> {
 impl Head<'_> {
     /// `raw` are the bytes that `toc` was read from.
     pub(super) fn write(&self, toc: &Toc, raw: &[u8], out: &mut impl Write) -> Result<(), Error> {
+        self.write_with_places(toc, raw, |_| None, out)
+    }
+
+    /// The same, with the places of data blocks where they are known.
+    pub(super) fn write_with_places(
+        &self,
+        toc: &Toc,
+        raw: &[u8],
+        mut data_at: impl FnMut(&Entry) -> Option<u64>,
+        out: &mut impl Write,
+    ) -> Result<(), Error> {
         out.write_all(&self.start(&toc.header)).map_err(Error::Write)?;
         let mut done = toc.header.after_compression();
         let mut copy_to = |out: &mut dyn Write, to: usize, skip: usize| -> Result<(), Error> {
@@ -57,10 +68,11 @@ impl Head<'_> {
             {
                 copy_to(out, place(relkind), int(0).len())?;
             }
-            if let DataState::Offset(_) = entry.data {
+            if entry.has_data() {
                 copy_to(out, place(entry.data_at), 1 + offset)?;
-                let not_set = [1, 0, 0, 0, 0, 0, 0, 0, 0];
-                out.write_all(&not_set[..=offset]).map_err(Error::Write)?;
+                let (state, at) = data_at(entry).map_or((1, 0), |at| (2, at));
+                out.write_all(&[state]).map_err(Error::Write)?;
+                out.write_all(&at.to_le_bytes()[..offset]).map_err(Error::Write)?;
             }
         }
         copy_to(out, raw.len(), 0)

@@ -1,6 +1,8 @@
 //! The connections that rows are loaded over, each with the settings that
 //! pg_restore gives its own.
 
+use futures::future::join_all;
+
 use crate::postgres::Error;
 use crate::postgres::session::Session;
 use crate::postgres::target::Target;
@@ -11,19 +13,18 @@ pub(super) async fn open(target: &Target, wanted: usize) -> Result<(Vec<Session>
     let first = Session::connect(target).await?;
     // The others go where the first one went.
     let target = first.target().clone();
+    settings(&first).await?;
+    let more = (1..wanted).map(async |_| {
+        let session = Session::connect(&target).await?;
+        settings(&session).await.map(|()| session)
+    });
     let mut sessions = vec![first];
     let mut fewer = None;
-    while sessions.len() < wanted {
-        match Session::connect(&target).await {
+    for session in join_all(more).await {
+        match session {
             Ok(session) => sessions.push(session),
-            Err(error) => {
-                fewer = Some(error);
-                break;
-            }
+            Err(error) => fewer = Some(error),
         }
-    }
-    for session in &sessions {
-        settings(session).await?;
     }
     Ok((sessions, fewer))
 }

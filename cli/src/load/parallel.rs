@@ -3,8 +3,8 @@
 //! them, several things at a time. The archive is read once and in order; the only
 //! file is a private one that holds definitions and no row.
 
-use std::collections::BTreeSet;
-use std::io::{Read, Write};
+use std::collections::{BTreeMap, BTreeSet};
+use std::io::{Read, Seek, Write};
 use std::sync::Arc;
 
 use futures::future::{try_join, try_join_all};
@@ -15,7 +15,7 @@ use tokio_util::sync::CancellationToken;
 use super::route::Router;
 use super::worker::Worker;
 use super::{Error, Load, base_command, connections, conninfo, program};
-use crate::archive::load::{Reading, Stages, definitions, read};
+use crate::archive::load::{Definitions, Reading, Stages, definitions, read};
 use crate::archive::{Plan, Toc, list_file};
 use crate::postgres::tools::ClientTools;
 
@@ -50,20 +50,21 @@ pub(super) async fn run<R: Read + Send + 'static>(
         position: head.len() as u64,
         decoders: load.jobs.min(DECODERS),
     };
-    let file = private_file(&definitions(&toc, &head)?)?;
-    drop(head);
-
-    let made = Definitions { load, tools, toc: &toc, plan, file, stop };
+    let mut made =
+        Made { load, tools, toc: &toc, plan, file: NamedTempFile::new().map_err(Error::Definitions)?, stop };
+    made.write(&definitions(&toc, &head, &BTreeMap::new())?)?;
     made.restore(&stages.before, 1).await?;
-    let (connections, fewer) = rows(load, rest, reading, stop).await?;
+    let Rows { connections, sizes, fewer } = rows(load, rest, reading, stop).await?;
+    made.write(&definitions(&toc, &head, &sizes)?)?;
+    drop((head, sizes));
     made.restore(&stages.after, connections).await?;
     made.restore(&stages.grants, 1).await?;
     made.restore(&stages.last, connections).await?;
     Ok(fewer)
 }
 
-/// An archive without rows, and who takes what from it.
-struct Definitions<'a> {
+/// What pg_restore makes, from an archive without rows.
+struct Made<'a> {
     load: &'a Load<'a>,
     tools: &'a ClientTools,
     toc: &'a Toc,
@@ -72,7 +73,15 @@ struct Definitions<'a> {
     stop: &'a CancellationToken,
 }
 
-impl Definitions<'_> {
+impl Made<'_> {
+    fn write(&mut self, definitions: &Definitions) -> Result<(), Error> {
+        let file = self.file.as_file_mut();
+        file.rewind()
+            .and_then(|()| file.write_all(&definitions.bytes))
+            .and_then(|()| file.set_len(definitions.length))
+            .map_err(Error::Definitions)
+    }
+
     /// Let `pg_restore` make some of the entries of the plan.
     async fn restore(&self, entries: &BTreeSet<i32>, jobs: usize) -> Result<(), Error> {
         if entries.is_empty() {
@@ -80,9 +89,10 @@ impl Definitions<'_> {
         }
         let part = self.plan.entries.iter().copied().filter(|id| entries.contains(id)).collect();
         let list = list_file(self.toc, &Plan { entries: part, ..Plan::default() });
-        let list = private_file(list.as_bytes())?;
+        let mut file = NamedTempFile::new().map_err(Error::ListFile)?;
+        file.write_all(list.as_bytes()).map_err(Error::ListFile)?;
         let mut command = base_command(self.load, self.tools);
-        command.arg("--use-list").arg(list.path());
+        command.arg("--use-list").arg(file.path());
         if jobs > 1 && entries.len() > 1 {
             command.arg(format!("--jobs={jobs}"));
         }
@@ -92,10 +102,13 @@ impl Definitions<'_> {
     }
 }
 
-fn private_file(bytes: &[u8]) -> Result<NamedTempFile, Error> {
-    let mut file = NamedTempFile::new().map_err(Error::Definitions)?;
-    file.write_all(bytes).map_err(Error::Definitions)?;
-    Ok(file)
+/// How the rows went in.
+struct Rows {
+    connections: usize,
+    /// Bytes of each table.
+    sizes: BTreeMap<i32, u64>,
+    /// Why over fewer connections than were asked for.
+    fewer: Option<String>,
 }
 
 /// The rows and large objects. Whatever fails first ends all of it: connections are
@@ -105,7 +118,7 @@ async fn rows<R: Read + Send + 'static>(
     rest: R,
     reading: Reading,
     stop: &CancellationToken,
-) -> Result<(usize, Option<String>), Error> {
+) -> Result<Rows, Error> {
     let (sessions, fewer) = connections::open(load.target, load.jobs).await?;
     let connections = sessions.len();
     let (pieces, of_archive) = mpsc::channel(WAITING);
@@ -118,8 +131,8 @@ async fn rows<R: Read + Send + 'static>(
         loaded = try_join(router.run(), workers) => loaded,
         () = stop.cancelled() => return Err(Error::Interrupted),
     };
-    let sessions = match loaded {
-        Ok(((), sessions)) => sessions,
+    let (sizes, sessions) = match loaded {
+        Ok(loaded) => loaded,
         // Nobody to read from: the reader says why.
         Err(Error::Panicked) => {
             return Err(match reader.await {
@@ -136,8 +149,6 @@ async fn rows<R: Read + Send + 'static>(
         }
         session.close().await;
     }
-    Ok((
-        connections,
-        fewer.map(|error| format!("{connections} connections instead of {}: {error}", load.jobs)),
-    ))
+    let fewer = fewer.map(|error| format!("{connections} connections instead of {}: {error}", load.jobs));
+    Ok(Rows { connections, sizes, fewer })
 }

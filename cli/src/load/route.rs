@@ -2,6 +2,7 @@
 //! whole rows that any of them may take, large rows that stay with one, and parts
 //! of large objects.
 
+use std::collections::BTreeMap;
 use std::sync::Arc;
 
 use bytes::{Bytes, BytesMut};
@@ -49,19 +50,20 @@ impl From<Gone> for Error {
 }
 
 impl Router {
-    /// Hand out all pieces up to the end.
-    pub(super) async fn run(mut self) -> Result<(), Error> {
+    /// Hand out all pieces up to the end; the bytes of each table, by its dump id.
+    pub(super) async fn run(mut self) -> Result<BTreeMap<i32, u64>, Error> {
         let mut parts = Vec::new();
+        let mut sizes = BTreeMap::new();
         loop {
             match self.next().await? {
                 Piece::End => break,
-                Piece::Table(table) => self.table(&table).await?,
+                Piece::Table(table) => drop(sizes.insert(table.dump_id, self.table(&table).await?)),
                 Piece::LargeObject(oid) => self.large_object(oid, &mut parts).await?,
                 Piece::Data(_) | Piece::TableEnd | Piece::LargeObjectEnd => return Err(Gone.into()),
             }
         }
         self.fill(&mut parts).await?;
-        Ok(())
+        Ok(sizes)
     }
 
     async fn next(&mut self) -> Result<Piece, Gone> {
@@ -72,7 +74,8 @@ impl Router {
         self.work.send(work).await.map_err(|_| Gone)
     }
 
-    async fn table(&mut self, table: &Arc<Table>) -> Result<(), Error> {
+    async fn table(&mut self, table: &Arc<Table>) -> Result<u64, Error> {
+        let mut size = 0;
         let mut cutter = Cutter::default();
         let mut cuts = Vec::new();
         // Where the rows of a COPY that is not to be left go.
@@ -86,6 +89,7 @@ impl Router {
                 Piece::TableEnd => break,
                 _ => return Err(Gone.into()),
             };
+            size += bytes.len() as u64;
             cutter.feed(bytes, &mut cuts).map_err(|what| damaged(table, what))?;
             let mut rows = Vec::new();
             for cut in cuts.drain(..) {
@@ -106,7 +110,8 @@ impl Router {
                 self.say(Work::Rows { table: table.clone(), rows, more: None }).await?;
             }
         }
-        cutter.finish().map_err(|what| damaged(table, what))
+        cutter.finish().map_err(|what| damaged(table, what))?;
+        Ok(size)
     }
 
     /// Add to the COPY that goes on, or begin it.

@@ -12,7 +12,7 @@ mod read;
 mod stages;
 
 pub use cut::{Cut, Cutter};
-pub use definitions::definitions;
+pub use definitions::{Definitions, definitions};
 pub use frames::Plain;
 pub use read::{Piece, Reading, read};
 pub use stages::{Obstacle, Stages, Table, stages};

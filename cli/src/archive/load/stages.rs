@@ -29,6 +29,7 @@ pub struct Stages {
 /// A table whose rows are loaded.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Table {
+    pub dump_id: i32,
     /// `schema.name`, for messages.
     pub name: String,
     /// `COPY … FROM stdin` with the encoding of the rows. It may name another table,
@@ -64,7 +65,7 @@ pub fn stages(toc: &Toc, plan: &Plan) -> Result<Stages, Obstacle> {
             "TABLE DATA" if entry.has_data() => {
                 let copy = copy_statement(entry, encoding)?;
                 let alone = is_alone(&index, &wanted, entry);
-                stages.tables.insert(id, Arc::new(Table { name: entry.name(), copy, alone }));
+                stages.tables.insert(id, Arc::new(Table { dump_id: id, name: entry.name(), copy, alone }));
             }
             "BLOBS" if entry.has_data() => drop(stages.large_objects.insert(id)),
             _ if entry.has_data() => {
