@@ -98,7 +98,7 @@ async fn pg_dump_writes_an_older_table_of_contents() {
     assert_eq!(crate::concurrency::rows(&manifest, "a").0, 501);
     scene.verify(&[]).run().ended(0);
 
-    let scene = scene.as_it_is();
+    let scene = scene.settled();
     scene.server.sql(&scene.database, "DROP TABLE a; CREATE TABLE a AS SELECT 7 AS id, 'x' AS word").await;
     insta::assert_snapshot!(said_with(&scene, &stale).await, @r"
     warning: pg_dump copies the rows alone: table public.a was dropped or renamed meanwhile

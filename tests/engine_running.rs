@@ -192,7 +192,7 @@ async fn a_limit_of_connections() {
     let alone = by_pg_dump(&taken(2).await.ended(0));
     insta::assert_snapshot!(scene.redact(&alone, Path::new("/nowhere")), @r#"socket [SOCKET]/.s.PGSQL.[PORT] has no free connection: too many connections for role "limited_much""#);
     scene.verify(&[]).run().ended(0);
-    let scene = scene.as_it_is();
+    let scene = scene.settled();
     scene.server.sql("postgres", &format!("ALTER ROLE {role} CONNECTION LIMIT 1")).await;
     insta::assert_snapshot!(scene.fails(scene.backup(&[]).env("PGUSER", role)).await, @r#"
     error: pg_dump failed (exit status: 1): connection to server on socket "[SOCKET]/.s.PGSQL.[PORT]" failed: FATAL:  too many connections for role "limited_much"

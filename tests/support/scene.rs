@@ -93,11 +93,11 @@ impl<'a> Scene<'a> {
 
     pub fn with_backup(self) -> Self {
         self.backup(&[]).run().ended(0);
-        self.as_it_is()
+        self.settled()
     }
 
     /// From now on, the store is expected to stay as it is.
-    pub fn as_it_is(mut self) -> Self {
+    pub fn settled(mut self) -> Self {
         self.before = self.files();
         assert!(self.before.keys().any(|path| path.to_string_lossy().contains("/catalog/")));
         self
