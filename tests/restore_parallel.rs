@@ -14,7 +14,7 @@ use crate::support::equality::{self, client, output};
 use crate::support::scene::{BIG, Scene, processes, shared, shared_18};
 
 /// What makes rows hard to cut, to send side by side, or to send at all.
-const HARD: &str = r#"
+pub const HARD: &str = r#"
     CREATE SCHEMA hard;
     SET search_path = hard;
     CREATE TABLE huge AS SELECT 1 AS id, repeat('fifty megabytes ', 3500000) AS text UNION ALL SELECT 2, 'small';

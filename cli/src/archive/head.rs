@@ -129,3 +129,68 @@ pub(super) fn key(entries: &[Entry]) -> Option<RowKey> {
     let encoding = entries.iter().find(|entry| entry.desc == "ENCODING")?;
     encoding.definition.lines().find_map(|line| RowKey::from_hex(line.strip_prefix(KEY)?))
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::archive::fixtures::ALL;
+    use crate::archive::toc::read_toc;
+
+    fn written(toc: &Toc, raw: &[u8], coding: Coding, key: Option<&RowKey>) -> (Toc, Vec<u8>) {
+        let head = Head { coding, minor: toc.header.version.1, key };
+        let mut out = Vec::new();
+        head.write(toc, raw, &mut out).unwrap();
+        let (read, bytes) = read_toc(&mut &out[..]).unwrap();
+        assert_eq!(bytes, out, "nothing follows");
+        // As it says that it reads, but for places and levels.
+        let said = head.written(toc.clone());
+        assert_eq!(said.header.compression, read.header.compression);
+        assert_eq!(said.header.version, read.header.version);
+        assert_eq!(said.row_key(), read.row_key());
+        let plain =
+            |entry: &Entry| (entry.dump_id, entry.desc.clone(), entry.tag.clone(), entry.definition.clone());
+        assert!(said.entries.iter().map(plain).eq(read.entries.iter().map(plain)));
+        (read, out)
+    }
+
+    #[test]
+    fn a_key_is_written_read_and_replaced_and_nothing_else_changes() {
+        for (name, archive) in ALL {
+            let (toc, raw) = read_toc(&mut &archive[..]).unwrap();
+            assert_eq!(toc.row_key(), None, "{name}");
+            let (key, other) = (RowKey::random(), RowKey::random());
+            let (first, first_raw) = written(&toc, &raw, Coding::Gzip(6), Some(&key));
+            assert_eq!(first.row_key(), Some(key), "{name}");
+            assert_eq!(first.encoding(), toc.encoding(), "{name}");
+            let (second, second_raw) = written(&first, &first_raw, Coding::Gzip(6), Some(&other));
+            assert_eq!(second.row_key(), Some(other.clone()), "{name}");
+            assert_eq!(second_raw.len(), first_raw.len(), "{name}");
+            // Who has no key of his own leaves it.
+            let (third, _) = written(&second, &second_raw, Coding::None, None);
+            assert_eq!(third.row_key(), Some(other), "{name}");
+            let others = |toc: &Toc| -> Vec<String> {
+                toc.entries
+                    .iter()
+                    .filter(|entry| entry.desc != "ENCODING")
+                    .map(|entry| entry.definition.clone())
+                    .collect()
+            };
+            assert_eq!(others(&third), others(&toc), "{name}");
+        }
+    }
+
+    #[test]
+    fn what_is_no_key_is_none() {
+        let (toc, raw) = read_toc(&mut &ALL[0].1[..]).unwrap();
+        let (mut toc, _) = written(&toc, &raw, Coding::None, Some(&RowKey::random()));
+        let encoding = toc.entries.iter_mut().find(|entry| entry.desc == "ENCODING").unwrap();
+        for change in
+            [|text: &str| text.replace("key ", "key x"), |text: &str| text[..text.len() - 3].to_owned()]
+        {
+            let before = encoding.definition.clone();
+            encoding.definition = change(&before);
+            assert_eq!(key(std::slice::from_ref(encoding)), None, "{}", encoding.definition);
+            encoding.definition = before;
+        }
+    }
+}

@@ -193,3 +193,83 @@ impl Relation {
         (0..count).map(part).collect()
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::archive::fixtures::ZOO_15_NONE;
+    use crate::archive::toc::read_toc;
+    use proptest::prelude::*;
+
+    fn relation(pages: u64, bytes: u64) -> Relation {
+        Relation { name: "public.\"T\"".to_owned(), heap: true, condition: String::new(), pages, bytes }
+    }
+
+    /// Of a table with these columns.
+    fn entry(columns: &str) -> Entry {
+        let (toc, _) = read_toc(&mut &ZOO_15_NONE[..]).unwrap();
+        let mut entry = toc.entries.into_iter().find(Entry::is_copy).unwrap();
+        entry.copy = format!("COPY public.\"T\" {columns} FROM stdin;\n");
+        entry
+    }
+
+    /// First and last page of each part; the last has no end.
+    fn parts(copies: &[String]) -> Vec<(u64, Option<u64>)> {
+        let page = |text: &str| text.split_once(",0)'").unwrap().0.parse().unwrap();
+        let part = |copy: &String| {
+            let (_, from) = copy.split_once("ctid >= '(").unwrap();
+            (page(from), from.split_once("ctid < '(").map(|(_, until)| page(until)))
+        };
+        copies.iter().map(part).collect()
+    }
+
+    proptest! {
+        #[test]
+        fn the_parts_of_a_table_hold_every_page_once(
+            pages in 0u64..3_000_000_000,
+            apart in prop_oneof![Just(0), 0u64..1 << 20, 0u64..1 << 44],
+        ) {
+            let copies = relation(pages, pages * 8192 + apart).copies(&entry("(a, b)"), "UTF8", true);
+            prop_assert!(copies.len() as u64 <= MOST_PARTS.max(1));
+            prop_assert!(copies.len() as u64 <= pages.max(1));
+            if copies.len() == 1 {
+                prop_assert!(!copies[0].contains("ctid"));
+                return Ok(());
+            }
+            let mut at = 0;
+            let parts = parts(&copies);
+            for (from, until) in &parts[..parts.len() - 1] {
+                prop_assert_eq!(*from, at);
+                at = until.unwrap();
+                prop_assert!(at > *from);
+            }
+            prop_assert_eq!(parts[parts.len() - 1], (at, None));
+            prop_assert!(at < pages, "the last part is not empty");
+        }
+    }
+
+    #[test]
+    fn what_is_copied_whole_and_what_in_parts() {
+        let (small, large) = (relation(2048, PART), relation(5000, 3 * PART));
+        let two = entry("(a, \"b c\"\"d\")");
+        let mut said = Vec::new();
+        said.extend(small.copies(&two, "UTF8", true));
+        said.extend(large.copies(&two, "UTF8", true));
+        // Before PostgreSQL 14 a part would be read by reading all of it.
+        said.extend(large.copies(&two, "LATIN1", false));
+        said.extend(Relation { heap: false, ..large.clone() }.copies(&two, "UTF8", true));
+        said.extend(large.copies(&entry(""), "UTF8", true));
+        let condition = "WHERE NOT builtin".to_owned();
+        said.extend(Relation { condition, ..large }.copies(&two, "UTF8", true));
+        insta::assert_snapshot!(said.join("\n"), @r#"
+        COPY public."T" ("a", "b c""d") TO STDOUT WITH (ENCODING 'UTF8')
+        COPY (SELECT "a", "b c""d" FROM ONLY public."T" WHERE ctid >= '(0,0)' AND ctid < '(1667,0)') TO STDOUT WITH (ENCODING 'UTF8')
+        COPY (SELECT "a", "b c""d" FROM ONLY public."T" WHERE ctid >= '(1667,0)' AND ctid < '(3334,0)') TO STDOUT WITH (ENCODING 'UTF8')
+        COPY (SELECT "a", "b c""d" FROM ONLY public."T" WHERE ctid >= '(3334,0)') TO STDOUT WITH (ENCODING 'UTF8')
+        COPY public."T" ("a", "b c""d") TO STDOUT WITH (ENCODING 'LATIN1')
+        COPY public."T" ("a", "b c""d") TO STDOUT WITH (ENCODING 'UTF8')
+        COPY public."T" TO STDOUT WITH (ENCODING 'UTF8')
+        COPY (SELECT "a", "b c""d" FROM ONLY public."T" WHERE NOT builtin) TO STDOUT WITH (ENCODING 'UTF8')
+        "#);
+    }
+}

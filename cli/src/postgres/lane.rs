@@ -384,3 +384,8 @@ impl Refusal {
 fn broken(action: &str, why: &'static str) -> Error {
     Error::Lost { action: action.to_owned(), source: io::Error::new(io::ErrorKind::InvalidData, why) }
 }
+
+#[cfg(test)]
+pub(crate) mod fake;
+#[cfg(test)]
+mod tests;

@@ -191,3 +191,153 @@ impl Line {
         }
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use proptest::prelude::*;
+    use std::sync::Arc;
+    use std::time::Duration;
+
+    /// Long enough to see that something waits.
+    const WHILE: Duration = Duration::from_millis(60);
+
+    async fn waits(future: impl Future) -> bool {
+        tokio::time::timeout(WHILE, future).await.is_err()
+    }
+
+    fn rows(rows: u64) -> Done {
+        Done { bytes: rows, ..Done::default() }
+    }
+
+    fn taken(line: &Line) -> Result<Vec<u8>, u64> {
+        match line.next() {
+            Ok(Next::Bytes(bytes)) => Ok(bytes),
+            Ok(Next::Done(done)) => Err(done.bytes),
+            Err(error) => panic!("{error}"),
+        }
+    }
+
+    #[tokio::test]
+    async fn what_comes_in_any_order_goes_out_in_the_order_of_the_jobs() {
+        let line = Line::default();
+        for (job, bytes) in [(2, b"e"), (1, b"c"), (0, b"a"), (1, b"d"), (0, b"b")] {
+            assert!(line.push(job, bytes.to_vec()).await.is_ok());
+        }
+        for job in [1, 2, 0] {
+            line.done(job, rows(job as u64));
+        }
+        let out: Vec<_> = (0..8).map(|_| taken(&line)).collect();
+        let bytes = |bytes: &[u8]| Ok(bytes.to_vec());
+        let expected =
+            [bytes(b"a"), bytes(b"b"), Err(0), bytes(b"c"), bytes(b"d"), Err(1), bytes(b"e"), Err(2)];
+        assert_eq!(out, expected);
+    }
+
+    #[tokio::test]
+    async fn who_is_not_at_the_head_waits_for_the_budget_and_the_head_does_not() {
+        let line = Line::default();
+        assert!(line.push(1, vec![1; BUDGET]).await.is_ok());
+        assert!(waits(line.push(2, vec![2])).await);
+        assert!(waits(line.push(1, vec![1])).await);
+        // Nothing is left of the budget, and the head gets on.
+        assert!(line.push(0, vec![0; 7]).await.is_ok());
+        line.done(0, rows(0));
+        assert_eq!(taken(&line), Ok(vec![0; 7]));
+        assert!(waits(line.push(2, vec![2])).await, "until the head has moved on");
+        assert_eq!(taken(&line), Err(0));
+        // What lies there for the new head no longer counts.
+        assert!(line.push(2, vec![2]).await.is_ok());
+        assert_eq!(line.lock().waiting, 1);
+    }
+
+    #[tokio::test]
+    async fn the_head_waits_for_who_takes() {
+        let line = Line::default();
+        assert!(line.push(0, vec![0; HEAD]).await.is_ok());
+        assert!(waits(line.push(0, vec![1])).await);
+        assert!(taken(&line).is_ok());
+        assert!(line.push(0, vec![1]).await.is_ok());
+    }
+
+    #[tokio::test]
+    async fn a_turn_comes_when_those_before_are_done() {
+        let line = Line::default();
+        assert!(!waits(line.turn(0)).await);
+        assert!(waits(line.turn(1)).await);
+        line.done(0, rows(0));
+        assert!(waits(line.turn(1)).await, "nobody has taken it yet");
+        assert_eq!(taken(&line), Err(0));
+        assert!(line.turn(1).await.is_ok());
+    }
+
+    #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+    async fn everybody_wakes_up_when_it_is_given_up() {
+        for fail in [false, true] {
+            let line = Arc::new(Line::default());
+            assert!(line.push(1, vec![1; BUDGET]).await.is_ok());
+            let (pushing, turning, taking) = (Arc::clone(&line), Arc::clone(&line), Arc::clone(&line));
+            let pushed = tokio::spawn(async move { pushing.push(2, vec![2]).await.is_err() });
+            let turned = tokio::spawn(async move { turning.turn(1).await.is_err() });
+            let took =
+                tokio::task::spawn_blocking(move || taking.next().err().map(|error| error.to_string()));
+            tokio::time::sleep(WHILE).await;
+            assert!(!pushed.is_finished() && !turned.is_finished() && !took.is_finished());
+            if fail {
+                line.fail(Error::DamagedObject { oid: 7 });
+                line.fail(Error::DamagedObject { oid: 8 });
+            } else {
+                line.close();
+            }
+            assert!(pushed.await.unwrap() && turned.await.unwrap());
+            let said = took.await.unwrap().unwrap();
+            assert_eq!(said.contains("object 7"), fail, "the first reason: {said}");
+            assert!(
+                line.push(0, vec![0]).await.is_err() && line.turn(0).await.is_err() && line.next().is_err()
+            );
+            assert!(line.failure().is_none(), "it is told once");
+        }
+    }
+
+    proptest! {
+        #![proptest_config(ProptestConfig::with_cases(12))]
+
+        /// However many hands, and whatever they bring: all of it comes out once, in
+        /// order, and never more lies there than is allowed.
+        #[test]
+        fn several_hands(
+            jobs in proptest::collection::vec(proptest::collection::vec(1usize..5_000_000, 0..6), 1..24),
+            hands in 1usize..5,
+        ) {
+            let runtime = tokio::runtime::Builder::new_multi_thread().worker_threads(2).enable_time().build().unwrap();
+            let line = Arc::new(Line::default());
+            let next = Arc::new(std::sync::atomic::AtomicUsize::new(0));
+            let jobs = Arc::new(jobs);
+            for _ in 0..hands {
+                let (line, next, jobs) = (Arc::clone(&line), Arc::clone(&next), Arc::clone(&jobs));
+                runtime.spawn(async move {
+                    loop {
+                        let job = next.fetch_add(1, std::sync::atomic::Ordering::Relaxed);
+                        let Some(chunks) = jobs.get(job) else { return };
+                        for (n, length) in chunks.iter().enumerate() {
+                            let chunk = vec![u8::try_from((job + n) % 256).unwrap(); *length];
+                            assert!(line.push(job, chunk).await.is_ok());
+                        }
+                        line.done(job, Done { objects: job as u64, ..Done::default() });
+                    }
+                });
+            }
+            for (job, chunks) in jobs.iter().enumerate() {
+                for (n, length) in chunks.iter().enumerate() {
+                    let Ok(Next::Bytes(bytes)) = line.next() else { panic!("job {job} lacks a chunk") };
+                    prop_assert_eq!(bytes.len(), *length);
+                    prop_assert_eq!(usize::from(bytes[0]), (job + n) % 256);
+                    prop_assert!(line.lock().waiting <= BUDGET);
+                }
+                let Ok(Next::Done(done)) = line.next() else { panic!("job {job} goes on") };
+                prop_assert_eq!(done.objects, job as u64);
+            }
+            prop_assert_eq!(line.lock().waiting, 0);
+        }
+    }
+}
