@@ -216,7 +216,25 @@ async fn what_goes_over_one_connection_is_told() {
 
 /// A file with the archive of [`BIG`], uncompressed.
 async fn big_archive(server: &Server, name: &str, folder: &Path) -> (PathBuf, Vec<u8>) {
-    let scene = Scene::bare(server, name, BIG).await;
+    archive_of(server, name, BIG, folder).await
+}
+
+/// The same, of which the large table takes its rows slowly, so that nobody who
+/// looks for its COPY comes too late.
+async fn slow_archive(server: &Server, name: &str, folder: &Path) -> PathBuf {
+    let slow = format!(
+        "{BIG};
+        CREATE FUNCTION slow(int) RETURNS boolean LANGUAGE plpgsql AS $$ BEGIN
+            IF $1 % 1000 = 0 AND current_setting('story.quick', true) IS NULL THEN PERFORM pg_sleep(0.1); END IF;
+            RETURN true; END $$;
+        SET story.quick = 'on';
+        ALTER TABLE large ADD CHECK (slow(id))"
+    );
+    archive_of(server, name, &slow, folder).await.0
+}
+
+async fn archive_of(server: &Server, name: &str, statements: &str, folder: &Path) -> (PathBuf, Vec<u8>) {
+    let scene = Scene::bare(server, name, statements).await;
     let archive = dump(server, 15, &scene.database, &["-Z0"]);
     let file = folder.join("big.dump");
     std::fs::write(&file, &archive).unwrap();
@@ -256,7 +274,7 @@ async fn ended(run: Running) -> crate::support::command::Outcome {
 async fn a_killed_connection_ends_all_of_it() {
     let server = shared().await;
     let folder = tempfile::tempdir().unwrap();
-    let (file, _) = big_archive(server, "to_be_killed", folder.path()).await;
+    let file = slow_archive(server, "to_be_killed", folder.path()).await;
     let run = restore(server, &file, "killed", &["--jobs", "3"]).env("TMPDIR", folder.path()).start();
     let home = run.home.path().to_owned();
     let pid = until_doing(server, "killed", "COPY public.large").await;
@@ -271,7 +289,7 @@ async fn a_killed_connection_ends_all_of_it() {
 async fn an_interrupt_while_rows_go_in_leaves_nothing() {
     let server = shared().await;
     let folder = tempfile::tempdir().unwrap();
-    let (file, _) = big_archive(server, "to_be_stopped", folder.path()).await;
+    let file = slow_archive(server, "to_be_stopped", folder.path()).await;
     let run = restore(server, &file, "stopped", &["--jobs", "3"]).env("TMPDIR", folder.path()).start();
     let home = run.home.path().to_owned();
     until_doing(server, "stopped", "COPY public.large").await;
