@@ -142,7 +142,7 @@ FROM pg_class c, generate_series(0, pg_relation_size(c.oid) / 8192 / 2048) AS pa
 WHERE c.relkind = 'r' AND c.relnamespace = 'public'::regnamespace ORDER BY c.oid, part"""
 RAW = """set -eu
 for half in 0 1; do
-    awk "NR % 2 == $half { print \\$0 \";\" }" "$2" >"half-$half"
+    awk -v half=$half 'NR % 2 == half { print $0 ";" }' "$2" >"half-$half"
     "$1/psql" -X -q -v ON_ERROR_STOP=1 -f "half-$half" >/dev/null &
 done
 wait"""

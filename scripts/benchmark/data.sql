@@ -16,6 +16,12 @@ CREATE TABLE events (
     id bigint PRIMARY KEY,
     at timestamptz NOT NULL,
     kind text NOT NULL,
+    session text NOT NULL,
+    address inet NOT NULL,
+    path text NOT NULL,
+    referrer text,
+    agent text NOT NULL,
+    note text NOT NULL,
     tags text[] NOT NULL,
     payload jsonb NOT NULL
 );
@@ -24,21 +30,25 @@ SELECT
     n,
     timestamptz '2026-01-01 00:00+00' + n * interval '1.7 seconds',
     (ARRAY['view', 'click', 'order', 'refund', 'login'])[1 + abs(hashint4(n)) % 5],
+    md5((n / 20)::text) || md5(n::text),
+    concat_ws('.', n % 223, hashint4(n) & 255, hashint4(n + 8) & 255, hashint4(n + 9) & 255)::inet,
+    '/products/' || abs(hashint4(n + 2)) % 5000,
+    CASE WHEN n % 3 > 0 THEN 'https://shop.example/search?q=' || abs(hashint4(n + 3)) % 1000 END,
+    'Mozilla/5.0 (X11; Linux x86_64) AppleWebKit/537.36 (KHTML, like Gecko) Chrome/'
+        || 90 + n % 40 || '.0.' || abs(hashint4(n / 30)) % 6000 || '.' || n % 200 || ' Safari/537.36',
+    (SELECT coalesce(string_agg(word, ' '), '')
+        FROM (SELECT (ARRAY['please', 'deliver', 'before', 'noon', 'the', 'second', 'door', 'on', 'left', 'ring',
+            'twice', 'fragile', 'gift', 'wrapped', 'in', 'blue', 'paper', 'and', 'leave', 'a', 'message', 'for',
+            'neighbour', 'invoice', 'attached', 'thank', 'you', 'very', 'much', 'kind', 'regards', 'again'])
+            [1 + (hashint4(n * 40 + k) & 31)] AS word
+            FROM generate_series(1, abs(hashint4(n)) % 60) AS k) AS words),
     ARRAY['web', (ARRAY['de', 'en', 'fr', 'tr'])[1 + abs(hashint4(n + 1)) % 4], 'v' || n % 40],
     jsonb_build_object(
-        'session', md5(n::text) || md5((n / 20)::text),
-        'address', concat_ws('.', n % 223, hashint4(n) & 255, hashint4(n + 8) & 255, hashint4(n + 9) & 255),
         'user', abs(hashint4(n / 7)) % 100000,
-        'path', '/products/' || abs(hashint4(n + 2)) % 5000,
-        'referrer', 'https://shop.example/search?q=' || abs(hashint4(n + 3)) % 1000,
-        'agent', 'Mozilla/5.0 (X11; Linux x86_64) AppleWebKit/537.36 (KHTML, like Gecko) Chrome/'
-            || 90 + n % 40 || '.0 Safari/537.36',
         'amount', abs(hashint4(n + 4)) % 100000 / 100.0,
         'items', jsonb_build_array(
             jsonb_build_object('sku', abs(hashint4(n + 5)) % 5000, 'quantity', n % 9),
-            jsonb_build_object('sku', abs(hashint4(n + 6)) % 5000, 'quantity', n % 7)),
-        'note', repeat('lorem ipsum dolor sit amet ', n % 6)
-    )
+            jsonb_build_object('sku', abs(hashint4(n + 6)) % 5000, 'quantity', n % 7)))
 FROM generate_series(1, :mb * 510) AS n;
 CREATE INDEX events_at ON events (at);
 
