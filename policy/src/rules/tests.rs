@@ -34,6 +34,160 @@ fn ids_are_unique_and_in_kebab_case_and_lie_in_their_group() {
     assert_eq!(RULES.len(), Group::ALL.len());
 }
 
+/// What was promised to be looked for, by group.
+const PROMISED: &[(Group, &[&str])] = &[
+    (
+        Group::Retention,
+        &[
+            "blind-age-delete",
+            "delete-scope-too-wide",
+            "retention-contradiction",
+            "retention-missing",
+            "retention-never-matches",
+            "tier-not-produced",
+        ],
+    ),
+    (
+        Group::Encryption,
+        &[
+            "decrypt-path-missing",
+            "dump-unencrypted",
+            "encryption-not-wired",
+            "key-on-command-line",
+            "kms-direct-encrypt",
+            "openssl-weak-kdf",
+        ],
+    ),
+    (
+        Group::Secrets,
+        &[
+            "credential-in-argv",
+            "credential-in-file",
+            "input-in-run",
+            "secret-in-run",
+            "secrets-in-backup",
+            "url-password-unencoded",
+        ],
+    ),
+    (
+        Group::Schedule,
+        &[
+            "cron-env-missing",
+            "cron-local-time",
+            "multi-cron-one-job",
+            "rpo-schedule-mismatch",
+            "schedule-missing",
+            "schedule-race",
+            "unreachable-schedule-branch",
+        ],
+    ),
+    (
+        Group::Workflow,
+        &[
+            "action-unpinned",
+            "backup-as-artifact",
+            "backup-in-git",
+            "concurrency-missing",
+            "deprecated-action",
+            "green-on-failure",
+            "job-timeout-missing",
+            "noop-backup",
+            "pull-request-trigger",
+            "quoted-heredoc-vars",
+            "token-permissions-missing",
+            "workflow-invalid",
+        ],
+    ),
+    (
+        Group::Dump,
+        &[
+            "client-version-unpinned",
+            "docker-exec-tty",
+            "double-compression",
+            "double-date-name",
+            "dump-not-incremental",
+            "errexit-missing",
+            "format-name-mismatch",
+            "partial-schema-dump",
+            "pipefail-missing",
+            "schema-only-dump",
+            "single-key-overwrite",
+            "transaction-pooler",
+            "unset-variable-arg",
+        ],
+    ),
+    (
+        Group::Restore,
+        &[
+            "restore-connection-leak",
+            "restore-ignores-errors",
+            "restore-into-production",
+            "verify-always-passes",
+            "verify-missing",
+            "verify-weak",
+            "verify-wrong-format",
+        ],
+    ),
+    (
+        Group::Storage,
+        &[
+            "bucket-policy-aes256-only",
+            "checksum-missing",
+            "lifecycle-malformed",
+            "lifecycle-prefix-uncovered",
+            "lifecycle-shorter-than-promise",
+            "offsite-copy-missing",
+            "same-failure-domain",
+            "upload-unchecked",
+        ],
+    ),
+    (
+        Group::Monitoring,
+        &[
+            "cron-output-swallowed",
+            "dead-man-switch-missing",
+            "failure-notification-missing",
+            "monitor-broken-test",
+            "notify-echo-only",
+            "required-arg-missing",
+        ],
+    ),
+    (Group::Docs, &["platform-claim-wrong", "rto-rpo-conflict"]),
+    (
+        Group::Policy,
+        &[
+            "alert-without-receiver",
+            "archive-misses-rto",
+            "config-invalid",
+            "credential-in-config",
+            "encryption-missing",
+            "keep-shorter-than-schedule",
+            "offsite-store-missing",
+            "private-key-in-config",
+            "rpo-unreachable",
+            "single-recipient",
+            "tier-adds-nothing",
+            "tier-without-schedule",
+            "trial-restore-missing",
+            "verification-too-old",
+        ],
+    ),
+    (Group::Suppression, &["invalid-allow", "stale-allow"]),
+];
+
+#[test]
+fn no_rule_gets_lost() {
+    for (group, ids) in PROMISED {
+        for id in *ids {
+            assert!(
+                all().any(|rule| rule.id == *id && rule.group == *group),
+                "{} lacks {id}",
+                group.as_str()
+            );
+        }
+    }
+}
+
 #[test]
 fn documentation_is_complete() {
     for rule in all() {

@@ -12,11 +12,11 @@ mod green;
 mod green_on_failure;
 mod job_timeout_missing;
 mod noop_backup;
+pub mod pasted;
 mod paths;
 mod pull_request_trigger;
 mod quoted_heredoc_vars;
 mod runs;
-mod secret_in_run;
 mod token_permissions_missing;
 mod workflow_invalid;
 
@@ -33,7 +33,6 @@ pub static RULES: &[&Rule] = &[
     &noop_backup::RULE,
     &pull_request_trigger::RULE,
     &quoted_heredoc_vars::RULE,
-    &secret_in_run::RULE,
     &token_permissions_missing::RULE,
     &workflow_invalid::RULE,
 ];
