@@ -44,6 +44,25 @@ impl Set<'_> {
         About { texts }
     }
 
+    /// Comments right above a statement.
+    pub fn comments_above(&self, command: &Command) -> Vec<String> {
+        let Some(script) = self.script_of(command) else { return Vec::new() };
+        let text = |start: usize, end: usize| {
+            self.text(Place { document: script.at.document, span: (start..end).into() })
+        };
+        let mut found = Vec::new();
+        let mut above = command.statement.start;
+        let before = script.comments.partition_point(|comment| comment.end <= above);
+        for comment in script.comments.get(..before).unwrap_or_default().iter().rev().take(LINES) {
+            if !text(comment.end, above).trim().is_empty() {
+                break;
+            }
+            above = comment.start;
+            found.push(text(comment.start, comment.end).to_owned());
+        }
+        found
+    }
+
     /// Those at the head of the script, and those right above the statement.
     fn comments_on(&self, script: &Script, command: &Command) -> Vec<String> {
         let text = |start: usize, end: usize| {
@@ -53,15 +72,12 @@ impl Set<'_> {
         let head = script.comments.iter().take_while(|comment| comment.end <= first);
         let mut found: Vec<String> =
             head.take(LINES).map(|comment| text(comment.start, comment.end).to_owned()).collect();
-        let mut above = command.statement.start;
-        let before = script.comments.partition_point(|comment| comment.end <= above);
-        for comment in script.comments.get(..before).unwrap_or_default().iter().rev().take(LINES) {
-            if comment.end <= first || !text(comment.end, above).trim().is_empty() {
-                break;
-            }
-            above = comment.start;
-            found.push(text(comment.start, comment.end).to_owned());
-        }
+        found.extend(
+            self.comments_above(command)
+                .into_iter()
+                .filter(|comment| !found.contains(comment))
+                .collect::<Vec<_>>(),
+        );
         found
     }
 

@@ -117,7 +117,12 @@ pub fn amounts(text: &str) -> Vec<(Range<usize>, Amount)> {
     let all: Vec<(Range<usize>, &str)> = tokens(text).collect();
     for (index, (range, word)) in all.iter().enumerate() {
         let lower = word.to_ascii_lowercase();
-        if matches!(lower.as_str(), "indefinitely" | "forever" | "permanently" | "indefinite") {
+        let ever = lower == "ever"
+            && index
+                .checked_sub(1)
+                .and_then(|before| all.get(before))
+                .is_some_and(|(_, word)| *word == "for");
+        if ever || matches!(lower.as_str(), "indefinitely" | "forever" | "permanently" | "indefinite") {
             found.push((range.clone(), Amount::Forever));
             continue;
         }

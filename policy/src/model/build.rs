@@ -142,8 +142,11 @@ impl Reader<'_, '_> {
 
     fn crontab(&mut self) {
         let path = self.set.units.get(self.unit).and_then(|unit| unit.path.clone()).unwrap_or_default();
-        let form =
-            if path.ends_with("/crontab") || path.contains("cron.d/") { Form::System } else { Form::Guess };
+        let form = if format!("/{path}").ends_with("/etc/crontab") || path.contains("cron.d/") {
+            Form::System
+        } else {
+            Form::Guess
+        };
         let crontab = crontab::parse_in(self.source, form);
         for (index, entry) in crontab.entries.iter().enumerate() {
             let before = crontab.variables.iter().filter(|variable| variable.span.start < entry.span.start);

@@ -253,11 +253,26 @@ fn subject(passage: &Passage) -> Option<Subject> {
             None
         }
     };
-    by(&|words| passage.says(words)).or_else(|| {
-        // Under a heading only what lists values: an item, a labelled line.
-        let lists = passage.item || passage.text.contains(':');
-        by(&|words| passage.context.iter().any(|context| holds(context, words))).filter(|_| lists)
-    })
+    by(&|words| passage.says(words))
+        .or_else(|| {
+            // Under a heading only what lists values: an item, a labelled line.
+            let lists = passage.item || passage.text.contains(':');
+            by(&|words| passage.context.iter().any(|context| holds(context, words))).filter(|_| lists)
+        })
+        .or_else(|| lists_tier(passage).then_some(Subject::Retention))
+}
+
+/// `Weekly backups: 60 days`, an item about backups: how long they stay, and no rhythm.
+fn lists_tier(passage: &Passage) -> bool {
+    let Some((name, value)) = passage.text.split_once(':').filter(|_| passage.item) else { return false };
+    let of_tier = |(index, word): (usize, &str)| match index {
+        0 => Tier::only_in(word).is_some(),
+        _ => holds(word, &["backup", "dump", "archive", "full", "cop", "snapshot"]),
+    };
+    let starts = amounts(value).first().is_some_and(|(range, amount)| {
+        range.start <= value.len() - value.trim_start().len() && amount.days().is_some_and(|days| days >= 1.0)
+    });
+    name.split_whitespace().enumerate().all(of_tier) && starts && passage.concerns(&["backup", "dump"])
 }
 
 fn of_line(passage: &Passage, index: usize, text: &str) -> Vec<Promise> {
@@ -286,13 +301,16 @@ fn of_row(passage: &Passage, index: usize) -> Vec<Promise> {
         .columns
         .iter()
         .find(|column| holds(&column.header, &["storage", "location", "where", "destination"]));
+    let named = |text: &str| match () {
+        () if holds(text, &RETENTION) => Some(Subject::Retention),
+        () if holds(text, &RPO) => Some(Subject::Rpo),
+        () if holds(text, &RTO) => Some(Subject::Rto),
+        () => None,
+    };
+    // `| RPO | 15 minutes |`: the row's first cell says what its others are.
+    let row = passage.columns.first().and_then(|column| named(&column.text));
     for column in &passage.columns {
-        let subject = match () {
-            () if holds(&column.header, &RETENTION) => Subject::Retention,
-            () if holds(&column.header, &RPO) => Subject::Rpo,
-            () if holds(&column.header, &RTO) => Subject::Rto,
-            () => continue,
-        };
+        let Some(subject) = named(&column.header).or(row) else { continue };
         let promise = |(_, amount)| Promise {
             at: column.at,
             subject,

@@ -191,7 +191,7 @@ fn entry(source: &Source<'_>, start: usize, line: &str, form: Form) -> Option<En
     let mut rest = line.get(length..)?;
     let mut user = None;
     let first = rest.split_whitespace().next()?;
-    if form == Form::System || (form == Form::Guess && is_user(first, rest)) {
+    if (form == Form::System && !first.starts_with('/')) || (form == Form::Guess && is_user(first, rest)) {
         user = Some(first.to_owned());
         rest = rest.get(first.len()..)?.trim_start();
     }

@@ -262,6 +262,13 @@ fn passphrase(scan: &mut Scan<'_>, start: usize, value: Range<usize>) -> bool {
 
 /// MySQL's and Oracle's `IDENTIFIED BY 'literal'`; `end` is past the words.
 pub(super) fn identified_by(scan: &mut Scan<'_>, end: usize) {
+    // "the sequence identified by 'name'" is no statement.
+    let start = scan.text.ceil_char_boundary(end.saturating_sub(240));
+    let before = scan.part(start..end).to_ascii_lowercase();
+    let words = ["user", "role", "grant", "account", "login", "link", "connect", "server"];
+    if !words.iter().any(|word| before.contains(word)) {
+        return;
+    }
     let at = scan.skip_blanks(end);
     let at = if scan.part(at..at + 9).eq_ignore_ascii_case("password ") { at + 9 } else { at };
     let mark = scan.byte(at);

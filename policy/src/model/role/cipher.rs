@@ -159,6 +159,17 @@ fn openssl(args: &[Arg]) -> Option<(Cipher, bool)> {
         return None;
     }
     let options = Options::read(rest, &OPENSSL);
+    // `openssl enc -base64` writes letters, and has no key.
+    let encodes = ["base64", "a", "A"].iter().any(|name| options.has(&[name]));
+    let names_cipher = |arg: &Arg| {
+        let name = arg.text.trim_start_matches('-').to_ascii_lowercase();
+        ["aes", "aria", "camellia", "chacha", "des", "sm4", "bf", "rc", "cast", "blowfish", "seed", "idea"]
+            .iter()
+            .any(|cipher| arg.text.starts_with('-') && name.starts_with(cipher))
+    };
+    if first.text == "enc" && encodes && !rest.iter().any(names_cipher) {
+        return None;
+    }
     let decrypts = options.has(&["d", "decrypt"]);
     if !symmetric && !decrypts && !options.has(&["encrypt"]) {
         return None;
@@ -277,6 +288,8 @@ mod tests {
         assert!(it.stretches_key && matches!(it.key, KeyFrom::Kept(_)));
         assert!(matches!(role("openssl enc -d -aes-256-cbc -in a"), Role::Decrypt(_)));
         assert_eq!(role("openssl rand -hex 16"), Role::Other);
+        assert_eq!(role("openssl enc -base64 -in a -out b"), Role::Other);
+        assert!(!encrypts("openssl enc -a -aes256 -in a -out b -pass env:K").stretches_key);
     }
 
     #[test]

@@ -53,6 +53,14 @@ impl<'s> Input<'s> {
     }
 
     /// Whether it is a dump, and no migration or seed.
+    /// A file of SQL that may be a dump: not one that is called by what else it is.
+    pub fn is_sql_file(&self) -> bool {
+        const OTHERS: [&str; 10] =
+            ["schema", "seed", "migrat", "init", "role", "grant", "fixture", "query", "check", "index"];
+        let lower = self.name.to_ascii_lowercase();
+        of_name(&lower).format == Some(Format::Plain) && !OTHERS.iter().any(|word| lower.contains(word))
+    }
+
     pub fn is_dump(&self) -> bool {
         const NAMES: [&str; 6] = ["backup", "dump", "restore", "bak", "snapshot", "archive"];
         let lower = self.name.to_ascii_lowercase();

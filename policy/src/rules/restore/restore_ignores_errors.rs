@@ -56,7 +56,8 @@ fn check(set: &Set<'_>, findings: &mut Findings<'_>) {
                 RestoreTool::Psql => {
                     let input = Input::of(set, pipeline, index, command);
                     let is_restore = input.is_dump()
-                        || (input.is_any() && set.about(command).says(&["backup", "restor", "recover"]));
+                        || (input.is_any() && set.about(command).says(&["backup", "restor", "recover"]))
+                        || (input.is_sql_file() && set.about(command).says(&["restor", "recover", "verif"]));
                     if !is_restore || says_so(set, command) {
                         continue;
                     }

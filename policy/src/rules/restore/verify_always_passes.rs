@@ -110,7 +110,7 @@ fn is_other_sql(set: &Set<'_>, command: &Command) -> bool {
     let input = Input::named(set, command);
     restore.tool == RestoreTool::Psql
         && !input.is_dump()
-        && !(input.is_any() && is_verification(set, command))
+        && !((input.is_any() || input.is_sql_file()) && is_verification(set, command))
 }
 
 /// `ROWS=$(psql -At -c 'select count(*) …')`

@@ -101,12 +101,25 @@ pub fn loops(set: &Set<'_>, script: &Script, before: &Before) -> Vec<Place> {
                 is_of_backups(&chosen, dumps.get_or_insert_with(|| written(set, script)))
             })
         };
-        if near().any(|other| reads(&other)) && near().find(is_list).is_some() && !before.asks_first(command)
-        {
+        let listed = near().any(|other| reads(&other)) && near().find(is_list).is_some();
+        let compared =
+            || before.compares_dates(command) && is_list_of_backups(set, script, &variable, command);
+        if (listed || compared()) && !before.asks_first(command) {
             found.push(command.name_at);
         }
     }
     found
+}
+
+/// `for file in /srv/dumps/*.dump` before a command, not far away.
+fn is_list_of_backups(set: &Set<'_>, script: &Script, variable: &str, command: &Command) -> bool {
+    let end = command.at.span.start;
+    let start = end.saturating_sub(NEAR).max(script.at.span.start);
+    let text = set.documents.get(command.at.document).map_or("", |document| document.text.as_str());
+    let before = text.get(text.ceil_char_boundary(start)..end).unwrap_or_default();
+    let list = before.rfind(&format!("for {variable} in ")).and_then(|at| before.get(at..)?.lines().next());
+    let words = list.unwrap_or_default().to_lowercase();
+    ["backup", "dump", ".sql", "bak"].iter().any(|word| words.contains(word))
 }
 
 /// `actions/github-script` that computes a date and deletes releases or artifacts.

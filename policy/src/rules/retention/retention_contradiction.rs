@@ -4,7 +4,7 @@ use crate::finding::{Place, Severity};
 use crate::model::{Amount, Passage, Promise, Scheme, Set, Subject, Tier, Tiers};
 use crate::rule::{Findings, rule};
 
-use super::backups::{DeletedTiers, deletions};
+use super::backups::{DeletedTiers, Deletion, deletions};
 
 /// 28 to 31 days are a month, 52 weeks a year.
 const SLACK: f64 = 0.04;
@@ -57,6 +57,7 @@ fn check(set: &Set<'_>, findings: &mut Findings<'_>) {
     let mut deleted = DeletedTiers::of(&tiers);
     for deletion in deletions(set) {
         let Some(days) = deletion.delete.age.as_ref().and_then(|age| age.days) else { continue };
+        beside_comment(set, &deletion, days, findings);
         let Some(tier) = deleted.tier(deletion) else { continue };
         let local = deletion.delete.targets.iter().all(|target| target.scheme == Scheme::Local);
         let same = promises
@@ -99,6 +100,26 @@ fn kept<'s>(set: &'s Set<'_>) -> BTreeMap<Tier, Vec<Kept<'s>>> {
         }
     }
     found
+}
+
+/// The comment above a cleanup says one number, and the cleanup does another.
+fn beside_comment(set: &Set<'_>, deletion: &Deletion<'_>, days: f64, findings: &mut Findings<'_>) {
+    let comments = set.comments_above(deletion.command);
+    let says = |comment: &&String| {
+        let lower = comment.to_lowercase();
+        ["keep", "retain", "older", "delete", "remove", "retention"].iter().any(|word| lower.contains(word))
+    };
+    let amounts = comments.iter().filter(says).flat_map(|comment| crate::model::amounts(comment));
+    let amounts: Vec<Amount> = amounts.map(|(_, amount)| amount).collect();
+    let [amount @ Amount::Period(_)] = amounts.as_slice() else { return };
+    let Some(said) = amount.days().filter(|said| *said >= 1.0) else { return };
+    // "older than 7 days" and `-mtime +6` are the same.
+    if (said - days).abs() > 1.0 + said * SLACK {
+        let message = format!("deletes after {days} days, and the comment above says {amount}");
+        findings
+            .report(deletion.command.name_at, message)
+            .help("let both be the same number: name it once, in a variable");
+    }
 }
 
 fn report(findings: &mut Findings<'_>, at: Place, days: f64, promise: &Promise, length: f64) {

@@ -1,7 +1,7 @@
 use std::collections::HashSet;
 
 use crate::finding::Place;
-use crate::model::{Role, Set, Subject, Tier, Tiers};
+use crate::model::{Role, Script, Set, Subject, Tier, Tiers};
 use crate::rule::{Findings, rule};
 
 use super::backups::{Deletion, deletions};
@@ -121,6 +121,7 @@ fn produced(set: &Set<'_>, tiers: &Tiers<'_, '_>) -> HashSet<Tier> {
             .any(|command| matches!(command.role, Role::Dump(_) | Role::Upload(_) | Role::Transform(_)));
         if writes {
             made.extend(values.flat_map(Tier::all_in).map(|(_, tier)| tier));
+            made.extend(said_to_run(set, script));
         }
     }
     for action in &set.actions {
@@ -130,6 +131,21 @@ fn produced(set: &Set<'_>, tiers: &Tiers<'_, '_>) -> HashSet<Tier> {
 }
 
 /// `monthly_cleanup.sh`, `weekly-verify.sh` make no backup.
+/// `# runs daily by cron`, at the head of a script.
+fn said_to_run<'s>(set: &'s Set<'_>, script: &'s Script) -> impl Iterator<Item = Tier> + 's {
+    let text = |span| set.text(Place { document: script.at.document, span });
+    let comments = script.comments.iter().take(COMMENTS).map(move |comment| text(*comment).to_lowercase());
+    let runs = |comment: &String| {
+        let has = |words: &[&str]| words.iter().any(|word| comment.contains(word));
+        has(&["run", "cron", "schedule", "every"])
+            && !has(&["keep", "delete", "remove", "older", "retention"])
+    };
+    comments.filter(runs).flat_map(|comment| Tier::all_in(&comment)).map(|(_, tier)| tier)
+}
+
+/// Comments of a script that are read.
+const COMMENTS: usize = 16;
+
 fn only_cleans(name: &str) -> bool {
     let lower = name.to_ascii_lowercase();
     let other = ["clean", "prune", "verif", "valid", "monitor", "check", "test", "report", "restore"];

@@ -80,7 +80,7 @@ impl<'s, 'd> Look<'s, 'd> {
     /// `if [ -z "$URL" ]; then echo skip; exit 0; fi` before what matters.
     fn guards(&self, findings: &mut Findings<'_>) {
         for choice in &self.choices {
-            if self.last.is_none_or(|last| last < choice.span.end) {
+            if self.last.is_none_or(|last| last < choice.span.end) || self.is_optional(choice) {
                 continue;
             }
             for branch in &choice.branches {
@@ -100,6 +100,18 @@ impl<'s, 'd> Look<'s, 'd> {
                 ));
             }
         }
+    }
+
+    /// Whether the backup is in a place already, and all that follows is one more copy.
+    fn is_optional(&self, choice: &Choice) -> bool {
+        let all = self.commands(self.script.at.span);
+        let kept = all.iter().any(|command| {
+            matches!(command.role, Role::Upload(_))
+                && command.at.span.end <= choice.span.start
+                && !command.nesting.branch
+        });
+        let behind = all.iter().filter(|command| command.at.span.start >= choice.span.end);
+        kept && behind.filter(|command| matters(command)).all(|it| matches!(it.role, Role::Upload(_)))
     }
 
     /// What a condition finds missing: a variable that the script does not compute
