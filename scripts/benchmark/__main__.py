@@ -11,6 +11,7 @@ import sys
 import tempfile
 from pathlib import Path
 
+import lint
 import report
 import startup
 from measure import Folder, run, size
@@ -18,7 +19,7 @@ from servers import MINIMAL, TOOLS, Postgres, Seaweed
 
 BACKSTOP = Path("target/release/backstop").resolve()
 LIMIT = 128.0
-PARTS = ("startup", "speed", "restore", "memory")
+PARTS = ("startup", "lint", "speed", "restore", "memory")
 # What the scripts that people copy do, with its intermediate files removed as gzip does.
 PIPELINE = """set -eu
 "$1/pg_dump" -Fc -f dump
@@ -237,6 +238,7 @@ def arguments():
     parser.add_argument("--size", type=int, default=1024, metavar="MB")
     parser.add_argument("--pairs", type=int, default=3, metavar="N")
     parser.add_argument("--only", action="append", choices=PARTS)
+    parser.add_argument("--lint", action="append_const", dest="only", const="lint")
     parser.add_argument("--levels", action="store_true")
     return parser.parse_args()
 
@@ -254,7 +256,10 @@ def main():
         folder.chmod(0o755)
         if "startup" in parts:
             out.startup(startup.measure(BACKSTOP))
-        bench = Bench(folder, asked.pairs)
+        if "lint" in parts:
+            out.quality(*lint.quality(folder))
+            out.lint(lint.measure(folder, BACKSTOP, asked.pairs))
+        bench = Bench(folder, asked.pairs) if set(parts) - {"startup", "lint"} or asked.levels else None
         if {"speed", "memory"} & set(parts) or asked.levels:
             report.progress(f"making a database of {asked.size} MB")
             server = start(stack, TOOLS / "postgres-15", folder / "pg15")

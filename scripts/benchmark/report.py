@@ -114,6 +114,33 @@ class Report:
 
         print("  A trial restore hands pg_restore definitions and lists of objects in small files; its server lies in TMPDIR.")
 
+    def quality(self, rules, wrong):
+        print("\nRules on their own cases: lines found, missed, and reported without cause")
+        print(f"  {'':<36}{'cases':>12}{'found':>8}{'missed':>8}{'alarms':>8}{'precision':>11}{'recall':>8}")
+        whole = {"rule": "all", "bad": 0, "good": 0, "hits": 0, "misses": 0, "alarms": 0}
+        for row in rules:
+            for column in ("bad", "good", "hits", "misses", "alarms"):
+                whole[column] += row[column]
+        for row in [*rules, whole]:
+            hits, misses, alarms = row["hits"], row["misses"], row["alarms"]
+            precision, recall = hits / max(hits + alarms, 1), hits / max(hits + misses, 1)
+            cases = f"{row['bad']} + {row['good']}"
+            print(f"  {row['rule']:<36}{cases:>12}{hits:>8}{misses:>8}{alarms:>8}{precision:>11.3f}{recall:>8.3f}")
+            self.results.append({"name": f"rule: {row['rule']}", "unit": "", "precision": round(precision, 3),
+                                 "recall": round(recall, 3), "cases": row["bad"] + row["good"]})
+        for case in wrong:
+            print(f"  wrong: {case}")
+
+    def lint(self, rows):
+        print("\nLinter: ours / theirs, or ours / promised")
+        for name, unit, ours, theirs, text, broken in rows:
+            mark = "  <-- broken promise" if broken else ""
+            figures = f"{ours:.2f} / {theirs:.2f}" if unit == "s" else f"{ours:.0f} / {theirs:.0f}"
+            ratio = ours / theirs if theirs else 0.0
+            print(f"  {name:<50}{figures + ' ' + unit:>20} = {ratio:.2f}  {text}{mark}", flush=True)
+            self.add(name, unit, ours, theirs)
+            self.broken = self.broken or broken
+
     def write(self, path):
         path.write_text(json.dumps({"machine": self.machine, "results": self.results}, indent=2) + "\n")
 

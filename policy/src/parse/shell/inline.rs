@@ -91,7 +91,7 @@ fn find(words: &[Word]) -> Option<Found> {
         }
         _ => {}
     }
-    if !SHELLS.contains(&first.as_str()) && !STARTERS.contains(&first.as_str()) {
+    if !SHELLS.contains(&first.as_str()) && !STARTERS.contains(&first.as_str()) && !enters(&first, words) {
         return None;
     }
     for (index, word) in words.iter().enumerate() {
@@ -109,6 +109,12 @@ fn find(words: &[Word]) -> Option<Found> {
         }
     }
     None
+}
+
+/// `docker_cmd compose exec db sh -c '..'`: a name of one's own for docker.
+fn enters(first: &str, words: &[Word]) -> bool {
+    ["docker", "compose", "podman", "kube"].iter().any(|name| first.contains(name))
+        && words.iter().skip(1).take(3).any(|word| word.is("exec") || word.is("run"))
 }
 
 /// `-euo pipefail -c 'script'`, or a script on the standard input.

@@ -75,7 +75,7 @@ fn check(set: &Set<'_>, findings: &mut Findings<'_>) {
             findings
                 .report(dump.name_at, message)
                 .severity(worst.severity)
-                .help("encrypt it on the way: `pg_dump … | age -r \"$RECIPIENT\" > shop.dump.age`")
+                .help("encrypt it on the way: `pg_dump … | age -r \"$RECIPIENT\" > FILE.age`")
                 .related(worst.at, format!("it goes into {} here", worst.to));
         } else if stays(set, pipeline, index) {
             findings
@@ -84,7 +84,7 @@ fn check(set: &Set<'_>, findings: &mut Findings<'_>) {
                     "the dump lies on the disk in clear: whoever copies the disk has every row",
                 )
                 .severity(Severity::Note)
-                .help("encrypt it on the way: `pg_dump … | age -r \"$RECIPIENT\" > shop.dump.age`");
+                .help("encrypt it on the way: `pg_dump … | age -r \"$RECIPIENT\" > FILE.age`");
         }
     }
 }
@@ -148,7 +148,7 @@ mod tests {
     fn a_bucket_is_a_warning_at_the_dump() {
         insta::assert_snapshot!(found("pg_dump shop | gzip > a.gz\naws s3 cp a.gz s3://b/\n"), @r#"
         b.sh:1:1: warning[dump-unencrypted]: the dump goes into a bucket in clear: whoever gets the file has every row
-        help: encrypt it on the way: `pg_dump … | age -r "$RECIPIENT" > shop.dump.age`
+        help: encrypt it on the way: `pg_dump … | age -r "$RECIPIENT" > FILE.age`
           b.sh:2:1: it goes into a bucket here
         "#);
     }

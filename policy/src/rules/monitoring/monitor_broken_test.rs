@@ -103,7 +103,7 @@ fn looked_at(command: &Command, findings: &mut Findings<'_>) {
         );
         findings
             .report(file.at, message)
-            .help("leave the star outside of the quotes: \"/backups/shop-\"*.gz");
+            .help("leave the star outside of the quotes: \"/backups/NAME-\"*.gz");
     }
 }
 

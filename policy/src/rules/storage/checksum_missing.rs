@@ -56,7 +56,7 @@ fn check(set: &Set<'_>, findings: &mut Findings<'_>) {
         }
         let report = findings
             .report(dump.name_at, "nothing could tell a damaged copy of this dump from a good one")
-            .help("`sha256sum shop.dump > shop.dump.sha256`, and compare it before each restore");
+            .help("`sha256sum FILE > FILE.sha256`, and compare it before each restore");
         let copies = |(command, transfer): &&(&Command, &Transfer)| {
             let words: Vec<&str> = command.args.iter().take(2).map(|arg| arg.text.as_str()).collect();
             transfer.tool == TransferTool::Aws && words == ["s3", "cp"]
@@ -117,7 +117,7 @@ mod tests {
     fn it_is_a_note_once() {
         insta::assert_snapshot!(found("aws s3 cp a.dump s3://b/\nscp a.dump me@h:/b/"), @r"
         b.sh:1:1: note[checksum-missing]: nothing could tell a damaged copy of this dump from a good one
-        help: `sha256sum shop.dump > shop.dump.sha256`, and compare it before each restore
+        help: `sha256sum FILE > FILE.sha256`, and compare it before each restore
         ");
     }
 

@@ -96,7 +96,7 @@ fn commands(set: &Set<'_>, findings: &mut Findings<'_>) {
                             "`aws s3 cp` takes one file: with a second one it stops with \"Unknown options\"",
                         )
                         .help(
-                            "`aws s3 cp DIR s3://… --recursive --exclude '*' --include 'shop_*'`, or a loop",
+                            "`aws s3 cp DIR s3://… --recursive --exclude '*' --include 'NAME_*'`, or a loop",
                         );
                 }
             }

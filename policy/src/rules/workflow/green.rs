@@ -279,9 +279,10 @@ impl<'s, 'd> Look<'s, 'd> {
         let commands = self.commands(self.script.at.span);
         let lost = |command: &&Command| {
             (matters(command) || matches!(command.role, Role::Restore(_)))
-                && matches!(command.fate, Fate::Ignored | Fate::LostInPipe | Fate::Background)
+                && matches!(command.fate, Fate::Ignored | Fate::Background)
                 && !command.nesting.branch
         };
+        // What a pipe hides, `pipefail-missing` says.
         let Some(first) = commands.iter().position(|command| lost(&command)) else { return };
         let claims = |command: &&Command| {
             command.role == Role::Print

@@ -1,0 +1,135 @@
+//! What the linter finds and what it costs, as JSON for `scripts/bench --lint`.
+//!
+//! usage: cargo run --release -p backstop-policy --example measure -- quality
+//!        cargo run --release -p backstop-policy --example measure -- speed FOLDER
+//!
+//! `quality`: hits, misses and false alarms of each rule on its own cases. `speed`:
+//! seconds for the texts of a folder, which are all in memory, on one thread, and for
+//! hostile megabytes.
+#![expect(
+    clippy::disallowed_methods,
+    clippy::disallowed_types,
+    clippy::cast_precision_loss,
+    reason = "a measurement reads files and the clock, and prints what it saw"
+)]
+
+use std::collections::BTreeMap;
+use std::path::Path;
+use std::time::Instant;
+
+use backstop_policy::document::Document;
+use backstop_policy::lint::{Options, lint, lint_text};
+use backstop_policy::relevance::concerns_backups;
+use serde_json::{Value, json};
+
+#[path = "../tests/quality/set.rs"]
+mod set;
+
+fn main() -> std::io::Result<()> {
+    let arguments: Vec<String> = std::env::args().skip(1).collect();
+    let figures = match arguments.iter().map(String::as_str).collect::<Vec<_>>().as_slice() {
+        ["quality"] => quality()?,
+        ["speed", folder] => speed(Path::new(folder))?,
+        _ => return Err(std::io::Error::other("usage: measure quality | measure speed FOLDER")),
+    };
+    println!("{figures}");
+    Ok(())
+}
+
+#[derive(Default)]
+struct Score {
+    good: usize,
+    bad: usize,
+    hits: usize,
+    misses: usize,
+    alarms: usize,
+}
+
+/// Each line is counted: a finding on another line of the case is a false alarm.
+fn quality() -> std::io::Result<Value> {
+    let mut scores: BTreeMap<(String, String), Score> = BTreeMap::new();
+    let mut wrong = Vec::new();
+    for case in set::cases()? {
+        let found = case.found();
+        if found != case.labels {
+            wrong.push(format!("{}, {}", case.rule, case.title));
+        }
+        let score = scores.entry((case.group, case.rule)).or_default();
+        score.bad += usize::from(case.is_bad);
+        score.good += usize::from(!case.is_bad);
+        score.hits += found.intersection(&case.labels).count();
+        score.misses += case.labels.difference(&found).count();
+        score.alarms += found.difference(&case.labels).count();
+    }
+    let rules: Vec<Value> = scores
+        .into_iter()
+        .map(|((group, rule), score)| {
+            let Score { good, bad, hits, misses, alarms } = score;
+            json!({"rule": rule, "group": group, "bad": bad, "good": good,
+                   "hits": hits, "misses": misses, "alarms": alarms})
+        })
+        .collect();
+    Ok(json!({ "rules": rules, "wrong": wrong }))
+}
+
+fn speed(folder: &Path) -> std::io::Result<Value> {
+    let mut texts = Vec::new();
+    read(folder, &mut texts)?;
+    let bytes: usize = texts.iter().map(|(_, text)| text.len()).sum();
+    let start = Instant::now();
+    let (mut joined, mut findings) = (Vec::new(), 0);
+    for (path, text) in texts {
+        let document = Document::new(path, text);
+        if concerns_backups(&document) {
+            joined.push(document);
+        } else {
+            findings += lint_text(&document, &Options::default()).findings.len();
+        }
+    }
+    let alone = start.elapsed().as_secs_f64();
+    findings += lint(&joined, &Options::default()).findings.len();
+    let seconds = start.elapsed().as_secs_f64();
+    let hostile: Vec<Value> = hostile()
+        .into_iter()
+        .map(|(name, text)| {
+            let document = Document::new("notes/input.txt", text);
+            let start = Instant::now();
+            let found = lint_text(&document, &Options::default()).findings.len();
+            let seconds = start.elapsed().as_secs_f64();
+            json!({"name": name, "megabytes": document.text.len() / 1_000_000, "seconds": seconds, "found": found})
+        })
+        .collect();
+    Ok(json!({
+        "megabytes": bytes as f64 / 1e6,
+        "seconds": seconds,
+        "alone": alone,
+        "rate": bytes as f64 / 1e6 / seconds,
+        "joined": joined.len(),
+        "findings": findings,
+        "hostile": hostile,
+    }))
+}
+
+fn hostile() -> [(&'static str, String); 3] {
+    [
+        ("one line", "lorem ipsum dolor sit amet, consectetur ".repeat(300_000)),
+        ("'postgresql://a:b' for ever", "postgresql://a:b".repeat(6_000_000 / 16)),
+        ("'password=a:a:' for ever", "password=a:a:".repeat(6_000_000 / 13)),
+    ]
+}
+
+/// Every text below a folder, as long as memory is not in question.
+fn read(path: &Path, texts: &mut Vec<(String, String)>) -> std::io::Result<()> {
+    if path.is_dir() {
+        for entry in std::fs::read_dir(path)? {
+            read(&entry?.path(), texts)?;
+        }
+    } else if path.is_file()
+        && let Ok(text) = std::fs::read_to_string(path)
+        && !text.as_bytes().iter().take(8000).any(|byte| *byte == 0)
+        && text.len() < 4 << 20
+    {
+        texts.push((path.to_string_lossy().into_owned(), text));
+    }
+    Ok(())
+}
