@@ -2,6 +2,7 @@
 
 #![expect(clippy::disallowed_methods, reason = "tests read files, and fail when they cannot")]
 
+mod fixes;
 mod set;
 
 use backstop_policy::rule::{Group, Rule};

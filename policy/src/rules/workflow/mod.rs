@@ -11,6 +11,7 @@ mod deprecated_action;
 mod green;
 mod green_on_failure;
 mod job_timeout_missing;
+mod keywords;
 mod noop_backup;
 pub mod pasted;
 mod paths;

@@ -1,4 +1,5 @@
 use super::declare::declare;
+use super::keywords::{TOP, TRIGGERS, known_trigger};
 use crate::document::Kind;
 use crate::finding::{Edit, Fix, Place, Span};
 use crate::model::{Set, Unit};
@@ -62,46 +63,6 @@ rule! {
     fix: Sometimes,
     check: Set(check),
 }
-
-const TRIGGERS: [&str; 36] = [
-    "branch_protection_rule",
-    "check_run",
-    "check_suite",
-    "create",
-    "delete",
-    "deployment",
-    "deployment_status",
-    "discussion",
-    "discussion_comment",
-    "fork",
-    "gollum",
-    "image_version",
-    "issue_comment",
-    "issues",
-    "label",
-    "merge_group",
-    "milestone",
-    "page_build",
-    "project",
-    "project_card",
-    "project_column",
-    "public",
-    "pull_request",
-    "pull_request_comment",
-    "pull_request_review",
-    "pull_request_review_comment",
-    "pull_request_target",
-    "push",
-    "registry_package",
-    "release",
-    "repository_dispatch",
-    "schedule",
-    "status",
-    "watch",
-    "workflow_call",
-    "workflow_dispatch",
-];
-const TOP: [&str; 8] = ["name", "run-name", "on", "permissions", "env", "defaults", "concurrency", "jobs"];
 
 fn check(set: &Set<'_>, findings: &mut Findings<'_>) {
     for (_, unit, workflow) in set.workflows() {
@@ -331,10 +292,6 @@ impl Check<'_, '_> {
                 );
         }
     }
-}
-
-fn known_trigger(name: &str) -> bool {
-    TRIGGERS.contains(&name) || name == "workflow_run" || name.contains("${{")
 }
 
 #[cfg(test)]
