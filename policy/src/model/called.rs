@@ -98,7 +98,19 @@ const SUFFIXES: [(&str, bool); 9] = [
 ];
 
 /// What names a file that `.` reads for its settings: it holds no code of a backup.
-const SETTINGS: [&str; 8] = ["env", "conf", "/etc/", "profile", "bashrc", "activate", "nvm.sh", "os-release"];
+const SETTINGS: [&str; 11] = [
+    "env",
+    "conf",
+    "/etc/",
+    "profile",
+    "bashrc",
+    "activate",
+    "nvm.sh",
+    "os-release",
+    "docker",
+    "color",
+    "logging",
+];
 
 /// What a command calls. `written` is its program as it is written, with its folder.
 pub fn called(command: &Command, written: &str) -> Option<Called> {
