@@ -15,16 +15,17 @@ const ROUNDS: usize = 10;
 #[test]
 fn fixes_settle_in_texts_that_can_still_be_read() {
     let (mut safe, mut with_unsafe) = (0, 0);
-    for case in cases().unwrap() {
+    for case in cases().unwrap().iter().filter(|case| case.is_bad) {
         let name = format!("{}, {}", case.rule, case.title);
-        safe += settled(&case.documents, &name, |fix| fix.safety == Safety::Safe);
-        with_unsafe += settled(&case.documents, &name, |_| true);
+        let (now, applied) = settled(&case.documents, &name, |fix| fix.safety == Safety::Safe);
+        safe += applied;
+        with_unsafe += settled(&now, &name, |_| true).1;
     }
-    assert!(safe > 100 && with_unsafe > safe, "{safe} safe ones, {with_unsafe} in all");
+    assert!(safe > 100 && with_unsafe > 50, "{safe} safe ones, {with_unsafe} others");
 }
 
-/// How many fixes it took.
-fn settled(documents: &[Document], name: &str, wanted: impl Fn(&Fix) -> bool) -> usize {
+/// What is left, and how many fixes it took.
+fn settled(documents: &[Document], name: &str, wanted: impl Fn(&Fix) -> bool) -> (Vec<Document>, usize) {
     let mut now = documents.to_vec();
     let mut applied = 0;
     for _ in 0..ROUNDS {
@@ -42,7 +43,7 @@ fn settled(documents: &[Document], name: &str, wanted: impl Fn(&Fix) -> bool) ->
             for (old, new) in documents.iter().zip(&now) {
                 assert!(!is_read(old) || is_read(new), "{name}: {} cannot be read:\n{}", new.path, new.text);
             }
-            return applied;
+            return (now, applied);
         }
     }
     panic!("{name}: the fixes do not settle: {now:#?}");

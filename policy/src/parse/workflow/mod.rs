@@ -163,6 +163,15 @@ pub fn view(root: &Node) -> Option<Workflow<'_>> {
     })
 }
 
+/// The conditions of one step and of its job, and the step's name, by their indices in
+/// [`Workflow::jobs`] and [`Job::steps`]: for who asks for each of many.
+pub fn step_at(root: &Node, job: usize, step: usize) -> Option<([Option<&Node>; 2], Option<&Node>)> {
+    let jobs = root.get("jobs")?.entries();
+    let job = &jobs.iter().filter(|entry| entry.key.text().is_some()).nth(job)?.value;
+    let step = job.get("steps")?.items().get(step)?;
+    Some(([job.get("if"), step.get("if")], step.get("name")))
+}
+
 /// The steps of a composite action; empty where the tree is none.
 pub fn composite_steps(root: &Node) -> Vec<Step<'_>> {
     match root.get("runs") {

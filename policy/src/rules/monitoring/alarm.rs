@@ -7,7 +7,7 @@ use crate::model::{ActionRole, Command, Fate, Host, Means, Pipeline, Role, Scrip
 use crate::parse::expression::condition;
 use crate::parse::shell::InlineKind;
 use crate::parse::systemd;
-use crate::parse::workflow::{Job, Step, Workflow};
+use crate::parse::workflow::{Job, Step, Workflow, step_at};
 use crate::parse::yaml::Node;
 
 /// The units of a pipeline: its own, and a document's blocks.
@@ -64,15 +64,23 @@ fn handles(set: &Set<'_>, command: &Command) -> bool {
 
 /// Whether a step's script runs when an earlier step has failed.
 fn runs_on_failure(set: &Set<'_>, script: &Script) -> bool {
-    let Host::Step { job, step } = script.host else { return false };
-    let Some(workflow) = set.units.get(script.unit).and_then(Unit::workflow) else { return false };
-    let job = workflow.jobs.get(job);
-    job.is_some_and(|job| job.steps.get(step).is_some_and(|step| on_failure(job, step)))
+    let of = |(conditions, _): ([Option<&Node>; 2], _)| any_asks(conditions, asks_for_failure);
+    step_of(set, script).is_some_and(of)
+}
+
+/// The conditions and the name of the step that a script is.
+fn step_of<'s>(set: &'s Set<'_>, script: &Script) -> Option<([Option<&'s Node>; 2], Option<&'s Node>)> {
+    let Host::Step { job, step } = script.host else { return None };
+    step_at(set.units.get(script.unit)?.tree.as_ref()?, job, step)
+}
+
+fn any_asks(conditions: [Option<&Node>; 2], asks: impl Fn(&str) -> bool) -> bool {
+    conditions.into_iter().flatten().filter_map(Node::text).any(asks)
 }
 
 /// Whether a step runs when something has failed, by its `if` or its job's.
 pub fn on_failure(job: &Job<'_>, step: &Step<'_>) -> bool {
-    [job.condition, step.condition].into_iter().flatten().filter_map(Node::text).any(asks_for_failure)
+    any_asks([job.condition, step.condition], asks_for_failure)
 }
 
 fn asks_for_failure(text: &str) -> bool {
@@ -135,16 +143,9 @@ pub fn printing_steps(set: &Set<'_>, pipeline: &Pipeline) -> Vec<Place> {
 
 /// `if: failure()`, or a step that is called a notification.
 fn step_is_about_failure(set: &Set<'_>, script: &Script) -> bool {
-    let Host::Step { job, step } = script.host else { return false };
-    let Some(workflow) = set.units.get(script.unit).and_then(Unit::workflow) else { return false };
-    let Some(job) = workflow.jobs.get(job) else { return false };
-    let Some(step) = job.steps.get(step) else { return false };
-    let failure = [job.condition, step.condition]
-        .into_iter()
-        .flatten()
-        .filter_map(Node::text)
-        .any(|text| condition(text).functions.iter().any(|name| name == "failure"));
-    let named = step.name.and_then(Node::text).map(str::to_lowercase).is_some_and(|name| {
+    let Some((conditions, name)) = step_of(set, script) else { return false };
+    let failure = any_asks(conditions, |text| condition(text).functions.iter().any(|name| name == "failure"));
+    let named = name.and_then(Node::text).map(str::to_lowercase).is_some_and(|name| {
         ["notif", "alert", "slack", "failure", "mail"].iter().any(|word| name.contains(word))
     });
     failure || named

@@ -4,7 +4,7 @@
 
 use super::declare::declare;
 use crate::finding::{Edit, Fix, Place, Safety, Span};
-use crate::model::{Set, Unit};
+use crate::model::{Host, Set, Unit};
 use crate::parse::shell::{self, Heredoc, Part, PartKind, Quote, Visitor, Word};
 use crate::parse::workflow::{Step, Workflow};
 
@@ -24,13 +24,11 @@ pub struct Pasted<'a> {
 /// Calls `visit` with every expression in a script of a workflow.
 pub fn each(set: &Set<'_>, visit: &mut dyn FnMut(&Pasted<'_>)) {
     for (_, unit, workflow) in set.workflows() {
-        let steps = workflow.jobs.iter().flat_map(|job| job.steps.iter().map(move |step| (job, step)));
-        for (job, step) in steps {
-            let Some(run) = step.run.filter(|_| workflow.flags_of(job, step).is_some()) else { continue };
-            let source = run.source(unit.text()).into_owned().within(&unit.source);
-            let script = shell::parse_in(&source);
+        for script in set.scripts.get(unit.scripts.clone()).unwrap_or_default() {
+            let Host::Step { job, step } = script.host else { continue };
+            let Some(step) = workflow.jobs.get(job).and_then(|job| job.steps.get(step)) else { continue };
             let mut uses = Uses::default();
-            shell::walk(&script, &mut uses);
+            shell::walk(&script.tree, &mut uses);
             for found in &uses.found {
                 visit(&Pasted {
                     set,
