@@ -1,9 +1,11 @@
 //! What a place is a part of, in words: the heading above it, the job and the step.
 
+use crate::document::Kind;
 use crate::finding::{Place, Span};
 use crate::parse::yaml::Node;
 
 use super::Set;
+use super::unit::Unit;
 
 impl Set<'_> {
     /// `job 'backup', step 'Dump'`, or the heading that a place stands under.
@@ -21,12 +23,20 @@ impl Set<'_> {
     fn step(&self, place: Place) -> Option<String> {
         let holds = |span: Span| span.start <= place.span.start && place.span.start < span.end;
         let mut units = self.units.iter().filter(|unit| unit.document == place.document && holds(unit.span));
-        let (unit, workflow) = units.find_map(|unit| Some((unit, unit.workflow()?)))?;
-        let inside = |node: &Node| holds(unit.place(node.span).span);
-        let job = workflow.jobs.iter().find(|job| inside(job.node) || inside(job.key))?;
-        let of_job = format!("job '{}'", job.id);
-        let Some(index) = job.steps.iter().position(|step| inside(step.node)) else { return Some(of_job) };
-        let name = job.steps.get(index).and_then(|step| step.name.or(step.id)).and_then(Node::text);
+        let workflow = |unit: &Unit<'_>| unit.kind == Kind::Workflow;
+        let unit = units.find(|unit| workflow(unit))?;
+        // One of many: what begins last before it.
+        let begins = |node: &Node| unit.place(node.span).span.start <= place.span.start;
+        let jobs = unit.tree.as_ref()?.get("jobs")?.entries();
+        let job = jobs.get(jobs.partition_point(|job| begins(&job.key)).checked_sub(1)?)?;
+        let id = job.key.text().filter(|_| place.span.start < unit.place(job.value.span).span.end)?;
+        let of_job = format!("job '{id}'");
+        let steps = job.value.get("steps").map(Node::items).unwrap_or_default();
+        let Some(index) = steps.partition_point(begins).checked_sub(1) else { return Some(of_job) };
+        let Some(step) = steps.get(index).filter(|step| holds(unit.place(step.span).span)) else {
+            return Some(of_job);
+        };
+        let name = step.get("name").or_else(|| step.get("id")).and_then(Node::text);
         let step = name.map_or_else(|| format!("step {}", index + 1), |name| format!("step '{name}'"));
         Some(format!("{of_job}, {step}"))
     }

@@ -271,6 +271,9 @@ impl Flow {
     }
 }
 
+/// Commands before one among which that is looked for which runs it.
+const AROUND: usize = 256;
+
 /// `docker exec db sh -c 'pg_dump shop' > file`, `ssh host pg_dump | gzip`: what a dump
 /// in the script of another command prints, that one prints.
 fn printed_by<'c>(commands: &'c [Command], index: usize, command: &'c Command) -> &'c Command {
@@ -283,7 +286,7 @@ fn printed_by<'c>(commands: &'c [Command], index: usize, command: &'c Command) -
     }
     let span = command.at.span;
     // Sorted by their beginnings: those around it come before it.
-    let before = commands.get(..index).into_iter().flatten().rev();
+    let before = commands.get(..index).into_iter().flatten().rev().take(AROUND);
     let mut around = before.take_while(|other| other.script == command.script).filter(|other| {
         other.at.span.start <= span.start && span.end <= other.at.span.end && other.at != command.at
     });

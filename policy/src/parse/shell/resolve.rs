@@ -4,6 +4,7 @@
 //! where a branch may have changed it, it stays unknown. `${NAME:-default}` is
 //! the default where nothing else is known. Nothing is ever run.
 
+use std::cell::Cell;
 use std::collections::HashMap;
 use std::fmt;
 
@@ -16,6 +17,9 @@ use crate::finding::Span;
 const DEPTH: usize = 16;
 /// Bytes of one resolved word.
 const LENGTH: usize = 16 << 10;
+/// Variables that are looked up for a whole script: `A=$A$A` on every line doubles
+/// what each is made of. What comes behind stays unknown.
+const LOOKUPS: usize = 1 << 19;
 /// Assignments that are looked at for one use.
 const LOOK_BACK: usize = 64;
 
@@ -115,6 +119,8 @@ pub struct Variables<'s> {
     functions: Vec<Span>,
     /// Files that the script reads with `.` or `source`: they may set anything.
     sourced: Vec<&'s Word>,
+    /// Variables that were looked up.
+    spent: Cell<usize>,
 }
 
 #[derive(Debug, Clone, Copy)]
@@ -218,7 +224,9 @@ impl<'s> Variables<'s> {
 
     /// Appends the variable's value. False, and nothing appended, where it is unknown.
     fn variable(&self, name: &str, at: usize, depth: usize, out: &mut Resolved) -> bool {
-        if depth > DEPTH || out.length() > LENGTH {
+        let spent = self.spent.get();
+        self.spent.set(spent.saturating_add(1));
+        if depth > DEPTH || spent > LOOKUPS || out.length() > LENGTH {
             return false;
         }
         match self.binding(name, at) {
