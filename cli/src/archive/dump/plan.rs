@@ -106,6 +106,8 @@ pub(super) fn listed_objects(toc: &Toc) -> BTreeMap<i32, Vec<u32>> {
             .filter_map(|oid| oid.parse().ok())
             .collect();
         oids.extend(toc.entries.iter().filter(|entry| entry.desc == "BLOB").map(|entry| entry.oid));
+        // As pg_dump does; the entries themselves lie in the order of their names.
+        oids.sort_unstable();
         lists.insert(entry.dump_id, oids);
     }
     lists
