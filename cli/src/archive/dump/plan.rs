@@ -53,8 +53,7 @@ pub(super) fn refusal(toc: &Toc) -> Option<String> {
     // Such names are bytes that mean nothing, and a query is text. What is no text in
     // them was read as `\xe9`; a name that really reads so goes the slow way for nothing.
     let is_text = |name: &str| name.is_ascii() && !name.contains("\\x");
-    let names =
-        |entry: &Entry| !(is_text(&entry.copy) && is_text(&entry.tag) && is_text(&entry.namespace));
+    let names = |entry: &Entry| !(is_text(&entry.copy) && is_text(&entry.tag) && is_text(&entry.namespace));
     if encoding == "SQL_ASCII" && toc.entries.iter().any(|entry| entry.is_copy() && names(entry)) {
         return Some("names in a database without an encoding are not ASCII".to_owned());
     }
