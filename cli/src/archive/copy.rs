@@ -9,7 +9,7 @@ pub(super) const END: &[u8] = b"\\.\n\n\n";
 const MARKER: &[u8] = b"\n\\.\n";
 
 /// Counts the rows of one table.
-pub(super) struct Rows {
+pub struct Rows {
     finder: Finder<'static>,
     /// The last bytes before the next piece; begins with a newline that is not
     /// there, so that a marker is found on the first line too.
@@ -23,14 +23,14 @@ pub(super) struct Rows {
 }
 
 #[derive(Debug, PartialEq, Eq)]
-pub(super) struct Counted {
+pub struct Counted {
     pub rows: u64,
     /// Of the rows alone.
     pub bytes: u64,
 }
 
 impl Rows {
-    pub(super) fn new() -> Self {
+    pub fn new() -> Self {
         Self {
             finder: Finder::new(MARKER),
             tail: [b'\n', 0, 0],
@@ -42,7 +42,7 @@ impl Rows {
         }
     }
 
-    pub(super) fn feed(&mut self, piece: &[u8]) {
+    pub fn feed(&mut self, piece: &[u8]) {
         if piece.is_empty() {
             return;
         }
@@ -86,7 +86,7 @@ impl Rows {
     }
 
     /// The count, or why the data cannot be whole.
-    pub(super) fn finish(self) -> Result<Counted, &'static str> {
+    pub fn finish(self) -> Result<Counted, &'static str> {
         let Some(marker) = self.marker else {
             return Err("its end marker is missing");
         };

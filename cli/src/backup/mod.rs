@@ -202,6 +202,7 @@ struct Prepared {
     snapshot: Snapshot,
     source: manifest::Source,
     tools: ClientTools,
+    expected: proof::Before,
 }
 
 async fn prepare(job: &Job) -> Result<Prepared, Error> {
@@ -214,7 +215,8 @@ async fn prepare(job: &Job) -> Result<Prepared, Error> {
         snapshot.privileges().await?.refuse(|_| true, true)?;
     }
     let source = snapshot.source().await?;
-    Ok(Prepared { snapshot, source, tools })
+    let expected = proof::before(&snapshot, job).await?;
+    Ok(Prepared { snapshot, source, tools, expected })
 }
 
 /// A server may keep us waiting for ever; whoever stops us must not have to.
@@ -236,7 +238,7 @@ async fn store_streams(
     ui: Ui,
     stop: &CancellationToken,
 ) -> Result<Stored, Error> {
-    let Prepared { snapshot, source, tools } = unless(stop, prepare(job)).await?;
+    let Prepared { snapshot, source, tools, expected } = unless(stop, prepare(job)).await?;
     let request = archive::Request {
         tools: &tools,
         snapshot: &snapshot,
@@ -247,10 +249,7 @@ async fn store_streams(
         digests: job.digests,
     };
     let dumping = stop.child_token();
-    // What the snapshot says is asked while pg_dump reads the catalogue.
-    let dump = async { Ok(archive::dump(&request, &dumping).await?) };
-    let begun = async { tokio::try_join!(proof::before(&snapshot, job), dump) };
-    let (expected, (dump, started)) = unless(stop, begun).await?;
+    let (dump, started) = unless(stop, async { Ok(archive::dump(&request, &dumping).await?) }).await?;
     if let Way::Stream { reason: Some(reason) } = &started.way {
         ui.warn(format!("pg_dump copies the rows alone: {reason}"));
     }
