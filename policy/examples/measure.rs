@@ -89,15 +89,22 @@ fn speed(folder: &Path) -> std::io::Result<Value> {
     let alone = start.elapsed().as_secs_f64();
     findings += lint(&joined, &Options::default()).findings.len();
     let seconds = start.elapsed().as_secs_f64();
+    let timed = |name: &str, document: &Document, judge: &dyn Fn(&Document) -> usize| {
+        let start = Instant::now();
+        let found = judge(document);
+        let seconds = start.elapsed().as_secs_f64();
+        json!({"name": name, "megabytes": (document.text.len() + 500_000) / 1_000_000, "seconds": seconds, "found": found})
+    };
+    let searched = |document: &Document| lint_text(document, &Options::default()).findings.len();
     let hostile: Vec<Value> = hostile()
         .into_iter()
-        .map(|(name, text)| {
-            let document = Document::new("notes/input.txt", text);
-            let start = Instant::now();
-            let found = lint_text(&document, &Options::default()).findings.len();
-            let seconds = start.elapsed().as_secs_f64();
-            json!({"name": name, "megabytes": document.text.len() / 1_000_000, "seconds": seconds, "found": found})
-        })
+        .map(|(name, text)| timed(name, &Document::new("notes/input.txt", text), &searched))
+        .collect();
+    let judged =
+        |document: &Document| lint(std::slice::from_ref(document), &Options::default()).findings.len();
+    let parsed: Vec<Value> = parsed()
+        .into_iter()
+        .map(|(name, path, text)| timed(name, &Document::new(path, text), &judged))
         .collect();
     Ok(json!({
         "megabytes": bytes as f64 / 1e6,
@@ -107,6 +114,7 @@ fn speed(folder: &Path) -> std::io::Result<Value> {
         "joined": joined.len(),
         "findings": findings,
         "hostile": hostile,
+        "parsed": parsed,
     }))
 }
 
@@ -115,6 +123,22 @@ fn hostile() -> [(&'static str, String); 3] {
         ("one line", "lorem ipsum dolor sit amet, consectetur ".repeat(300_000)),
         ("'postgresql://a:b' for ever", "postgresql://a:b".repeat(6_000_000 / 16)),
         ("'password=a:a:' for ever", "password=a:a:".repeat(6_000_000 / 13)),
+    ]
+}
+
+/// The largest documents that are parsed, each made of one thing.
+fn parsed() -> [(&'static str, &'static str, String); 4] {
+    let of = |head: &str, piece: &str| format!("{head}{}", piece.repeat(1_000_000 / piece.len()));
+    let steps = "name: backup\non: push\njobs:\n  a:\n    runs-on: x\n    steps:\n";
+    [
+        (
+            "steps of one job",
+            ".github/workflows/backup.yml",
+            of(steps, "      - run: pg_dump \"${{ secrets.A }}\" > a\n"),
+        ),
+        ("variables that double", "backup.sh", of("pg_dump $A\n", "A=$A$A\n")),
+        ("here-documents for ssh", "backup.sh", of("", "ssh h <<'EOF'\npg_dump $A\nEOF\n")),
+        ("promises", "plan.md", of("# Database backups\n", "- Daily backups: 7 days\n")),
     ]
 }
 
