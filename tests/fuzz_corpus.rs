@@ -30,10 +30,9 @@ fn archives_and_copy_text_are_read_or_refused() {
                 let mut changed = input.clone();
                 for _ in 0..random.gen_range(1..4) {
                     let at = random.gen_range(0..changed.len());
+                    let telling = [0, b'\n', b'\\', b'.', 0xff];
                     match random.gen_range(0..4) {
-                        0 => {
-                            changed[at] = *[0, b'\n', b'\\', b'.', 0xff].get(random.gen_range(0..5)).unwrap()
-                        }
+                        0 => changed[at] = telling[random.gen_range(0..telling.len())],
                         1 => changed[at] ^= 1 << random.gen_range(0..8),
                         2 => changed.truncate(at.max(1)),
                         _ => changed.insert(at, random.r#gen()),

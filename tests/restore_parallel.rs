@@ -263,7 +263,7 @@ async fn until_doing(server: &Server, run: &mut Running, database: &str, what: &
             return pid;
         }
         assert!(!run.is_over(), "it is over, and nobody did {what}");
-        if begun.elapsed() > Duration::from_secs(60) {
+        if begun.elapsed() > Duration::from_mins(1) {
             let all =
                 "SELECT datname, state, wait_event, query FROM pg_stat_activity WHERE datname IS NOT NULL";
             panic!("nobody did {what}: {}", server.sql("postgres", all).await);
@@ -280,7 +280,8 @@ async fn a_killed_connection_ends_all_of_it() {
     let server = shared().await;
     let folder = tempfile::tempdir().unwrap();
     let file = slow_archive(server, "to_be_killed", folder.path()).await;
-    let mut run = restore(server, &file, "load_killed", &["--jobs", "3"]).env("TMPDIR", folder.path()).start();
+    let mut run =
+        restore(server, &file, "load_killed", &["--jobs", "3"]).env("TMPDIR", folder.path()).start();
     let home = run.home.path().to_owned();
     let pid = until_doing(server, &mut run, "load_killed", "COPY public.large").await;
     server.sql("postgres", &format!("SELECT pg_terminate_backend({pid})")).await;
@@ -295,7 +296,8 @@ async fn an_interrupt_while_rows_go_in_leaves_nothing() {
     let server = shared().await;
     let folder = tempfile::tempdir().unwrap();
     let file = slow_archive(server, "to_be_stopped", folder.path()).await;
-    let mut run = restore(server, &file, "load_stopped", &["--jobs", "3"]).env("TMPDIR", folder.path()).start();
+    let mut run =
+        restore(server, &file, "load_stopped", &["--jobs", "3"]).env("TMPDIR", folder.path()).start();
     let home = run.home.path().to_owned();
     until_doing(server, &mut run, "load_stopped", "COPY public.large").await;
     run.signal(Signal::SIGTERM);

@@ -8,15 +8,15 @@ use bytes::Bytes;
 /// The first byte says how long the pieces are.
 pub fn read(bytes: &[u8]) {
     let Some((size, text)) = bytes.split_first() else { return };
-    let mut counter = CopyText::new();
+    let mut text_rows = CopyText::default();
     let (mut cutter, mut cuts) = (Cutter::default(), Vec::new());
     let mut cut = Ok(());
     for piece in text.chunks(usize::from(*size) + 1) {
-        counter.feed(piece);
+        text_rows.feed(piece);
         cut = cut.and_then(|()| cutter.feed(Bytes::copy_from_slice(piece), &mut cuts));
     }
     let cut = cut.and_then(|()| cutter.finish());
-    let counted = counter.finish();
+    let counted = text_rows.finish();
     assert_eq!(cut.is_ok(), counted.is_ok(), "{cut:?}, {counted:?}");
     let Ok(counted) = counted else { return };
     let mut rows = Vec::new();

@@ -29,8 +29,8 @@ pub struct Counted {
     pub bytes: u64,
 }
 
-impl Rows {
-    pub fn new() -> Self {
+impl Default for Rows {
+    fn default() -> Self {
         Self {
             finder: Finder::new(MARKER),
             tail: [b'\n', 0, 0],
@@ -41,7 +41,9 @@ impl Rows {
             last: [0; 2],
         }
     }
+}
 
+impl Rows {
     pub fn feed(&mut self, piece: &[u8]) {
         if piece.is_empty() {
             return;
@@ -137,7 +139,7 @@ mod tests {
     use super::*;
 
     fn count(text: &[u8], piece: usize) -> Result<Counted, &'static str> {
-        let mut rows = Rows::new();
+        let mut rows = Rows::default();
         for piece in text.chunks(piece) {
             rows.feed(piece);
         }
@@ -183,7 +185,7 @@ mod tests {
             let rows = lines.iter().filter(|line| *line != "\\.").count() as u64;
             let bytes = text.len() as u64;
             text.extend_from_slice(END);
-            let mut counter = Rows::new();
+            let mut counter = Rows::default();
             let mut rest = &text[..];
             for size in sizes.iter().cycle() {
                 let (piece, after) = rest.split_at(rest.len().min(*size));
