@@ -1,31 +1,17 @@
-// The editor: CodeMirror with marks for findings, in the colours of the page.
+// The editor: CodeMirror in the colours of the page. What it takes to show a text and
+// its findings is here; what it takes to edit comes a moment later (`editing.js`).
 
-import { defaultKeymap, history, historyKeymap, isolateHistory } from "@codemirror/commands";
-import { HighlightStyle, bracketMatching, indentUnit, syntaxHighlighting } from "@codemirror/language";
-import { lintGutter, setDiagnostics } from "@codemirror/lint";
-import { highlightSelectionMatches, search, searchKeymap } from "@codemirror/search";
-import { Compartment, EditorState, Transaction } from "@codemirror/state";
-import { EditorView, drawSelection, highlightActiveLine, highlightActiveLineGutter, keymap, lineNumbers, placeholder } from "@codemirror/view";
-import { tags } from "@lezer/highlight";
+import { Compartment, EditorState } from "@codemirror/state";
+import { EditorView, drawSelection, highlightActiveLine, highlightActiveLineGutter, lineNumbers, placeholder } from "@codemirror/view";
+
+import { marks, setMarks } from "./marks.js";
 
 /** Marks beyond these would make the editor slow, and tell nobody anything. */
 const MARKS = 500;
 
 const language = new Compartment();
 const label = new Compartment();
-
-const highlight = HighlightStyle.define([
-  { tag: [tags.comment, tags.meta], color: "var(--code-comment)" },
-  { tag: [tags.keyword, tags.operatorKeyword, tags.definitionKeyword], color: "var(--code-keyword)" },
-  { tag: [tags.string, tags.special(tags.string), tags.monospace], color: "var(--code-string)" },
-  { tag: [tags.number, tags.bool, tags.null, tags.atom], color: "var(--code-number)" },
-  { tag: [tags.propertyName, tags.definition(tags.propertyName), tags.attributeName, tags.variableName, tags.definition(tags.variableName)], color: "var(--code-name)" },
-  { tag: [tags.standard(tags.variableName), tags.typeName, tags.link, tags.url], color: "var(--code-builtin)" },
-  { tag: tags.heading, color: "var(--text)", fontWeight: "650" },
-  { tag: tags.strong, fontWeight: "650" },
-  { tag: tags.emphasis, fontStyle: "italic" },
-  { tag: tags.invalid, color: "var(--error)" },
-]);
+const editing = new Compartment();
 
 const theme = EditorView.theme({
   "&": { height: "100%", fontSize: "var(--code-size)", backgroundColor: "transparent", color: "var(--text)" },
@@ -35,18 +21,15 @@ const theme = EditorView.theme({
   ".cm-line": { padding: "0 16px 0 8px" },
   ".cm-gutters": { backgroundColor: "transparent", color: "var(--faint)", border: "none", paddingLeft: "4px" },
   ".cm-lineNumbers .cm-gutterElement": { padding: "0 6px 0 8px", minWidth: "28px" },
-  ".cm-gutter-lint": { width: "18px" },
-  ".cm-gutter-lint .cm-gutterElement": { padding: "0" },
-  ".cm-lint-marker": { width: "10px", height: "10px", margin: "6px auto 0", content: "none", borderRadius: "50%" },
-  ".cm-lint-marker-error": { backgroundColor: "var(--error)" },
-  ".cm-lint-marker-warning": { backgroundColor: "var(--warning)", borderRadius: "2px", transform: "rotate(45deg) scale(.85)" },
-  ".cm-lint-marker-info": { backgroundColor: "transparent", boxShadow: "inset 0 0 0 2px var(--note)" },
-  ".cm-lintRange": { backgroundImage: "none", paddingBottom: "1px" },
-  ".cm-lintRange-error": { textDecoration: "underline wavy var(--error) 1px", textUnderlineOffset: "4px" },
-  ".cm-lintRange-warning": { textDecoration: "underline wavy var(--warning) 1px", textUnderlineOffset: "4px" },
-  ".cm-lintRange-info": { textDecoration: "underline dotted var(--note) 2px", textUnderlineOffset: "4px" },
-  ".cm-lintRange-active": { backgroundColor: "var(--mark)" },
-  ".cm-lintPoint:after": { display: "none" },
+  ".cm-marks": { width: "18px" },
+  ".mark": { width: "10px", height: "10px", margin: "calc(.8em - 5px) auto 0", borderRadius: "50%" },
+  ".mark-error": { backgroundColor: "var(--error)" },
+  ".mark-warning": { backgroundColor: "var(--warning)", borderRadius: "2px", transform: "rotate(45deg) scale(.85)" },
+  ".mark-note": { boxShadow: "inset 0 0 0 2px var(--note)" },
+  ".range": { textUnderlineOffset: "4px" },
+  ".range-error": { textDecoration: "underline wavy var(--error) 1px" },
+  ".range-warning": { textDecoration: "underline wavy var(--warning) 1px" },
+  ".range-note": { textDecoration: "underline dotted var(--note) 2px" },
   ".cm-activeLine, .cm-activeLineGutter": { backgroundColor: "var(--line)" },
   ".cm-activeLineGutter": { color: "var(--muted)" },
   "&.cm-focused > .cm-scroller > .cm-selectionLayer .cm-selectionBackground, .cm-selectionBackground": { background: "var(--selection) !important" },
@@ -54,9 +37,10 @@ const theme = EditorView.theme({
   ".cm-cursor": { borderLeftColor: "var(--accent)", borderLeftWidth: "2px" },
   ".cm-placeholder": { color: "var(--muted)", whiteSpace: "pre-wrap" },
   ".cm-tooltip": { backgroundColor: "var(--raised)", color: "var(--text)", border: "1px solid var(--border)", borderRadius: "8px", boxShadow: "var(--shadow)", overflow: "hidden", maxWidth: "min(520px, 90vw)" },
-  ".cm-diagnostic": { padding: "10px 14px", fontFamily: "var(--sans)", fontSize: "13.5px", lineHeight: "1.5", border: "none !important", whiteSpace: "normal" },
-  ".cm-diagnostic + .cm-diagnostic": { borderTop: "1px solid var(--border) !important" },
-  ".cm-diagnosticAction": { font: "inherit", fontSize: "12.5px", margin: "8px 8px 0 0", padding: "3px 10px", borderRadius: "6px", backgroundColor: "var(--accent)", color: "var(--on-accent)", cursor: "pointer" },
+  ".tip": { padding: "10px 14px", fontFamily: "var(--sans)", fontSize: "13.5px", lineHeight: "1.5", borderLeft: "3px solid var(--note)" },
+  ".tip-error": { borderColor: "var(--error)" },
+  ".tip-warning": { borderColor: "var(--warning)" },
+  ".tip + .tip": { borderTop: "1px solid var(--border)" },
   ".cm-panels": { backgroundColor: "var(--surface)", color: "var(--text)", borderColor: "var(--border) !important" },
   ".cm-panel.cm-search": { fontFamily: "var(--sans)", padding: "8px" },
   ".cm-textfield": { backgroundColor: "var(--page)", border: "1px solid var(--border)", borderRadius: "6px", color: "var(--text)" },
@@ -70,24 +54,17 @@ const theme = EditorView.theme({
 function extensions(changed, moved) {
   return [
     lineNumbers(),
-    lintGutter(),
-    history(),
+    marks(),
     drawSelection(),
-    bracketMatching(),
     highlightActiveLine(),
     highlightActiveLineGutter(),
-    highlightSelectionMatches(),
-    search({ top: true }),
-    indentUnit.of("  "),
     EditorView.lineWrapping,
     EditorView.cspNonce.of("codemirror"),
     language.of([]),
     label.of([]),
+    editing.of(more?.extensions ?? []),
     theme,
-    syntaxHighlighting(highlight),
     placeholder("Paste a backup script, a workflow, a lifecycle policy, a .env,\na migration or a whole strategy document,\nor drop files here."),
-    // Tab moves on, as everywhere on the page: this is a place to read and to paste.
-    keymap.of([...defaultKeymap, ...historyKeymap, ...searchKeymap]),
     EditorView.updateListener.of((update) => {
       if (update.docChanged) {
         const typed = update.transactions.some((one) => one.isUserEvent("input.type") || one.isUserEvent("delete"));
@@ -99,8 +76,10 @@ function extensions(changed, moved) {
   ];
 }
 
-/** @type {ReturnType<typeof extensions>} */
+/** @type {import("@codemirror/state").Extension} */
 let all = [];
+/** What edits, once it is there. @type {typeof import("./editing.js") | undefined} */
+let more;
 
 /**
  * @param {HTMLElement} parent
@@ -109,6 +88,11 @@ let all = [];
  */
 export function create(parent, changed, moved) {
   all = extensions(changed, moved);
+  import("./editing.js").then((loaded) => {
+    more = loaded;
+    all = extensions(changed, moved);
+    complete(view);
+  });
   const view = new EditorView({ state: stateOf(""), parent });
   // A region that scrolls can be reached by the keyboard.
   view.scrollDOM.tabIndex = -1;
@@ -120,38 +104,23 @@ export function stateOf(text) {
   return EditorState.create({ doc: text, extensions: all });
 }
 
+/** A state may be older than what edits. @param {EditorView} view */
+export function complete(view) {
+  if (more && editing.get(view.state) !== more.extensions) view.dispatch({ effects: editing.reconfigure(more.extensions) });
+}
+
+/** @param {EditorView} view */
+export function undo(view) {
+  more?.undo(view);
+  view.focus();
+}
+
 /** @param {EditorView} view @param {string} name */
 export function describe(view, name) {
   view.dispatch({ effects: label.reconfigure(EditorView.contentAttributes.of({ "aria-label": `Text of ${name}`, spellcheck: "false" })) });
 }
 
-/** Loads what colours a kind of document. Each is a file of its own, fetched when it is needed. */
-const languages = {
-  yaml: async () => (await import("@codemirror/lang-yaml")).yaml(),
-  json: async () => (await import("@codemirror/lang-json")).json(),
-  sql: async () => {
-    const { sql, PostgreSQL } = await import("@codemirror/lang-sql");
-    return sql({ dialect: PostgreSQL });
-  },
-  shell: async () => legacy((await import("@codemirror/legacy-modes/mode/shell")).shell),
-  properties: async () => legacy((await import("@codemirror/legacy-modes/mode/properties")).properties),
-  javascript: async () => legacy((await import("@codemirror/legacy-modes/mode/javascript")).typescript),
-  markdown: async () => {
-    const [{ markdown }, { yaml }, shell, json, sql] = await Promise.all([
-      import("@codemirror/lang-markdown"), import("@codemirror/lang-yaml"), languages.shell(), languages.json(), languages.sql(),
-    ]);
-    const fences = { yaml: yaml(), yml: yaml(), bash: shell, sh: shell, shell, json, sql };
-    return markdown({ codeLanguages: (info) => fences[/** @type {keyof typeof fences} */ (info)]?.language ?? null });
-  },
-};
-
-/** @param {import("@codemirror/language").StreamParser<any>} parser */
-async function legacy(parser) {
-  const { LanguageSupport, StreamLanguage } = await import("@codemirror/language");
-  return new LanguageSupport(StreamLanguage.define(parser));
-}
-
-/** @type {Record<string, keyof typeof languages>} */
+/** @type {Record<string, keyof typeof import("./languages.js").languages>} */
 const OF_KIND = {
   workflow: "yaml", action: "yaml", compose: "yaml", backstop: "yaml", kubernetes: "yaml",
   lifecycle: "json", "bucket-policy": "json",
@@ -163,22 +132,19 @@ const OF_KIND = {
 export async function colour(view, kind) {
   const state = view.state;
   const name = OF_KIND[kind];
-  const support = name ? await languages[name]() : [];
+  const support = name ? await (await import("./languages.js")).languages[name]() : [];
   if (view.state === state || view.state.doc === state.doc) view.dispatch({ effects: language.reconfigure(support) });
 }
 
-/** @typedef {import("@codemirror/lint").Diagnostic} Diagnostic */
-
-/** @param {EditorView} view @param {Diagnostic[]} diagnostics */
-export function mark(view, diagnostics) {
-  view.dispatch(setDiagnostics(view.state, diagnostics.slice(0, MARKS)));
+/** @param {EditorView} view @param {import("./marks.js").Mark[]} found */
+export function mark(view, found) {
+  view.dispatch({ effects: setMarks.of(found.slice(0, MARKS)) });
 }
 
 /** @param {EditorState} state @param {import("@backstop-db/lint").Edit[]} edits */
 export function edited(state, edits) {
   // A step of its own in the history: one undo takes it back, and nothing else.
-  const annotations = [isolateHistory.of("full"), Transaction.userEvent.of("input.fix")];
-  return state.update({ changes: edits, annotations });
+  return state.update({ changes: edits, annotations: more ? more.apart : [], userEvent: "input.fix" });
 }
 
 /** @param {EditorView} view @param {number} from @param {number} to @param {boolean} focus */

@@ -192,15 +192,19 @@ function allowance(finding, place) {
   }, label, h("button", { class: "button small primary" }, "Insert the comment"));
 }
 
-/** The card of what the cursor stands in. @param {number} document @param {number} at @param {Finding} [known] */
-export function follow(document, at, known) {
+/**
+ * Shows the card of what the cursor stands in; `still`: where it is.
+ *
+ * @param {number} document @param {number} at @param {{ known?: Finding, still?: boolean }} [how]
+ */
+export function follow(document, at, { known, still = false } = {}) {
   const inside = (/** @type {Finding} */ finding) => finding.document === document && finding.from <= at && at <= finding.to;
   const found = known ?? [...cards.keys()].filter(inside).sort((a, b) => a.to - a.from - (b.to - b.from))[0];
   current(found);
   const element = found && cards.get(found);
   const list = by("findings");
   // On a phone the list lies below the editor: nothing may move under the finger.
-  if (element && getComputedStyle(list).overflowY === "auto") {
+  if (!still && element && getComputedStyle(list).overflowY === "auto") {
     const { top, bottom } = element.getBoundingClientRect();
     const frame = list.getBoundingClientRect();
     if (top < frame.top + 56 || bottom > frame.bottom) list.scrollTop += top - frame.top - 64;
@@ -219,7 +223,7 @@ function current(finding) {
 /** @param {Finding} finding */
 export function tip({ message, help, rule }) {
   const text = message.charAt(0).toUpperCase() + message.slice(1);
-  return h("div", null, h("strong", null, ...toNodes(inline(text))), help && h("div", null, ...toNodes(inline(`→ ${help}`))), h("code", null, rule));
+  return h("div", null, h("strong", null, ...toNodes(inline(text))), help && h("p", null, ...toNodes(inline(help))), h("code", null, rule));
 }
 
 function welcome() {

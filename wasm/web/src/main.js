@@ -118,7 +118,7 @@ function shown(files) {
   const isFresh = files[indexOf(session.active)]?.text === session.text(session.active);
   if (isFresh) drawMarks();
   findings.show(result, { rules: RULES, select, isEmpty: session.isEmpty(), concerned: session.tabs.some((tab) => tab.concerned) });
-  if (isFresh) findings.follow(indexOf(session.active), view.state.selection.main.head);
+  if (isFresh) findings.follow(indexOf(session.active), view.state.selection.main.head, { still: true });
   remember();
 }
 
@@ -139,11 +139,8 @@ function drawMarks() {
   editor.mark(view, own.map((finding) => ({
     from: Math.min(finding.from, end),
     to: Math.min(Math.max(finding.to, finding.from), end),
-    severity: finding.severity === "note" ? "info" : finding.severity,
-    message: finding.message,
-    source: finding.rule,
-    renderMessage: () => findings.tip(finding),
-    actions: finding.quick_fix ? [{ name: finding.quick_fix.safe ? "Fix" : "Fix, then review", apply: () => fix([finding]) }] : [],
+    severity: finding.severity,
+    tip: () => findings.tip(finding),
   })));
   session.active.state = view.state;
 }
@@ -153,6 +150,7 @@ function show(tab, focus = false) {
   session.active.state = view.state;
   session.show(tab);
   view.setState(tab.state);
+  editor.complete(view);
   editor.describe(view, tab.path);
   colour();
   if (isCurrent(tab)) drawMarks();
@@ -218,6 +216,7 @@ function restore(tabs, shownBefore, selected = select) {
 
 function reopen() {
   view.setState(session.active.state);
+  editor.complete(view);
   editor.describe(view, session.active.path);
   session.active.state = view.state;
   seen = new Map();
@@ -296,10 +295,8 @@ function fix(wanted) {
   toast(said, wanted.every((finding) => finding.document === wanted[0].document) ? { label: "Undo", run: undo } : undefined);
 }
 
-async function undo() {
-  const { undo } = await import("@codemirror/commands");
-  undo(view);
-  view.focus();
+function undo() {
+  editor.undo(view);
 }
 
 /** @param {Tab} tab @param {import("@backstop-db/lint").Edit[]} edits */
@@ -343,7 +340,7 @@ function step(direction) {
   const key = (/** @type {Finding} */ finding) => finding.document - document || finding.from - from || finding.to - to;
   const next = direction > 0 ? all.find((finding) => key(finding) > 0) ?? all[0] : all.findLast((finding) => key(finding) < 0) ?? all[all.length - 1];
   jump(next);
-  findings.follow(next.document, next.from, next);
+  findings.follow(next.document, next.from, { known: next });
 }
 
 /** @param {string} message @param {{ label: string, href: string }} [link] */
