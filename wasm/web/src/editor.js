@@ -47,11 +47,8 @@ const theme = EditorView.theme({
   ".cm-button": { backgroundImage: "none", backgroundColor: "var(--page)", border: "1px solid var(--border)", borderRadius: "6px", color: "var(--text)" },
 });
 
-/**
- * @param {(view: EditorView, pasted: boolean) => void} changed
- * @param {(view: EditorView) => void} moved
- */
-function extensions(changed, moved) {
+/** @param {(update: import("@codemirror/view").ViewUpdate) => void} updated */
+function extensions(updated) {
   return [
     lineNumbers(),
     marks(),
@@ -65,14 +62,7 @@ function extensions(changed, moved) {
     editing.of(more?.extensions ?? []),
     theme,
     placeholder("Paste a backup script, a workflow, a lifecycle policy, a .env,\na migration or a whole strategy document,\nor drop files here."),
-    EditorView.updateListener.of((update) => {
-      if (update.docChanged) {
-        const typed = update.transactions.some((one) => one.isUserEvent("input.type") || one.isUserEvent("delete"));
-        changed(update.view, !typed);
-      } else if (update.selectionSet) {
-        moved(update.view);
-      }
-    }),
+    EditorView.updateListener.of(updated),
   ];
 }
 
@@ -83,14 +73,13 @@ let more;
 
 /**
  * @param {HTMLElement} parent
- * @param {(view: EditorView, pasted: boolean) => void} changed
- * @param {(view: EditorView) => void} moved
+ * @param {(update: import("@codemirror/view").ViewUpdate) => void} updated
  */
-export function create(parent, changed, moved) {
-  all = extensions(changed, moved);
+export function create(parent, updated) {
+  all = extensions(updated);
   import("./editing.js").then((loaded) => {
     more = loaded;
-    all = extensions(changed, moved);
+    all = extensions(updated);
     complete(view);
   });
   const view = new EditorView({ state: stateOf(""), parent });

@@ -29,18 +29,17 @@ let timer;
 let running = false;
 let again = false;
 
-const view = editor.create(by("editor"), changed, moved);
+const view = editor.create(by("editor"), updated);
 
-/** @param {import("@codemirror/view").EditorView} view @param {boolean} pasted */
-function changed(view, pasted) {
-  session.active.state = view.state;
-  schedule(pasted ? 0 : DEBOUNCE);
-}
-
-/** @param {import("@codemirror/view").EditorView} view */
-function moved(view) {
-  session.active.state = view.state;
-  if (isCurrent(session.active)) findings.follow(indexOf(session.active), view.state.selection.main.head);
+/** @param {import("@codemirror/view").ViewUpdate} update */
+function updated({ state, docChanged, selectionSet, transactions }) {
+  session.active.state = state;
+  if (docChanged) {
+    const isTyped = transactions.some((one) => one.isUserEvent("input.type") || one.isUserEvent("delete"));
+    schedule(isTyped ? DEBOUNCE : 0);
+  } else if (selectionSet && isCurrent(session.active)) {
+    findings.follow(indexOf(session.active), state.selection.main.head);
+  }
 }
 
 /** @param {number} delay */
@@ -142,19 +141,16 @@ function drawMarks() {
     severity: finding.severity,
     tip: () => findings.tip(finding),
   })));
-  session.active.state = view.state;
 }
 
 /** @param {Tab} tab @param {boolean} [focus] */
 function show(tab, focus = false) {
-  session.active.state = view.state;
   session.show(tab);
   view.setState(tab.state);
   editor.complete(view);
   editor.describe(view, tab.path);
   colour();
   if (isCurrent(tab)) drawMarks();
-  tab.state = view.state;
   drawTabs();
   drawAbout();
   if (focus) view.focus();
@@ -218,7 +214,6 @@ function reopen() {
   view.setState(session.active.state);
   editor.complete(view);
   editor.describe(view, session.active.path);
-  session.active.state = view.state;
   seen = new Map();
   coloured = "";
   drawTabs();

@@ -39,9 +39,8 @@ const ranges = StateField.define({
   update(value, transaction) {
     for (const effect of transaction.effects) {
       if (effect.is(setMarks)) {
-        // What has no width cannot be underlined: the mark beside its line stands for it.
-        const wide = effect.value.filter((mark) => mark.from < mark.to);
-        return Decoration.set(wide.map((mark) => Decoration.mark({ class: `range range-${mark.severity}`, mark }).range(mark.from, mark.to)), true);
+        return Decoration.set(together(effect.value).map((marks) =>
+          Decoration.mark({ class: `range range-${marks[0].severity}`, marks }).range(marks[0].from, marks[0].to)), true);
       }
     }
     return value.map(transaction.changes);
@@ -69,12 +68,28 @@ const lines = StateField.define({
   },
 });
 
+/**
+ * Marks of the same place, the worst first. What has no width cannot be underlined: the
+ * mark beside its line stands for it.
+ *
+ * @param {Mark[]} marks
+ */
+function together(marks) {
+  /** @type {Map<string, Mark[]>} */
+  const places = new Map();
+  for (const mark of marks.filter(({ from, to }) => from < to)) {
+    const place = `${mark.from} ${mark.to}`;
+    places.set(place, [...(places.get(place) ?? []), mark]);
+  }
+  return [...places.values()].map((marks) => marks.sort((a, b) => SEVERITIES.indexOf(a.severity) - SEVERITIES.indexOf(b.severity)));
+}
+
 /** The marks in a part of the text. @param {EditorView} view @param {number} from @param {number} to */
 function within(view, from, to) {
   /** @type {{ from: number, to: number, mark: Mark }[]} */
   const found = [];
   view.state.field(ranges).between(from, to, (from, to, { spec }) => {
-    found.push({ from, to, mark: spec.mark });
+    found.push(.../** @type {Mark[]} */ (spec.marks).map((mark) => ({ from, to, mark })));
   });
   return found.sort((a, b) => SEVERITIES.indexOf(a.mark.severity) - SEVERITIES.indexOf(b.mark.severity));
 }
