@@ -83,8 +83,6 @@ export function create(parent, updated) {
     complete(view);
   });
   const view = new EditorView({ state: stateOf(""), parent });
-  // A region that scrolls can be reached by the keyboard.
-  view.scrollDOM.tabIndex = -1;
   return view;
 }
 
@@ -106,7 +104,7 @@ export function undo(view) {
 
 /** @param {EditorView} view @param {string} name */
 export function describe(view, name) {
-  view.dispatch({ effects: label.reconfigure(EditorView.contentAttributes.of({ "aria-label": `Text of ${name}`, spellcheck: "false" })) });
+  view.dispatch({ effects: label.reconfigure(EditorView.contentAttributes.of({ "aria-label": `Text of ${name}`, spellcheck: "false", tabindex: "0" })) });
 }
 
 /** @type {Record<string, keyof typeof import("./languages.js").languages>} */

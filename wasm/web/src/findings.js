@@ -222,8 +222,7 @@ function current(finding) {
 
 /** @param {Finding} finding */
 export function tip({ message, help, rule }) {
-  const text = message.charAt(0).toUpperCase() + message.slice(1);
-  return h("div", null, h("strong", null, ...toNodes(inline(text))), help && h("p", null, ...toNodes(inline(help))), h("code", null, rule));
+  return h("div", null, h("strong", null, ...toNodes(inline(message))), help && h("p", null, ...toNodes(inline(help))), h("code", null, rule));
 }
 
 function welcome() {
