@@ -105,6 +105,7 @@ for (const [look_, options] of Object.entries(LOOKS)) {
     await paste(page, await strategy());
     await page.waitForFunction(() => document.querySelectorAll(".card").length >= 40);
     await look(page, `${look_}-strategy`);
+    await page.fill("#path", "backup.sh");
     const long = `#!/bin/bash\n# ${"Datenbanksicherungswiederherstellungsprüfungsprotokoll".repeat(4)}\npg_dump "${"x".repeat(300)}" | gzip > /var/backups/${"Sicherungsverzeichnis/".repeat(12)}a.gz\n`;
     await paste(page, long);
     await settled(page, /error/);
@@ -112,6 +113,8 @@ for (const [look_, options] of Object.entries(LOOKS)) {
     await paste(page, `#!/bin/bash\n${"pg_dump shop | gzip > a.gz\n".repeat(1000)}`);
     await page.waitForSelector(".more");
     await look(page, `${look_}-thousand`);
+    await page.reload();
+    await settled(page);
     await paste(page, "# nothing\nls\n");
     await settled(page, /No findings/);
     await look(page, `${look_}-clean`);
