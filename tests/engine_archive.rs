@@ -5,7 +5,7 @@ use std::io::Write;
 use std::path::Path;
 use std::process::{Command, Stdio};
 
-use backstop::archive::{Contents, inspect, read_toc};
+use backstop::archive::{Coding, Contents, Recoding, inspect, read_toc, recode};
 use backstop_policy::manifest::Manifest;
 
 use crate::support::scene::{Scene, shared, shared_18};
@@ -51,6 +51,13 @@ fn restores(programs: &Path, archive: &[u8]) -> bool {
     child.wait().unwrap().success()
 }
 
+/// The same archive, its blocks not compressed.
+fn plain(archive: &[u8]) -> Vec<u8> {
+    let mut plain = Vec::new();
+    recode(archive, &mut plain, Recoding { coding: Coding::None, readable_by: None }).unwrap();
+    plain
+}
+
 /// Chunks of the first block: where each begins with its length, and where it ends.
 fn chunks(archive: &Archive) -> Vec<std::ops::Range<usize>> {
     // A kind and a number before them.
@@ -81,7 +88,12 @@ async fn a_flipped_bit_is_found_at_every_depth() {
             let at = archive.data + rows * n / 120;
             let mut damaged = archive.bytes.clone();
             damaged[at] ^= 1 << (n % 8);
-            assert!(inspect(&damaged[..], |_| {}).is_err(), "{name}: bit {} of byte {at} of the rows", n % 8);
+            // Bits that only fill the last byte of a piece of deflate mean nothing.
+            assert!(
+                inspect(&damaged[..], |_| {}).is_err() || plain(&damaged) == plain(&archive.bytes),
+                "{name}: bit {} of byte {at} of the rows",
+                n % 8
+            );
         }
         // In the middle of a chunk of rows, so that a length is not what it meets.
         let chunks = chunks(&archive);

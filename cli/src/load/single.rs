@@ -25,7 +25,7 @@ pub(super) async fn run(
     server_major: u32,
     stop: &CancellationToken,
 ) -> Result<(), Error> {
-    let readable = tools.supports(toc.header.compression.as_str());
+    let readable = tools.supports(toc.header.compression.as_str()).await;
     let mut list = NamedTempFile::new().map_err(Error::ListFile)?;
     list.write_all(list_file(toc, plan).as_bytes()).map_err(Error::ListFile)?;
     let mut command = base_command(load, tools);

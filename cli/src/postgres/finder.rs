@@ -111,10 +111,15 @@ impl Finder {
         compression: Option<&str>,
     ) -> Result<ClientTools, Error> {
         let wanted = oldest_major.max(prefer_major);
-        let reads = |tools: &ClientTools| compression.is_none_or(|name| tools.supports(name));
+        let reads = async |tools: &ClientTools| match compression {
+            Some(name) => tools.supports(name).await,
+            None => true,
+        };
         let clients = self.clients().await;
-        if let Some(tools) = clients.iter().find(|tools| tools.version.major >= wanted && reads(tools)) {
-            return Ok(tools.clone());
+        for tools in clients.iter().filter(|tools| tools.version.major >= wanted) {
+            if reads(tools).await {
+                return Ok(tools.clone());
+            }
         }
         let newest = clients.last().map(|tools| tools.version.major);
         let missing = |wheel| match compression {
@@ -131,7 +136,7 @@ impl Finder {
             Err(cause) => return Err(missing(Some(cause))),
         };
         match compression {
-            Some(name) if !reads(&tools) => {
+            Some(name) if !reads(&tools).await => {
                 Err(Error::NoCompression { needed: wanted, compression: name.to_owned() })
             }
             _ => Ok(tools),

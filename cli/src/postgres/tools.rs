@@ -6,9 +6,11 @@ use std::fmt;
 use std::path::{Path, PathBuf};
 use std::process::{Command, Stdio};
 use std::str::FromStr;
+use std::sync::Arc;
 use std::time::Duration;
 
 use futures::future::join_all;
+use tokio::sync::OnceCell;
 use tokio::time::timeout;
 
 use super::finder::INSTALLED;
@@ -53,7 +55,8 @@ impl fmt::Display for Version {
 pub struct ClientTools {
     pub dir: PathBuf,
     pub version: Version,
-    compressions: Vec<&'static str>,
+    /// Asked when it matters: each takes a run of the program.
+    compressions: Arc<OnceCell<Vec<&'static str>>>,
 }
 
 impl ClientTools {
@@ -82,15 +85,17 @@ impl ClientTools {
     /// The client programs in a given directory.
     pub async fn at(dir: PathBuf) -> Result<Self, Error> {
         let version = ask_version(&dir, "pg_dump").await?;
-        let probes = ["gzip", "lz4", "zstd"].map(|name| probe_compression(&dir, name));
-        let compressions = join_all(probes).await.into_iter().flatten().collect();
-        Ok(Self { dir, version, compressions })
+        Ok(Self { dir, version, compressions: Arc::default() })
     }
 
     /// Whether this build reads and writes archives with a compression as
     /// pg_dump calls it: `none`, `gzip`, `lz4` or `zstd`.
-    pub fn supports(&self, compression: &str) -> bool {
-        compression == "none" || self.compressions.contains(&compression)
+    pub async fn supports(&self, compression: &str) -> bool {
+        let ask = async || {
+            let probes = ["gzip", "lz4", "zstd"].map(|name| probe_compression(&self.dir, name));
+            join_all(probes).await.into_iter().flatten().collect()
+        };
+        compression == "none" || self.compressions.get_or_init(ask).await.contains(&compression)
     }
 
     /// pg_dump by its full path, in a [clean environment](command).
