@@ -372,7 +372,7 @@ test("each rule has its page, and its examples open here", async () => {
   await page.click("[data-rule]:not([hidden]) a:has-text('pipefail-missing')");
   await page.click("a:has-text('Try')");
   await settled(page, /1 error/);
-  assert.deepEqual(await cards(page), ["pipefail-missing line 3, column 1"]);
+  assert.deepEqual(await cards(page), ["pipefail-missing backup.sh:3:1"]);
 });
 
 test("a thousand findings are drawn in parts, and typing goes on", async (t) => {

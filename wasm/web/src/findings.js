@@ -135,7 +135,7 @@ function card(finding) {
     h("button", { type: "button", class: "what", click: () => { does.jump(finding); current(finding); } },
       ...toNodes(inline(message))),
     h("p", { class: "where" },
-      h("span", null, several ? `${path}:${line}:${column}` : `line ${line}, column ${column}`),
+      h("span", null, path === "untitled" ? `line ${line}, column ${column}` : `${path}:${line}:${column}`),
       context && h("span", null, context),
       h("button", { type: "button", class: "rule", "aria-label": `Rule ${rule}`, click: () => does.explain(rule) }, rule)),
     help && h("p", { class: "help" }, ...toNodes(inline(help))),

@@ -176,9 +176,16 @@ function drawTabs() {
     const level = worst(index);
     return h("li", { class: `tab${isActive ? " active" : ""}` },
       h("button", { type: "button", title: tab.path, "aria-current": isActive ? "true" : null, click: () => show(tab) },
-        h("i", { class: `dot ${level}`, "aria-hidden": "true" }), h("span", null, tab.path.split("/").pop() || tab.path)),
+        h("i", { class: `dot ${level}`, "aria-hidden": "true" }), h("span", null, short(tab))),
       several && h("button", { type: "button", class: "shut", "aria-label": `Close ${tab.path}`, click: () => close(tab) }, icon("close")));
   }));
+}
+
+/** The name of a file, with its folder where another has the same. @param {Tab} tab */
+function short({ path }) {
+  const name = (/** @type {string} */ path) => path.split("/").pop() || path;
+  const twin = session.tabs.some((other) => other.path !== path && name(other.path) === name(path));
+  return twin ? path : name(path);
 }
 
 function drawAbout() {
