@@ -158,6 +158,16 @@ test("a fix is applied, and one undo takes it back", async () => {
   await settled(page, /1 error/);
 });
 
+test("the focus stays in the list when a fix takes its card away", async () => {
+  await open();
+  await paste(page, SCRIPT);
+  await settled(page, /error/);
+  await page.focus(".card:has-text('pipefail-missing') button:has-text('Fix')");
+  await page.keyboard.press("Enter");
+  await page.waitForFunction(() => ![...document.querySelectorAll(".rule")].some((rule) => rule.textContent === "pipefail-missing"));
+  assert.equal(await page.evaluate(() => document.activeElement?.getAttribute("class")), "what");
+});
+
 test("an allowance is inserted with its reason", async () => {
   await open();
   await paste(page, SCRIPT);

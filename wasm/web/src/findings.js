@@ -71,10 +71,16 @@ function draw() {
   if (by("status").textContent !== said) by("status").textContent = said;
   drawFilters(numbers);
   const list = by("list");
+  // Whoever works in the list by keyboard stays where they are, though every card is new.
+  const held = [...list.querySelectorAll(".card")].findIndex((element) => element.contains(document.activeElement));
   cards = new Map();
   if (about.isEmpty) list.replaceChildren(welcome());
   else if (result.findings.length === 0) list.replaceChildren(clean());
   else list.replaceChildren(...groups());
+  if (held >= 0) {
+    const all = list.querySelectorAll(".what");
+    /** @type {HTMLElement} */ (all[Math.min(held, all.length - 1)] ?? by("findings")).focus({ preventScroll: true });
+  }
 }
 
 /** @param {number[]} numbers */

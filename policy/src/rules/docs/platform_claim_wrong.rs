@@ -1,4 +1,4 @@
-use std::collections::HashSet;
+use std::collections::{HashMap, HashSet};
 use std::ops::Range;
 
 use crate::facts::plans::{self, PLANS, Plan};
@@ -45,8 +45,11 @@ const ANY_MOMENT: [&str; 5] = ["pitr", "point-in-time", "point in time", "any po
 
 fn check(set: &Set<'_>, findings: &mut Findings<'_>) {
     let mut sold: HashSet<usize> = HashSet::new();
+    let mut only: HashMap<usize, Option<&'static str>> = HashMap::new();
     for passage in &set.passages {
-        let Some(provider) = provider(set, passage) else { continue };
+        // A document is searched once, whatever it has of passages.
+        let only = *only.entry(passage.at.document).or_insert_with(|| only_provider(set, passage));
+        let Some(provider) = provider(passage, only) else { continue };
         if !passage.concerns(&["backup", "retention", "retain", "recover", "restore", "pitr", "history"]) {
             continue;
         }
@@ -73,18 +76,20 @@ fn check(set: &Set<'_>, findings: &mut Findings<'_>) {
     }
 }
 
+const PROVIDERS: [(&str, &str); 2] = [("supabase", "Supabase"), ("neon", "Neon")];
+
 /// Of the line or what it stands under; of the document, where it names only one.
-fn provider(set: &Set<'_>, passage: &Passage) -> Option<&'static str> {
-    const PROVIDERS: [(&str, &str); 2] = [("supabase", "Supabase"), ("neon", "Neon")];
+fn provider(passage: &Passage, only: Option<&'static str>) -> Option<&'static str> {
     const OTHERS: [&str; 7] = ["rds", "aurora", "cloud sql", "render", "railway", "heroku", "planetscale"];
-    let own = PROVIDERS.iter().find(|(word, _)| passage.concerns(&[word]));
-    if let Some((_, name)) = own {
-        return Some(name);
-    }
-    let text = set.documents.get(passage.at.document).map(|document| document.text.to_lowercase())?;
+    let own = PROVIDERS.iter().find(|(word, _)| passage.concerns(&[word])).map(|(_, name)| *name);
+    own.or_else(|| only.filter(|_| !passage.concerns(&OTHERS)))
+}
+
+/// The one provider that a passage's document names.
+fn only_provider(set: &Set<'_>, passage: &Passage) -> Option<&'static str> {
+    let text = set.documents.get(passage.at.document)?.text.to_lowercase();
     let mut named = PROVIDERS.iter().filter(|(word, _)| text.contains(word));
-    let only = named.next().filter(|_| named.next().is_none())?;
-    (!passage.concerns(&OTHERS)).then_some(only.1)
+    named.next().filter(|_| named.next().is_none()).map(|(_, name)| *name)
 }
 
 /// What is kept in truth, for each length of time that is said of a plan and too long.
