@@ -100,7 +100,7 @@ async fn a_flipped_bit_is_found_at_every_depth() {
         assert!(chunks.len() > 3, "{chunks:?}");
         for chunk in [&chunks[1], &chunks[chunks.len() / 2]] {
             let mut damaged = archive.bytes.clone();
-            damaged[(chunk.start + chunk.end) / 2] ^= 4;
+            damaged[usize::midpoint(chunk.start, chunk.end)] ^= 4;
             for programs in &programs {
                 assert!(!restores(programs, &damaged), "{name}: {}", programs.display());
             }

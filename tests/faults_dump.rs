@@ -194,7 +194,8 @@ async fn pg_dump_is_killed() {
         let mut run = scene.backup(ALONE).start();
         let pg_dump = scene.freeze(&mut run).await;
         kill(pg_dump, signal).unwrap();
-        kill(pg_dump, Signal::SIGCONT).unwrap();
+        // One that is dead may be gone already.
+        let _ = kill(pg_dump, Signal::SIGCONT);
         let said = scene.ends_in_failure(run).await;
         match signal {
             Signal::SIGKILL => insta::assert_snapshot!(said, @r"
@@ -228,10 +229,15 @@ async fn the_server_ends_the_session_of_the_dump() {
     assert_eq!(ended, "1", "{}", scene.sessions().await);
     kill(pg_dump, Signal::SIGCONT).unwrap();
     let said = scene.ends_in_failure(run).await;
-    insta::assert_snapshot!(said, @r#"
-    error: pg_dump failed (exit status: 1): Dumping the contents of table "large" failed: PQgetCopyData() failed.; detail: Error message from server: server closed the connection unexpectedly; detail: Command was: COPY public.large (id, word) TO stdout;
-    hint: nothing was committed; look into the server's log, and run the backup again
-    "#);
+    // How much of the server's last word reaches it is a matter of time.
+    for expected in [
+        "error: pg_dump failed (exit status: 1): Dumping the contents of table \"large\" failed: ",
+        "; detail: Error message from server: ",
+        "; detail: Command was: COPY public.large (id, word) TO stdout;\n",
+        "hint: nothing was committed; look into the server's log, and run the backup again\n",
+    ] {
+        assert!(said.contains(expected), "{said}");
+    }
 }
 
 /// `pg_ctl stop -m immediate`, as a crash of the machine would end it.

@@ -30,6 +30,7 @@ mod faults_local;
 mod faults_running;
 mod faults_store;
 mod faults_verify;
+mod fuzz_corpus;
 mod golden_stores;
 mod help;
 mod lint;

@@ -252,7 +252,7 @@ async fn gone(server: &Server, run_home: &Path, database: &str) {
 }
 
 /// Wait until a session of a database does something.
-async fn until_doing(server: &Server, database: &str, what: &str) -> String {
+async fn until_doing(server: &Server, run: &mut Running, database: &str, what: &str) -> String {
     let begun = Instant::now();
     let ask = format!(
         "SELECT pid FROM pg_stat_activity WHERE datname = '{database}' AND state = 'active' AND query LIKE '{what}%' LIMIT 1"
@@ -262,7 +262,12 @@ async fn until_doing(server: &Server, database: &str, what: &str) -> String {
         if !pid.is_empty() {
             return pid;
         }
-        assert!(begun.elapsed() < Duration::from_secs(30), "nobody did {what}");
+        assert!(!run.is_over(), "it is over, and nobody did {what}");
+        if begun.elapsed() > Duration::from_mins(1) {
+            let all =
+                "SELECT datname, state, wait_event, query FROM pg_stat_activity WHERE datname IS NOT NULL";
+            panic!("nobody did {what}: {}", server.sql("postgres", all).await);
+        }
     }
 }
 
@@ -275,13 +280,14 @@ async fn a_killed_connection_ends_all_of_it() {
     let server = shared().await;
     let folder = tempfile::tempdir().unwrap();
     let file = slow_archive(server, "to_be_killed", folder.path()).await;
-    let run = restore(server, &file, "killed", &["--jobs", "3"]).env("TMPDIR", folder.path()).start();
+    let mut run =
+        restore(server, &file, "load_killed", &["--jobs", "3"]).env("TMPDIR", folder.path()).start();
     let home = run.home.path().to_owned();
-    let pid = until_doing(server, "killed", "COPY public.large").await;
+    let pid = until_doing(server, &mut run, "load_killed", "COPY public.large").await;
     server.sql("postgres", &format!("SELECT pg_terminate_backend({pid})")).await;
     let outcome = ended(run).await.ended(2);
     assert!(outcome.stderr.contains("'public.large'"), "{}", outcome.stderr);
-    gone(server, &home, "killed").await;
+    gone(server, &home, "load_killed").await;
     assert_eq!(std::fs::read_dir(folder.path()).unwrap().count(), 1, "a temporary file is left over");
 }
 
@@ -290,14 +296,15 @@ async fn an_interrupt_while_rows_go_in_leaves_nothing() {
     let server = shared().await;
     let folder = tempfile::tempdir().unwrap();
     let file = slow_archive(server, "to_be_stopped", folder.path()).await;
-    let run = restore(server, &file, "stopped", &["--jobs", "3"]).env("TMPDIR", folder.path()).start();
+    let mut run =
+        restore(server, &file, "load_stopped", &["--jobs", "3"]).env("TMPDIR", folder.path()).start();
     let home = run.home.path().to_owned();
-    until_doing(server, "stopped", "COPY public.large").await;
+    until_doing(server, &mut run, "load_stopped", "COPY public.large").await;
     run.signal(Signal::SIGTERM);
     let outcome = ended(run).await;
     assert_ne!(outcome.status, Some(0));
     assert!(outcome.stderr.contains("interrupted"), "{}", outcome.stderr);
-    gone(server, &home, "stopped").await;
+    gone(server, &home, "load_stopped").await;
     assert_eq!(std::fs::read_dir(folder.path()).unwrap().count(), 1, "a temporary file is left over");
 }
 
@@ -314,9 +321,9 @@ async fn an_interrupt_while_indexes_are_made_leaves_nothing() {
     let scene = Scene::bare(server, "with_slow_indexes", slow).await;
     let file = folder.path().join("slow.dump");
     std::fs::write(&file, dump(server, 15, &scene.database, &[])).unwrap();
-    let run = restore(server, &file, "halfway", &["--jobs", "2"]).env("TMPDIR", folder.path()).start();
+    let mut run = restore(server, &file, "halfway", &["--jobs", "2"]).env("TMPDIR", folder.path()).start();
     let home = run.home.path().to_owned();
-    until_doing(server, "halfway", "CREATE INDEX").await;
+    until_doing(server, &mut run, "halfway", "CREATE INDEX").await;
     let begun = Instant::now();
     run.signal(Signal::SIGTERM);
     let outcome = ended(run).await;

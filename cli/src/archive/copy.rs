@@ -9,7 +9,7 @@ pub(super) const END: &[u8] = b"\\.\n\n\n";
 const MARKER: &[u8] = b"\n\\.\n";
 
 /// Counts the rows of one table.
-pub(super) struct Rows {
+pub struct Rows {
     finder: Finder<'static>,
     /// The last bytes before the next piece; begins with a newline that is not
     /// there, so that a marker is found on the first line too.
@@ -23,14 +23,14 @@ pub(super) struct Rows {
 }
 
 #[derive(Debug, PartialEq, Eq)]
-pub(super) struct Counted {
+pub struct Counted {
     pub rows: u64,
     /// Of the rows alone.
     pub bytes: u64,
 }
 
-impl Rows {
-    pub(super) fn new() -> Self {
+impl Default for Rows {
+    fn default() -> Self {
         Self {
             finder: Finder::new(MARKER),
             tail: [b'\n', 0, 0],
@@ -41,8 +41,10 @@ impl Rows {
             last: [0; 2],
         }
     }
+}
 
-    pub(super) fn feed(&mut self, piece: &[u8]) {
+impl Rows {
+    pub fn feed(&mut self, piece: &[u8]) {
         if piece.is_empty() {
             return;
         }
@@ -86,7 +88,7 @@ impl Rows {
     }
 
     /// The count, or why the data cannot be whole.
-    pub(super) fn finish(self) -> Result<Counted, &'static str> {
+    pub fn finish(self) -> Result<Counted, &'static str> {
         let Some(marker) = self.marker else {
             return Err("its end marker is missing");
         };
@@ -137,7 +139,7 @@ mod tests {
     use super::*;
 
     fn count(text: &[u8], piece: usize) -> Result<Counted, &'static str> {
-        let mut rows = Rows::new();
+        let mut rows = Rows::default();
         for piece in text.chunks(piece) {
             rows.feed(piece);
         }
@@ -183,7 +185,7 @@ mod tests {
             let rows = lines.iter().filter(|line| *line != "\\.").count() as u64;
             let bytes = text.len() as u64;
             text.extend_from_slice(END);
-            let mut counter = Rows::new();
+            let mut counter = Rows::default();
             let mut rest = &text[..];
             for size in sizes.iter().cycle() {
                 let (piece, after) = rest.split_at(rest.len().min(*size));

@@ -126,7 +126,7 @@ impl Sink for Tally {
 impl Visitor for Tally {
     fn table(&mut self, entry: &Entry) -> Result<(), Error> {
         self.block_bytes = 0;
-        self.rows = entry.is_copy().then(Rows::new);
+        self.rows = entry.is_copy().then(Rows::default);
         self.tables.push(TableRows {
             dump_id: entry.dump_id,
             oid: entry.oid,

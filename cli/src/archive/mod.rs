@@ -33,6 +33,8 @@ mod sums;
 mod toc;
 mod write;
 
+#[doc(hidden)]
+pub use copy::Rows as CopyText;
 pub use digest::{RowKey, RowSum};
 pub use dump::{Dump, Dumped, Request, Started, Way, default_jobs, dump};
 pub use frame::Coding;

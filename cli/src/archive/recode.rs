@@ -93,7 +93,7 @@ impl<W: Write> Sink for Recoder<W> {
 
 impl<W: Write> Visitor for Recoder<W> {
     fn table(&mut self, entry: &Entry) -> Result<(), Error> {
-        self.rows = entry.is_copy().then(Rows::new);
+        self.rows = entry.is_copy().then(Rows::default);
         self.out.begin_table(entry.dump_id)
     }
 
