@@ -1,12 +1,15 @@
 // The page: puts files, editor, linter and findings together.
 
 
+import { banner, hideBanner } from "./banner.js";
 import * as dialogs from "./dialogs.js";
 import { by, count, h, icon } from "./dom.js";
+import { dropped } from "./drop.js";
 import * as editor from "./editor.js";
 import * as findings from "./findings.js";
-import { LIMIT, decode, read } from "./link.js";
+import { LIMIT, decode } from "./link.js";
 import { Crash, ask } from "./linter.js";
+import * as memory from "./memory.js";
 import * as menus from "./menus.js";
 import * as session from "./session.js";
 import { toast } from "./toast.js";
@@ -16,7 +19,6 @@ import { toast } from "./toast.js";
 /** @typedef {import("./session.js").Tab} Tab */
 
 const DEBOUNCE = 150;
-const STORED = "backstop";
 
 /** Rules that a link asks for; none: all. @type {string[]} */
 let select = [];
@@ -345,39 +347,8 @@ function step(direction) {
   findings.follow(next.document, next.from, { known: next });
 }
 
-/** @param {string} message @param {{ label: string, href: string }} [link] */
-function banner(message, link) {
-  const anchor = link && h("a", { class: "button small", href: link.href, rel: "noreferrer noopener", target: "_blank" }, link.label);
-  by("banner").replaceChildren(icon("warning"), h("p", null, message), ...(anchor ? [anchor] : []));
-  by("banner").hidden = false;
-}
-
-function hideBanner() {
-  by("banner").hidden = true;
-}
-
-// What is kept, only where it was asked for.
-
 function remember() {
-  if (!by("remember", "input").checked) return;
-  try {
-    const theme = document.documentElement.dataset.theme;
-    localStorage.setItem(STORED, JSON.stringify({ files: session.files(), theme }));
-  } catch {
-    toast("This browser does not let the page remember anything.");
-  }
-}
-
-function recall() {
-  try {
-    const stored = JSON.parse(localStorage.getItem(STORED) ?? "null");
-    if (!stored) return undefined;
-    by("remember", "input").checked = true;
-    if (["light", "dark"].includes(stored.theme)) document.documentElement.dataset.theme = stored.theme;
-    return read(stored).files;
-  } catch {
-    return undefined;
-  }
+  if (by("remember", "input").checked) memory.keep(session.files());
 }
 
 /** @returns {Promise<boolean>} */
@@ -423,7 +394,7 @@ by("kind", "select").addEventListener("change", () => {
 });
 by("remember", "input").addEventListener("change", () => {
   if (by("remember", "input").checked) remember();
-  else localStorage.removeItem(STORED);
+  else memory.forget();
 });
 by("privacy").addEventListener("click", dialogs.privacy);
 by("share").addEventListener("click", () => dialogs.share(session.files(), select));
@@ -439,27 +410,11 @@ addEventListener("keydown", (event) => {
 });
 addEventListener("hashchange", openLink);
 
-let depth = 0;
-const isFiles = (/** @type {DragEvent} */ event) => event.dataTransfer?.types.includes("Files");
-addEventListener("dragenter", (event) => {
-  if (isFiles(event)) by("drop").hidden = ++depth <= 0;
-});
-addEventListener("dragleave", (event) => {
-  if (isFiles(event)) by("drop").hidden = --depth <= 0;
-});
-addEventListener("dragover", (event) => {
-  if (isFiles(event)) event.preventDefault();
-});
-addEventListener("drop", async (event) => {
-  if (!isFiles(event)) return;
-  event.preventDefault();
-  event.stopPropagation();
-  depth = 0;
-  by("drop").hidden = true;
-  await take(event.dataTransfer?.files ?? []);
-}, true);
+dropped(take);
 
 document.body.classList.add("app");
-open(recall() ?? []);
+const kept = memory.recall();
+by("remember", "input").checked = kept !== undefined;
+open(kept ?? []);
 openLink();
 if ("serviceWorker" in navigator) navigator.serviceWorker.register(new URL("../sw.js", import.meta.url));
