@@ -7,6 +7,7 @@ import { by, count, h, icon } from "./dom.js";
 import { dropped } from "./drop.js";
 import * as editor from "./editor.js";
 import * as findings from "./findings.js";
+import { fitting } from "./fixes.js";
 import { LIMIT, decode } from "./link.js";
 import { Crash, ask } from "./linter.js";
 import * as memory from "./memory.js";
@@ -281,17 +282,8 @@ function fix(wanted) {
   let applied = 0;
   for (const tab of session.tabs) {
     const own = wanted.filter((finding) => finding.document === indexOf(tab) && finding.quick_fix && isCurrent(tab));
-    /** @type {import("@backstop-db/lint").Edit[]} */
-    const edits = [];
-    for (const { quick_fix } of own) {
-      const same = (/** @type {import("@backstop-db/lint").Edit} */ a) => edits.some((b) => a.from === b.from && a.to === b.to && a.insert === b.insert);
-      const fresh = (quick_fix?.edits ?? []).filter((edit) => !same(edit));
-      // Fixes that touch each other are not mixed; the other one finds its place afterwards.
-      const touches = fresh.some((a) => edits.some((b) => a.from === a.to && b.from === b.to ? a.from === b.from : a.from < b.to && b.from < a.to));
-      if (touches) continue;
-      edits.push(...fresh);
-      applied++;
-    }
+    const { edits, count } = fitting(own);
+    applied += count;
     change(tab, edits);
   }
   if (applied === 0) return;
