@@ -65,7 +65,9 @@ fn the_readme_names_every_command() {
 #[test]
 fn the_readme_gives_a_reason_for_every_dependency_and_for_no_other() {
     let mut expected = BTreeSet::new();
-    for manifest in [read("cli/Cargo.toml"), read("policy/Cargo.toml")] {
+    for manifest in
+        ["cli", "policy", "wasm", "wasm/bindgen"].map(|folder| read(&format!("{folder}/Cargo.toml")))
+    {
         let mut among_dependencies = false;
         for line in manifest.lines() {
             if line.starts_with('[') {
@@ -75,8 +77,12 @@ fn the_readme_gives_a_reason_for_every_dependency_and_for_no_other() {
             }
         }
     }
+    let page: serde_json::Value = serde_json::from_str(&read("wasm/package.json")).unwrap();
+    expected.extend(page["devDependencies"].as_object().unwrap().keys().cloned());
     expected.retain(|name| !name.is_empty() && !name.starts_with('#') && name != "backstop-policy");
-    assert!(expected.contains("granit-parser") && expected.contains("nix"), "{expected:?}");
+    for name in ["granit-parser", "nix", "wasm-bindgen-cli-support", "esbuild"] {
+        assert!(expected.contains(name), "{expected:?}");
+    }
     let readme = read("README.md");
     let table = section(&readme, "Dependencies");
     let named: BTreeSet<String> = first_column(table).into_iter().map(str::to_owned).collect();
@@ -94,8 +100,17 @@ fn every_path_and_link_that_the_texts_name_is_there() {
         let prose: String = content.split("```").step_by(2).collect();
         let linked = prose.split("](").skip(1).filter_map(|rest| rest.split(')').next());
         let quoted = prose.split('`').skip(1).step_by(2).filter(|word| {
-            let places =
-                ["cli/", "policy/", "tests/", "scripts/", "examples/", "./scripts/", ".github/", ".ci/"];
+            let places = [
+                "cli/",
+                "policy/",
+                "wasm/",
+                "tests/",
+                "scripts/",
+                "examples/",
+                "./scripts/",
+                ".github/",
+                ".ci/",
+            ];
             places.iter().any(|place| word.starts_with(place)) && !word.contains(['<', '*', ' '])
         });
         for path in linked.filter(|link| !link.contains("://")).chain(quoted) {

@@ -33,6 +33,12 @@ pub fn apply<'f>(text: &str, fixes: impl IntoIterator<Item = &'f Fix>) -> (Strin
     (out, applied)
 }
 
+/// The text after one edit.
+pub fn apply_edit(text: &str, edit: &Edit) -> String {
+    let (before, behind) = (text.get(..edit.span.start), text.get(edit.span.end..));
+    [before.unwrap_or_default(), &edit.text, behind.unwrap_or_default()].concat()
+}
+
 fn touch(a: &Edit, b: &Edit) -> bool {
     let inserts = a.span.start == a.span.end && b.span.start == b.span.end;
     if inserts { a.span == b.span } else { a.span.start < b.span.end && b.span.start < a.span.end }

@@ -5,6 +5,7 @@
 
 pub mod config;
 pub mod document;
+pub mod editor;
 pub mod facts;
 pub mod finding;
 pub mod fix;

@@ -37,6 +37,12 @@ fn syntaxes(kind: Kind) -> &'static [Syntax] {
     }
 }
 
+/// What opens and closes a comment of a kind, where it has one to itself.
+pub fn comment(kind: Kind) -> Option<(&'static str, &'static str)> {
+    let (opens, closes) = syntaxes(kind).first()?;
+    Some((opens, closes.map_or("", |closes| if closes == "-->" { " -->" } else { closes })))
+}
+
 /// One directive, whether it holds or not.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Allow {

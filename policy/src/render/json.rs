@@ -16,10 +16,10 @@ struct Document<'l> {
     summary: Summary,
 }
 
-/// Lines and columns count from one, columns in Unicode scalar values.
-#[derive(Serialize)]
-struct Entry<'l> {
-    rule: &'static str,
+/// One finding. Lines and columns count from one, columns in Unicode scalar values.
+#[derive(Debug, Serialize)]
+pub struct Entry<'l> {
+    pub rule: &'static str,
     group: Option<Group>,
     severity: Severity,
     path: &'l str,
@@ -63,7 +63,7 @@ pub fn json(listing: &Listing) -> String {
     serde_json::to_string_pretty(&document).unwrap_or_default()
 }
 
-fn entry(finding: &Shown) -> Entry<'_> {
+pub fn entry(finding: &Shown) -> Entry<'_> {
     Entry {
         rule: finding.rule,
         group: finding.group,

@@ -12,7 +12,7 @@ mod shown;
 mod text;
 
 pub use github::annotations;
-pub use json::json;
+pub use json::{Entry, entry, json};
 pub use markdown::markdown;
 pub use sarif::sarif;
 pub use shown::{Commit, Label, Shown, Snippet, shown};
@@ -40,10 +40,7 @@ impl Listing {
 
     /// By path, then by place; of a history, in the order it has.
     pub fn sort(&mut self) {
-        self.findings.sort_by(|a, b| {
-            let key = |finding: &Shown| (finding.start.line, finding.start.column, finding.rule);
-            a.path.cmp(&b.path).then_with(|| key(a).cmp(&key(b))).then_with(|| a.message.cmp(&b.message))
-        });
+        self.findings.sort_by(Shown::order);
     }
 }
 

@@ -1,6 +1,7 @@
 //! A finding with all that any format shows of it: made while its document is at
 //! hand, and the only place where a line of a document is taken over, masked.
 
+use std::cmp::Ordering;
 use std::collections::HashMap;
 
 use serde::Serialize;
@@ -65,6 +66,15 @@ pub struct Commit {
 impl Shown {
     pub fn url(&self) -> String {
         crate::rule::url(self.rule)
+    }
+
+    /// By path, then by place.
+    pub fn order(&self, other: &Self) -> Ordering {
+        let key = |shown: &Self| (shown.start.line, shown.start.column, shown.rule);
+        self.path
+            .cmp(&other.path)
+            .then_with(|| key(self).cmp(&key(other)))
+            .then_with(|| self.message.cmp(&other.message))
     }
 
     pub fn rule(&self) -> Option<&'static Rule> {

@@ -3,6 +3,8 @@
 
 use std::fmt::Write as _;
 
+use serde::Serialize;
+
 /// Sections that every rule has, in this order. `## Why` may be followed by others.
 pub const SECTIONS: [&str; 5] = ["What", "Why", "Bad", "Good", "Sources"];
 
@@ -17,7 +19,7 @@ pub struct Docs {
 
 /// A fenced block of an example: `bash backup.sh` after the fence is a language
 /// and a path.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
 pub struct Example {
     pub path: String,
     pub text: String,

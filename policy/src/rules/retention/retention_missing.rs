@@ -95,7 +95,9 @@ fn is_told(set: &Set<'_>, pipeline: &Pipeline) -> bool {
         .collect();
     documents.into_iter().filter_map(|document| set.documents.get(document)).any(|document| {
         let lower = document.text.to_ascii_lowercase();
-        WORDS.iter().any(|word| lower.contains(word))
+        // A comment that allows this very rule has its name in it, and says nothing.
+        let mut said = lower.lines().filter(|line| !line.contains("backstop: allow"));
+        said.any(|line| WORDS.iter().any(|word| line.contains(word)))
     })
 }
 

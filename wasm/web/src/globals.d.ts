@@ -1,0 +1,11 @@
+// What build.mjs fills in.
+
+declare const WORKER: string;
+declare const WASM: string;
+declare const VERSION: string;
+declare const RULES: number;
+
+declare module "virtual:examples" {
+  const examples: { title: string, about: string, files: { path: string, text: string }[] }[];
+  export default examples;
+}

@@ -1,0 +1,105 @@
+// The linter as promises: starts the worker, and a new one after a crash.
+
+/** A call that takes longer hangs. */
+const LIMIT = 20_000;
+
+/** @typedef {import("./worker.js").Calls} Calls */
+/** @typedef {{ id: number, name: string, args: unknown[], resolve: (value: any) => void, reject: (cause: Error) => void, timer?: ReturnType<typeof setTimeout> }} Call */
+
+/** The checker broke on what it was given; it is ready for something else. */
+export class Crash extends Error {}
+
+// Compiled once, whatever happens to the workers. In this thread, since a blob has no
+// address that a relative one could count from.
+const module = WebAssembly.compileStreaming(fetch(new URL(WASM, import.meta.url)));
+const script = URL.createObjectURL(new Blob([WORKER], { type: "text/javascript" }));
+
+/** @type {Worker} */
+let worker;
+/** The one that runs comes first: a worker answers in order. @type {Call[]} */
+let queue = [];
+let last = 0;
+/** Whether the worker has its module. */
+let ready = false;
+/** Why there will never be one. @type {Error | undefined} */
+let broken;
+
+/** How long the latest call took, without the way there and back, in milliseconds. */
+export let duration = 0;
+
+function start() {
+  worker = new Worker(script);
+  worker.addEventListener("message", ({ data }) => answered(data));
+  worker.addEventListener("error", (event) => {
+    event.preventDefault();
+    crashed(event.message || "no reason is known");
+  });
+  ready = false;
+  const own = worker;
+  module.then(
+    (module) => {
+      if (own !== worker) return;
+      own.postMessage({ module });
+      ready = true;
+      next();
+    },
+    (cause) => {
+      broken = new Error(`the checker cannot be loaded: ${cause.message}`);
+      for (const call of queue.splice(0)) call.reject(broken);
+    },
+  );
+}
+
+/** @param {{ id: number, value?: unknown, time?: number, error?: string, crashed?: boolean }} answer */
+function answered({ id, value, time, error, crashed: trapped }) {
+  if (queue[0]?.id !== id) return;
+  if (trapped) {
+    crashed(error ?? "");
+    return;
+  }
+  const call = /** @type {Call} */ (queue.shift());
+  clearTimeout(call.timer);
+  duration = time ?? 0;
+  if (error === undefined) call.resolve(value);
+  else call.reject(new Error(error));
+  next();
+}
+
+/** @param {string} why */
+function crashed(why) {
+  const call = queue.shift();
+  clearTimeout(call?.timer);
+  worker.terminate();
+  start();
+  call?.reject(new Crash(why));
+}
+
+/** @param {Call} call */
+function send(call) {
+  call.timer = setTimeout(() => crashed("it took too long"), LIMIT);
+  worker.postMessage({ id: call.id, name: call.name, args: call.args });
+}
+
+function next() {
+  if (queue[0]) send(queue[0]);
+}
+
+/**
+ * @template {keyof Calls} Name
+ * @param {Name} name
+ * @param {Parameters<Calls[Name]>} args
+ * @returns {Promise<ReturnType<Calls[Name]>>}
+ */
+export function ask(name, ...args) {
+  return new Promise((resolve, reject) => {
+    const call = { id: ++last, name, args, resolve, reject };
+    if (broken) {
+      reject(broken);
+      return;
+    }
+    queue.push(call);
+    if (ready && queue.length === 1) send(call);
+  });
+}
+
+start();

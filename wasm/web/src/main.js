@@ -1,0 +1,412 @@
+// The page: puts files, editor, linter and findings together.
+
+
+import { banner, hideBanner } from "./banner.js";
+import * as dialogs from "./dialogs.js";
+import { by, count, h, icon } from "./dom.js";
+import { dropped } from "./drop.js";
+import * as editor from "./editor.js";
+import * as findings from "./findings.js";
+import { fitting } from "./fixes.js";
+import { LIMIT, decode } from "./link.js";
+import { Crash, ask } from "./linter.js";
+import * as memory from "./memory.js";
+import * as menus from "./menus.js";
+import * as session from "./session.js";
+import { toast } from "./toast.js";
+
+/** @typedef {import("@backstop-db/lint").Finding} Finding */
+/** @typedef {import("@backstop-db/lint").Result} Result */
+/** @typedef {import("./session.js").Tab} Tab */
+
+const DEBOUNCE = 150;
+
+/** Rules that a link asks for; none: all. @type {string[]} */
+let select = [];
+/** @type {Result} */
+let result = { documents: [], findings: [], suppressed: 0 };
+/** Which texts the result is of: findings of others have no place. @type {Map<number, import("@codemirror/state").Text>} */
+let seen = new Map();
+/** @type {ReturnType<typeof setTimeout> | undefined} */
+let timer;
+let running = false;
+let again = false;
+
+const view = editor.create(by("editor"), updated);
+
+/** @param {import("@codemirror/view").ViewUpdate} update */
+function updated({ state, docChanged, selectionSet, transactions }) {
+  session.active.state = state;
+  if (docChanged) {
+    const isTyped = transactions.some((one) => one.isUserEvent("input.type") || one.isUserEvent("delete"));
+    schedule(isTyped ? DEBOUNCE : 0);
+  } else if (selectionSet && isCurrent(session.active)) {
+    findings.follow(indexOf(session.active), state.selection.main.head);
+  }
+}
+
+/** @param {number} delay */
+function schedule(delay) {
+  clearTimeout(timer);
+  timer = setTimeout(lint, delay);
+}
+
+async function lint() {
+  clearTimeout(timer);
+  // One at a time: what is typed meanwhile is looked at next, all at once.
+  if (running) {
+    again = true;
+    return;
+  }
+  const tabs = session.tabs;
+  const files = session.files();
+  const size = files.reduce((sum, file) => sum + file.text.length, 0);
+  if (size > LIMIT) {
+    banner(`These files hold ${count(size, "character")}; more than ${LIMIT.toLocaleString("en")} are not checked here. backstop lint in a terminal has no such limit.`);
+    findings.stop("Too large to check here");
+    return;
+  }
+  running = true;
+  try {
+    const found = await ask("lint", files, select.length > 0 ? { select } : {});
+    // Files may have come and gone meanwhile.
+    if (tabs === session.tabs) {
+      result = found;
+      seen = new Map(tabs.map((tab) => [tab.id, tab.state.doc]));
+      hideBanner();
+      shown(files);
+    } else {
+      again = true;
+    }
+  } catch (cause) {
+    failed(/** @type {Error} */ (cause));
+  }
+  running = false;
+  if (again || session.tabs.some((tab, index) => files[index]?.text !== session.text(tab))) {
+    again = false;
+    schedule(cooling ? 1000 : 0);
+  }
+}
+
+/** After a crash the same text is not tried again. */
+let cooling = false;
+
+/** @param {Error} cause */
+function failed(cause) {
+  cooling = cause instanceof Crash;
+  if (cause instanceof Crash) {
+    banner("The checker crashed on this text and was started again. Change the text to go on. Please report what it was, without secrets.", {
+      label: "Report",
+      href: "https://github.com/backstop-db/backstop/issues/new",
+    });
+    findings.stop("The checker crashed");
+  } else {
+    banner(`These files cannot be checked: ${cause.message}.`);
+    findings.stop("Not checked");
+  }
+}
+
+/** @param {import("@backstop-db/lint").File[]} files */
+function shown(files) {
+  cooling = false;
+  result.documents.forEach((about, index) => {
+    const tab = session.tabs[index];
+    tab.concerned = about.concerns_backups;
+    if (tab.detected !== about.kind || !tab.kind) tab.detected = about.kind;
+  });
+  drawTabs();
+  drawAbout();
+  // Places count in the text that was checked; if it has changed since, the next result is near.
+  const isFresh = files[indexOf(session.active)]?.text === session.text(session.active);
+  if (isFresh) drawMarks();
+  findings.show(result, { rules: RULES, select, isEmpty: session.isEmpty(), concerned: session.tabs.some((tab) => tab.concerned) });
+  if (isFresh) findings.follow(indexOf(session.active), view.state.selection.main.head, { still: true });
+  remember();
+}
+
+/** @param {Tab} tab */
+function indexOf(tab) {
+  return session.tabs.indexOf(tab);
+}
+
+/** Whether the findings of a file are those of its present text. @param {Tab} tab */
+function isCurrent(tab) {
+  return seen.get(tab.id) === tab.state.doc || seen.get(tab.id)?.eq(tab.state.doc) === true;
+}
+
+function drawMarks() {
+  const document = indexOf(session.active);
+  const end = view.state.doc.length;
+  const own = result.findings.filter((finding) => finding.document === document);
+  editor.mark(view, own.map((finding) => ({
+    from: Math.min(finding.from, end),
+    to: Math.min(Math.max(finding.to, finding.from), end),
+    severity: finding.severity,
+    tip: () => findings.tip(finding),
+  })));
+}
+
+/** @param {Tab} tab @param {boolean} [focus] */
+function show(tab, focus = false) {
+  session.show(tab);
+  view.setState(tab.state);
+  editor.complete(view);
+  editor.describe(view, tab.path);
+  colour();
+  if (isCurrent(tab)) drawMarks();
+  drawTabs();
+  drawAbout();
+  if (focus) view.focus();
+}
+
+/** Which kind the editor is coloured for. */
+let coloured = "";
+
+function colour() {
+  const tab = session.active;
+  coloured = `${tab.id} ${tab.kind || tab.detected}`;
+  editor.colour(view, tab.kind || tab.detected);
+}
+
+function drawTabs() {
+  const worst = (/** @type {number} */ document) => {
+    const own = result.findings.filter((finding) => finding.document === document);
+    return ["error", "warning", "note"].find((severity) => own.some((finding) => finding.severity === severity)) ?? "";
+  };
+  by("tabs").replaceChildren(...session.tabs.map((tab, index) => {
+    const isActive = tab === session.active;
+    const several = session.tabs.length > 1;
+    const level = worst(index);
+    return h("li", { class: `tab${isActive ? " active" : ""}` },
+      h("button", { type: "button", title: tab.path, "aria-current": isActive ? "true" : null, click: () => show(tab) },
+        h("i", { class: `dot ${level}`, "aria-hidden": "true" }), h("span", null, short(tab))),
+      several && h("button", { type: "button", class: "shut", "aria-label": `Close ${tab.path}`, click: () => close(tab) }, icon("close")));
+  }));
+}
+
+/** The name of a file, with its folder where another has the same. @param {Tab} tab */
+function short({ path }) {
+  const name = (/** @type {string} */ path) => path.split("/").pop() || path;
+  const twin = session.tabs.some((other) => other.path !== path && name(other.path) === name(path));
+  return twin ? path : name(path);
+}
+
+function drawAbout() {
+  const tab = session.active;
+  const path = by("path", "input");
+  if (document.activeElement !== path) path.value = tab.path;
+  const kind = by("kind", "select");
+  const auto = kind.options[0];
+  if (auto) auto.text = `Auto: ${menus.KINDS[tab.kind ? "" : tab.detected] ?? "as the text says"}`;
+  kind.value = tab.kind;
+  if (coloured !== `${tab.id} ${tab.kind || tab.detected}`) colour();
+}
+
+/** @param {Tab} tab */
+function close(tab) {
+  const before = session.tabs;
+  const shownBefore = session.active;
+  const index = indexOf(tab);
+  const rest = before.filter((other) => other !== tab);
+  session.replace(rest, session.active === tab ? rest[Math.min(index, rest.length - 1)] : session.active);
+  reopen();
+  toast(`Closed ${tab.path}.`, { label: "Undo", run: () => restore(before, shownBefore) });
+}
+
+/** @param {Tab[]} tabs @param {Tab} shownBefore @param {string[]} [selected] */
+function restore(tabs, shownBefore, selected = select) {
+  session.replace(tabs, shownBefore);
+  select = selected;
+  reopen();
+}
+
+function reopen() {
+  view.setState(session.active.state);
+  editor.complete(view);
+  editor.describe(view, session.active.path);
+  seen = new Map();
+  coloured = "";
+  drawTabs();
+  drawAbout();
+  schedule(0);
+}
+
+/**
+ * @param {import("@backstop-db/lint").File[]} files
+ * @param {string[]} [selected]
+ */
+function open(files, selected = []) {
+  const before = { tabs: session.tabs, active: session.active, select, isEmpty: session.isEmpty() };
+  session.replace([]);
+  for (const file of files) add(file);
+  if (session.tabs.length === 0) add({ path: "untitled", text: "" });
+  session.replace([...session.tabs]);
+  select = selected;
+  reopen();
+  if (before.tabs.length > 0 && !before.isEmpty) {
+    toast("Other files were open.", { label: "Bring them back", run: () => restore(before.tabs, before.active, before.select) });
+  }
+}
+
+/** @param {import("@backstop-db/lint").File} file */
+function add({ path, text, kind }) {
+  const ending = text.includes("\r\n") ? "\r\n" : "\n";
+  const tab = session.make(editor.stateOf(text), { path: session.free(path), kind: kind && kind in menus.KINDS ? kind : "", ending });
+  session.tabs.push(tab);
+  return tab;
+}
+
+/** Files that were dropped or picked. @param {Iterable<File>} chosen */
+async function take(chosen) {
+  const files = [];
+  const refused = [];
+  for (const file of chosen) {
+    const path = (file.webkitRelativePath || file.name).replace(/^\/+/, "");
+    const text = file.size > LIMIT ? undefined : await file.text();
+    if (text === undefined) refused.push(`${path} is too large`);
+    else if (text.slice(0, 8000).includes("\0")) refused.push(`${path} is no text`);
+    else files.push({ path, text });
+  }
+  if (refused.length > 0) toast(`Not opened: ${refused.join(", ")}.`);
+  if (files.length === 0) return;
+  // An empty sheet is what they were dropped on, not a file of its own.
+  const kept = session.tabs.filter((tab) => tab.state.doc.length > 0 || tab.path !== "untitled");
+  session.replace(kept, session.active);
+  const added = files.map(add);
+  session.replace([...session.tabs], added[0]);
+  reopen();
+}
+
+/** @param {Finding[]} wanted */
+function fix(wanted) {
+  let applied = 0;
+  for (const tab of session.tabs) {
+    const own = wanted.filter((finding) => finding.document === indexOf(tab) && finding.quick_fix && isCurrent(tab));
+    const { edits, count } = fitting(own);
+    applied += count;
+    change(tab, edits);
+  }
+  if (applied === 0) return;
+  const said = applied === 1 && wanted.length === 1 ? `Done: ${wanted[0].quick_fix?.title}.` : `${count(applied, "fix")} applied.`;
+  toast(said, wanted.every((finding) => finding.document === wanted[0].document) ? { label: "Undo", run: undo } : undefined);
+}
+
+function undo() {
+  editor.undo(view);
+}
+
+/** @param {Tab} tab @param {import("@backstop-db/lint").Edit[]} edits */
+function change(tab, edits) {
+  if (edits.length === 0) return;
+  const sorted = [...edits].sort((a, b) => a.from - b.from);
+  const transaction = editor.edited(tab.state, sorted);
+  if (tab === session.active) view.dispatch(transaction);
+  else {
+    tab.state = transaction.state;
+    schedule(0);
+  }
+}
+
+/** @param {{ document: number, from: number, to: number }} place @param {boolean} [focus] */
+function jump(place, focus = true) {
+  const tab = session.tabs[place.document];
+  if (!tab) return;
+  if (tab !== session.active) show(tab);
+  editor.select(view, place.from, place.to, focus);
+  by("editor").scrollIntoView({ block: "nearest" });
+}
+
+/** @param {Finding} finding @param {string} reason @returns {Promise<boolean>} */
+async function allow(finding, reason) {
+  const tab = session.tabs[finding.document];
+  if (!isCurrent(tab)) return false;
+  const edit = await ask("allow", session.files(), finding, reason, select.length > 0 ? { select } : {});
+  if (!edit || !isCurrent(tab)) return false;
+  change(tab, [edit]);
+  toast("Allowed by a comment.", tab === session.active ? { label: "Undo", run: undo } : undefined);
+  return true;
+}
+
+/** The finding before or behind the cursor, through all files. @param {number} direction */
+function step(direction) {
+  const all = [...findings.visible()].sort((a, b) => a.document - b.document || a.from - b.from || a.to - b.to);
+  if (all.length === 0) return;
+  const document = indexOf(session.active);
+  const { from, to } = view.state.selection.main;
+  const key = (/** @type {Finding} */ finding) => finding.document - document || finding.from - from || finding.to - to;
+  const next = direction > 0 ? all.find((finding) => key(finding) > 0) ?? all[0] : all.findLast((finding) => key(finding) < 0) ?? all[all.length - 1];
+  jump(next);
+  findings.follow(next.document, next.from, { known: next });
+}
+
+function remember() {
+  if (by("remember", "input").checked) memory.keep(session.files());
+}
+
+/** @returns {Promise<boolean>} */
+async function openLink() {
+  try {
+    const shared = await decode(location.hash);
+    if (!shared) return false;
+    open(shared.files, shared.select);
+    return true;
+  } catch (cause) {
+    banner(`${/** @type {Error} */ (cause).message}.`);
+    return false;
+  }
+}
+
+findings.connect({ jump, fix, allow, explain: (id) => dialogs.explain(id, open), examples: open, reset: () => { select = []; schedule(0); } });
+menus.connect({ open, files: session.files, select: () => select, remember });
+
+by("add").addEventListener("click", () => {
+  const tab = add({ path: "untitled", text: "" });
+  session.replace([...session.tabs], session.active);
+  show(tab, true);
+  schedule(0);
+});
+by("open").addEventListener("click", () => by("picker", "input").click());
+by("picker", "input").addEventListener("change", async () => {
+  const picker = by("picker", "input");
+  await take(picker.files ?? []);
+  picker.value = "";
+});
+by("path", "input").addEventListener("change", () => {
+  const tab = session.active;
+  tab.path = session.free(by("path", "input").value.trim().replace(/^\/+/, "") || "untitled", tab);
+  by("path", "input").value = tab.path;
+  editor.describe(view, tab.path);
+  drawTabs();
+  schedule(0);
+});
+by("kind", "select").addEventListener("change", () => {
+  session.active.kind = by("kind", "select").value;
+  drawAbout();
+  schedule(0);
+});
+by("remember", "input").addEventListener("change", () => {
+  if (by("remember", "input").checked) remember();
+  else memory.forget();
+});
+by("privacy").addEventListener("click", dialogs.privacy);
+by("share").addEventListener("click", () => dialogs.share(session.files(), select));
+
+addEventListener("keydown", (event) => {
+  if (event.key === "F8") {
+    event.preventDefault();
+    step(event.shiftKey ? -1 : 1);
+  } else if (event.key === "Enter" && (event.ctrlKey || event.metaKey) && !by("dialog", "dialog").open) {
+    event.preventDefault();
+    schedule(0);
+  }
+});
+addEventListener("hashchange", openLink);
+
+dropped(take);
+
+document.body.classList.add("app");
+const kept = memory.recall();
+by("remember", "input").checked = kept !== undefined;
+open(kept ?? []);
+openLink();
+if ("serviceWorker" in navigator) navigator.serviceWorker.register(new URL("../sw.js", import.meta.url));

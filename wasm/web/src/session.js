@@ -1,0 +1,63 @@
+// The open files: names, kinds, texts with their undo, and which of them is shown.
+
+/** @typedef {import("@backstop-db/lint").File} File */
+/** @typedef {import("@codemirror/state").EditorState} EditorState */
+/**
+ * @typedef {object} Tab
+ * @property {number} id
+ * @property {string} path
+ * @property {string} kind Empty: as path and text say.
+ * @property {string} detected What the linter took it for.
+ * @property {boolean} concerned Whether it was read as part of a set-up.
+ * @property {string} ending How its lines end, for what is saved again.
+ * @property {EditorState} state
+ */
+
+/** @type {Tab[]} */
+export let tabs = [];
+/** @type {Tab} */
+export let active;
+let last = 0;
+
+/** @param {EditorState} state @param {Partial<Tab>} [known] @returns {Tab} */
+export function make(state, known = {}) {
+  return { id: ++last, path: free("untitled"), kind: "", detected: "text", concerned: true, ending: "\n", ...known, state };
+}
+
+/** @param {Tab[]} next @param {Tab} [shown] */
+export function replace(next, shown = next[0]) {
+  tabs = next;
+  active = shown;
+}
+
+/** @param {Tab} tab */
+export function show(tab) {
+  active = tab;
+}
+
+/**
+ * A path that no other file has: `backup.sh`, `backup-2.sh`.
+ *
+ * @param {string} path @param {Tab} [own] @param {Iterable<string>} [more]
+ */
+export function free(path, own, more = []) {
+  const taken = new Set([...tabs.filter((tab) => tab !== own).map((tab) => tab.path), ...more]);
+  const [, stem, extension] = /** @type {RegExpExecArray} */ (/^(.*?)((?:\.[^./]*)?)$/s.exec(path));
+  let name = path;
+  for (let number = 2; taken.has(name); number++) name = stem ? `${stem}-${number}${extension}` : `${path}-${number}`;
+  return name;
+}
+
+/** @param {Tab} tab */
+export function text(tab) {
+  return tab.state.doc.toString();
+}
+
+/** All files as the linter takes them. @returns {File[]} */
+export function files() {
+  return tabs.map((tab) => ({ path: tab.path, text: text(tab), ...(tab.kind ? { kind: tab.kind } : {}) }));
+}
+
+export function isEmpty() {
+  return tabs.every((tab) => tab.state.doc.length === 0);
+}
