@@ -97,7 +97,10 @@ class Watch:
                 flags = int(info.partition("flags:")[2].split()[0], 8)
                 # What Python gave it as its standard output is no temporary file of its own.
                 if flags & WRITING and int(entry.name) > 2:
-                    self.files[path] = max(self.files.get(path, 0), os.stat(entry.path).st_size)
+                    # What it takes on the disk: pg_restore gets definitions in a file of
+                    # the dump's length, with nothing behind them.
+                    held = os.stat(entry.path).st_blocks * 512
+                    self.files[path] = max(self.files.get(path, 0), held)
             except (OSError, ValueError, IndexError):
                 pass
 
