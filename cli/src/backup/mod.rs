@@ -9,6 +9,7 @@ mod proof;
 use std::sync::Arc;
 
 use backstop_policy::manifest::{self, Content, Filters, Level, Manifest, Proof};
+use futures::future::OptionFuture;
 use jiff::Timestamp;
 use tokio_util::sync::CancellationToken;
 
@@ -206,7 +207,8 @@ struct Prepared {
 }
 
 async fn prepare(job: &Job) -> Result<Prepared, Error> {
-    let session = Session::connect(&job.target).await?;
+    let (session, ()) = tokio::join!(Session::connect(&job.target), ClientTools::look_around());
+    let session = session?;
     // These may have to be downloaded; a snapshot does not wait for that.
     let tools = ClientTools::for_server(session.server_version_num() / 10_000).await?;
     let snapshot = Snapshot::begin(session).await?;
@@ -269,7 +271,11 @@ async fn store_streams(
         }
         seen
     };
-    let (put, seen) = tokio::join!(catalog.store().put(&key, body), asking);
+    let roles = OptionFuture::from(
+        job.globals
+            .then(|| unless(stop, store_globals(job, snapshot.target(), catalog, id, &tools, &dumping))),
+    );
+    let (put, seen, roles) = tokio::join!(catalog.store().put(&key, body), asking, roles);
     let settled = settle(put, sealing).await;
     if let Err(error @ Error::Disturbed { .. }) = seen {
         return Err(error);
@@ -298,20 +304,19 @@ async fn store_streams(
     }
 
     let mut not_captured = not_captured::list(job, &dumped.contents.toc, snapshot.is_standby());
-    let globals = if job.globals {
-        match unless(stop, store_globals(job, snapshot.target(), catalog, id, &tools, stop)).await {
-            Ok(sealed) => Some(sealed),
-            // Managed providers hide roles; the data is worth keeping all the same.
-            Err(Error::Postgres(error)) => {
-                ui.warn(format!("roles and tablespaces are not in the backup: {error}"));
-                not_captured.push(format!("roles and tablespaces ({error})"));
-                None
-            }
-            Err(error) => return Err(error),
+    let globals = match roles {
+        Some(Ok(sealed)) => Some(sealed),
+        // Managed providers hide roles; the data is worth keeping all the same.
+        Some(Err(Error::Postgres(error))) => {
+            ui.warn(format!("roles and tablespaces are not in the backup: {error}"));
+            not_captured.push(format!("roles and tablespaces ({error})"));
+            None
         }
-    } else {
-        not_captured.push("roles and tablespaces (--no-globals)".to_owned());
-        None
+        Some(Err(error)) => return Err(error),
+        None => {
+            not_captured.push("roles and tablespaces (--no-globals)".to_owned());
+            None
+        }
     };
     Ok(Stored { source, archive: describe(&dumped), proof, not_captured, dump: sealed, globals })
 }

@@ -5,12 +5,12 @@ use backstop_policy::manifest::{
     Archive, Artifact, Checked, Content, Digest, Filters, Level, Manifest, Proof, SCHEMA, Source,
 };
 use bytes::Bytes;
+use futures::future::join_all;
 use jiff::Timestamp;
-use sha2::{Digest as _, Sha256};
 use tokio_util::sync::CancellationToken;
 
 use super::{Catalog, Error, envelope, keys};
-use crate::pipeline::Sealed;
+use crate::pipeline::{Check, Count, Sealed};
 use crate::store;
 use crate::stream::ByteStream;
 
@@ -42,16 +42,14 @@ impl Catalog {
         stop: &CancellationToken,
     ) -> Result<Manifest, Error> {
         let (database, tier, id) = (&self.database, &draft.tier, &draft.id);
-        let artifact =
-            self.read_back(keys::artifact(database, tier, id, dump.encryption()), dump, stop).await?;
-        let globals = match globals {
-            Some(sealed) => {
-                let key = keys::globals(database, tier, id, sealed.encryption());
-                Some(self.read_back(key, sealed, stop).await?)
-            }
-            None => None,
-        };
-        self.put_checksums(&draft, &artifact, globals.as_ref()).await?;
+        let artifact = described(keys::artifact(database, tier, id, dump.encryption()), dump);
+        let roles =
+            globals.map(|sealed| described(keys::globals(database, tier, id, sealed.encryption()), sealed));
+        // None of these waits for another; the manifest waits for all.
+        let pairs = roles.iter().zip(globals).chain([(&artifact, dump)]);
+        let reading = join_all(pairs.map(|(artifact, sealed)| self.read_back(artifact, sealed, stop)));
+        let (read, told) = tokio::join!(reading, self.put_checksums(&draft, &artifact, roles.as_ref()));
+        read.into_iter().chain([told]).collect::<Result<(), _>>()?;
         self.put_readme().await?;
 
         let manifest = Manifest {
@@ -67,7 +65,7 @@ impl Catalog {
             source: draft.source,
             archive: draft.archive,
             artifact,
-            globals,
+            globals: roles,
             proof: draft.proof,
             not_captured: draft.not_captured,
             checked: Checked { in_flight: draft.in_flight, stored: true },
@@ -100,39 +98,46 @@ impl Catalog {
 
     /// The digest of an object as the store gives it back now.
     pub async fn digest_stored(&self, key: &str, stop: &CancellationToken) -> Result<Digest, Error> {
-        let mut body = self.store.get(key).await?.until_stopped(stop.clone());
-        let (mut sha256, mut bytes) = (Sha256::new(), 0);
-        loop {
-            match body.next().await {
-                Ok(Some(chunk)) => {
-                    bytes += chunk.len() as u64;
-                    sha256.update(&chunk);
-                }
-                Ok(None) => return Ok(Digest { bytes, sha256: hex::encode(sha256.finalize()) }),
-                Err(source) => return Err(Error::ReadBack { key: key.to_owned(), source }),
-            }
-        }
+        let mut count = Count::default();
+        self.read_stored(key, stop, |chunk| count.add(chunk)).await?;
+        Ok(count.digest())
     }
 
+    async fn read_stored(
+        &self,
+        key: &str,
+        stop: &CancellationToken,
+        mut each: impl FnMut(&[u8]),
+    ) -> Result<(), Error> {
+        let mut body = self.store.get(key).await?.until_stopped(stop.clone());
+        let failed = |source| Error::ReadBack { key: key.to_owned(), source };
+        while let Some(chunk) = body.next().await.map_err(failed)? {
+            each(&chunk);
+        }
+        Ok(())
+    }
+
+    /// Whether the store gives back every byte that it was handed.
     async fn read_back(
         &self,
-        key: String,
+        artifact: &Artifact,
         sealed: &Sealed,
         stop: &CancellationToken,
-    ) -> Result<Artifact, Error> {
-        let found = self.digest_stored(&key, stop).await?;
-        let expected = sealed.stored();
-        if found != *expected {
-            return Err(Error::StoredDiffers {
-                key,
-                expected_bytes: expected.bytes,
-                expected_sha256: expected.sha256.clone(),
-                found_bytes: found.bytes,
-                found_sha256: found.sha256,
-            });
+    ) -> Result<(), Error> {
+        let mut check = Check::default();
+        self.read_stored(&artifact.key, stop, |chunk| check.add(chunk)).await?;
+        if check == *sealed.check() {
+            return Ok(());
         }
-        let (plain, encryption) = (sealed.plain().clone(), sealed.encryption().clone());
-        Ok(Artifact { key, plain, stored: found, encryption })
+        // What came back is told in the terms of the manifest.
+        let (expected, found) = (&artifact.stored, self.digest_stored(&artifact.key, stop).await?);
+        Err(Error::StoredDiffers {
+            key: artifact.key.clone(),
+            expected_bytes: expected.bytes,
+            expected_sha256: expected.sha256.clone(),
+            found_bytes: found.bytes,
+            found_sha256: found.sha256,
+        })
     }
 
     /// A file that `sha256sum --check` reads, beside the objects that it names.
@@ -159,4 +164,9 @@ impl Catalog {
             Err(error) => Err(error.into()),
         }
     }
+}
+
+fn described(key: String, sealed: &Sealed) -> Artifact {
+    let (plain, stored) = (sealed.plain().clone(), sealed.stored().clone());
+    Artifact { key, plain, stored, encryption: sealed.encryption().clone() }
 }

@@ -2,6 +2,7 @@
 //! target cannot take is left out by an explicit list. The first error stops
 //! everything, and the archive is read to its very end, where its digests are told.
 
+mod builds;
 mod connections;
 mod error;
 pub mod facts;

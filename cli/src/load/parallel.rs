@@ -1,6 +1,6 @@
 //! Rows over several connections: pg_restore makes what comes before them, the rows
 //! go straight from the stream to the server, pg_restore makes what comes after
-//! them, several things at a time. The archive is read once and in order; the only
+//! them, several things at a time, some of it as soon as a large table is full. The archive is read once and in order; the only
 //! file is a private one that holds definitions and no row.
 
 use std::collections::{BTreeMap, BTreeSet};
@@ -12,10 +12,11 @@ use tempfile::NamedTempFile;
 use tokio::sync::{Mutex, mpsc};
 use tokio_util::sync::CancellationToken;
 
+use super::builds::Builds;
 use super::route::Router;
 use super::worker::Worker;
 use super::{Error, Load, base_command, connections, conninfo, program};
-use crate::archive::load::{Definitions, Reading, Stages, definitions, read};
+use crate::archive::load::{Definitions, Reading, Stages, definitions, early, read};
 use crate::archive::{Plan, Toc, list_file};
 use crate::postgres::tools::ClientTools;
 
@@ -54,17 +55,17 @@ pub(super) async fn run<R: Read + Send + 'static>(
         Made { load, tools, toc: &toc, plan, file: NamedTempFile::new().map_err(Error::Definitions)?, stop };
     made.write(&definitions(&toc, &head, &BTreeMap::new())?)?;
     made.restore(&stages.before, 1).await?;
-    let Rows { connections, sizes, fewer } = rows(load, rest, reading, stop).await?;
+    let Rows { connections, sizes, fewer, made: there } = rows(&made, rest, reading).await?;
     made.write(&definitions(&toc, &head, &sizes)?)?;
     drop((head, sizes));
-    made.restore(&stages.after, connections).await?;
+    made.restore(&stages.after.difference(&there).copied().collect(), connections).await?;
     made.restore(&stages.grants, 1).await?;
     made.restore(&stages.last, connections).await?;
     Ok(fewer)
 }
 
 /// What pg_restore makes, from an archive without rows.
-struct Made<'a> {
+pub(super) struct Made<'a> {
     load: &'a Load<'a>,
     tools: &'a ClientTools,
     toc: &'a Toc,
@@ -83,7 +84,7 @@ impl Made<'_> {
     }
 
     /// Let `pg_restore` make some of the entries of the plan.
-    async fn restore(&self, entries: &BTreeSet<i32>, jobs: usize) -> Result<(), Error> {
+    pub(super) async fn restore(&self, entries: &BTreeSet<i32>, jobs: usize) -> Result<(), Error> {
         if entries.is_empty() {
             return Ok(());
         }
@@ -109,24 +110,24 @@ struct Rows {
     sizes: BTreeMap<i32, u64>,
     /// Why over fewer connections than were asked for.
     fewer: Option<String>,
+    /// Entries that were made beside them.
+    made: BTreeSet<i32>,
 }
 
 /// The rows and large objects. Whatever fails first ends all of it: connections are
 /// dropped, and the server rolls back what they had under way.
-async fn rows<R: Read + Send + 'static>(
-    load: &Load<'_>,
-    rest: R,
-    reading: Reading,
-    stop: &CancellationToken,
-) -> Result<Rows, Error> {
+async fn rows<R: Read + Send + 'static>(made: &Made<'_>, rest: R, reading: Reading) -> Result<Rows, Error> {
+    let Made { load, stop, .. } = made;
     let (sessions, fewer) = connections::open(load.target, load.jobs).await?;
     let connections = sessions.len();
+    let builds = Builds::new(early(&reading.toc, &reading.stages), connections);
     let (pieces, of_archive) = mpsc::channel(WAITING);
     let reader = tokio::task::spawn_blocking(move || read(rest, &reading, pieces));
     let (work, queue) = mpsc::channel(connections);
     let queue = Arc::new(Mutex::new(queue));
-    let router = Router { pieces: of_archive, work, connections };
-    let workers = try_join_all(sessions.into_iter().map(|session| Worker::new(session, queue.clone()).run()));
+    let router = Router { pieces: of_archive, work, connections, builds: &builds };
+    let worker = |session| Worker::new(session, queue.clone(), &builds, made).run();
+    let workers = try_join_all(sessions.into_iter().map(worker));
     let loaded = tokio::select! {
         loaded = try_join(router.run(), workers) => loaded,
         () = stop.cancelled() => return Err(Error::Interrupted),
@@ -150,5 +151,5 @@ async fn rows<R: Read + Send + 'static>(
         session.close().await;
     }
     let fewer = fewer.map(|error| format!("{connections} connections instead of {}: {error}", load.jobs));
-    Ok(Rows { connections, sizes, fewer })
+    Ok(Rows { connections, sizes, fewer, made: builds.all_made() })
 }

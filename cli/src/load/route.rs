@@ -9,6 +9,7 @@ use bytes::{Bytes, BytesMut};
 use tokio::sync::{Barrier, mpsc};
 
 use super::Error;
+use super::builds::{Builds, Filling};
 use crate::archive::load::{Cut, Cutter, PIECE, Piece, Table};
 
 /// Large objects that one statement fills at most.
@@ -17,7 +18,7 @@ const OBJECTS: usize = 500;
 /// What one connection does in one go.
 pub(super) enum Work {
     Rows {
-        table: Arc<Table>,
+        filling: Arc<Filling>,
         rows: Vec<Bytes>,
         /// What follows in the same COPY, up to its end.
         more: Option<mpsc::Receiver<Bytes>>,
@@ -34,10 +35,11 @@ pub(super) struct Part {
     pub bytes: Bytes,
 }
 
-pub(super) struct Router {
+pub(super) struct Router<'b> {
     pub pieces: mpsc::Receiver<Piece>,
     pub work: mpsc::Sender<Work>,
     pub connections: usize,
+    pub builds: &'b Builds,
 }
 
 /// The other side went away; why, it says itself.
@@ -49,7 +51,7 @@ impl From<Gone> for Error {
     }
 }
 
-impl Router {
+impl Router<'_> {
     /// Hand out all pieces up to the end; the bytes of each table, by its dump id.
     pub(super) async fn run(mut self) -> Result<BTreeMap<i32, u64>, Error> {
         let mut parts = Vec::new();
@@ -57,11 +59,18 @@ impl Router {
         loop {
             match self.next().await? {
                 Piece::End => break,
-                Piece::Table(table) => drop(sizes.insert(table.dump_id, self.table(&table).await?)),
+                Piece::Table(table) => {
+                    let filling = Filling::of(table.clone());
+                    let size = self.table(&filling).await?;
+                    filling.over(size);
+                    self.builds.let_go(filling);
+                    sizes.insert(table.dump_id, size);
+                }
                 Piece::LargeObject(oid) => self.large_object(oid, &mut parts).await?,
                 Piece::Data(_) | Piece::TableEnd | Piece::LargeObjectEnd => return Err(Gone.into()),
             }
         }
+        self.builds.over();
         self.fill(&mut parts).await?;
         Ok(sizes)
     }
@@ -74,7 +83,8 @@ impl Router {
         self.work.send(work).await.map_err(|_| Gone)
     }
 
-    async fn table(&mut self, table: &Arc<Table>) -> Result<u64, Error> {
+    async fn table(&mut self, filling: &Arc<Filling>) -> Result<u64, Error> {
+        let table = &filling.table;
         let mut size = 0;
         let mut cutter = Cutter::default();
         let mut cuts = Vec::new();
@@ -96,10 +106,10 @@ impl Router {
                 match cut {
                     Cut::Rows(bytes) if !table.alone => rows.push(bytes),
                     Cut::Rows(bytes) | Cut::Open(bytes) | Cut::More(bytes) => {
-                        self.keep(table, &mut stay, bytes).await?;
+                        self.keep(filling, &mut stay, bytes).await?;
                     }
                     Cut::Close(bytes) => {
-                        self.keep(table, &mut stay, bytes).await?;
+                        self.keep(filling, &mut stay, bytes).await?;
                         if !table.alone {
                             stay = None;
                         }
@@ -107,7 +117,7 @@ impl Router {
                 }
             }
             if !rows.is_empty() {
-                self.say(Work::Rows { table: table.clone(), rows, more: None }).await?;
+                self.say(Work::Rows { filling: filling.clone(), rows, more: None }).await?;
             }
         }
         cutter.finish().map_err(|what| damaged(table, what))?;
@@ -117,7 +127,7 @@ impl Router {
     /// Add to the COPY that goes on, or begin it.
     async fn keep(
         &self,
-        table: &Arc<Table>,
+        filling: &Arc<Filling>,
         stay: &mut Option<mpsc::Sender<Bytes>>,
         bytes: Bytes,
     ) -> Result<(), Gone> {
@@ -126,7 +136,7 @@ impl Router {
         }
         let (sender, more) = mpsc::channel(1);
         *stay = Some(sender);
-        self.say(Work::Rows { table: table.clone(), rows: vec![bytes], more: Some(more) }).await
+        self.say(Work::Rows { filling: filling.clone(), rows: vec![bytes], more: Some(more) }).await
     }
 
     /// Wait until every row so far is committed.

@@ -1,6 +1,8 @@
 //! One connection that takes rows: work flows in from a queue that all share, COPY
-//! and large objects flow out to the server. Committed are whole COPYs only.
+//! and large objects flow out to the server. Committed are whole COPYs only. Between
+//! two of them it sees to an index of a table that is full.
 
+use std::collections::BTreeSet;
 use std::pin::Pin;
 use std::sync::Arc;
 
@@ -11,6 +13,8 @@ use tokio_postgres::error::DbError;
 use tokio_postgres::{CopyInSink, Statement};
 
 use super::Error;
+use super::builds::{Builds, Filling};
+use super::parallel::Made;
 use super::route::{Part, Work};
 use crate::archive::load::Table;
 use crate::postgres;
@@ -20,32 +24,46 @@ use crate::postgres::session::Session;
 /// server say what is wrong with a row.
 const LONGEST: usize = 64 * 1024 * 1024;
 
-pub(super) struct Worker {
+pub(super) struct Worker<'w> {
     session: Session,
     queue: Arc<Mutex<mpsc::Receiver<Work>>>,
+    builds: &'w Builds,
+    made: &'w Made<'w>,
     copy: Option<Copy>,
     lo_put: Option<Statement>,
 }
 
 /// A COPY that is under way.
 struct Copy {
-    table: Arc<Table>,
+    filling: Arc<Filling>,
     sink: Pin<Box<CopyInSink<Bytes>>>,
     bytes: usize,
 }
 
-impl Worker {
-    pub(super) fn new(session: Session, queue: Arc<Mutex<mpsc::Receiver<Work>>>) -> Self {
-        Self { session, queue, copy: None, lo_put: None }
+impl<'w> Worker<'w> {
+    pub(super) fn new(
+        session: Session,
+        queue: Arc<Mutex<mpsc::Receiver<Work>>>,
+        builds: &'w Builds,
+        made: &'w Made<'w>,
+    ) -> Self {
+        Self { session, queue, builds, made, copy: None, lo_put: None }
     }
 
     /// Work until the queue is over, and commit.
     pub(super) async fn run(mut self) -> Result<Session, Error> {
         loop {
+            if let Some(entry) = self.builds.take() {
+                // Nobody should wait for rows of ours meanwhile.
+                self.commit().await?;
+                self.made.restore(&BTreeSet::from([entry]), 1).await?;
+                self.builds.made(entry);
+                continue;
+            }
             let work = self.queue.lock().await.recv().await;
             match work {
                 None => break,
-                Some(Work::Rows { table, rows, more }) => self.rows(table, rows, more).await?,
+                Some(Work::Rows { filling, rows, more }) => self.rows(filling, rows, more).await?,
                 Some(Work::LargeObjects(parts)) => {
                     self.commit().await?;
                     self.large_objects(&parts).await?;
@@ -62,19 +80,24 @@ impl Worker {
 
     async fn rows(
         &mut self,
-        table: Arc<Table>,
+        filling: Arc<Filling>,
         rows: Vec<Bytes>,
         more: Option<mpsc::Receiver<Bytes>>,
     ) -> Result<(), Error> {
         // Tables are told apart by their data: two may be loaded through one root.
-        if self.copy.as_ref().is_some_and(|copy| copy.bytes > LONGEST || !Arc::ptr_eq(&copy.table, &table)) {
+        if self
+            .copy
+            .as_ref()
+            .is_some_and(|copy| copy.bytes > LONGEST || !Arc::ptr_eq(&copy.filling, &filling))
+        {
             self.commit().await?;
         }
         let copy = match &mut self.copy {
             Some(copy) => copy,
             none => {
-                let sink = self.session.copy_in(&table.copy).await.map_err(|error| refused(&table, error))?;
-                none.insert(Copy { table, sink: Box::pin(sink), bytes: 0 })
+                let table = &filling.table;
+                let sink = self.session.copy_in(&table.copy).await.map_err(|error| refused(table, error))?;
+                none.insert(Copy { filling, sink: Box::pin(sink), bytes: 0 })
             }
         };
         for rows in rows {
@@ -89,8 +112,10 @@ impl Worker {
     }
 
     async fn commit(&mut self) -> Result<(), Error> {
-        let Some(Copy { table, mut sink, .. }) = self.copy.take() else { return Ok(()) };
-        sink.as_mut().finish().await.map(drop).map_err(|error| refused(&table, error))
+        let Some(Copy { filling, mut sink, .. }) = self.copy.take() else { return Ok(()) };
+        sink.as_mut().finish().await.map_err(|error| refused(&filling.table, error))?;
+        self.builds.let_go(filling);
+        Ok(())
     }
 
     async fn large_objects(&mut self, parts: &[Part]) -> Result<(), Error> {
@@ -118,7 +143,7 @@ impl Worker {
 impl Copy {
     async fn send(&mut self, rows: Bytes) -> Result<(), Error> {
         self.bytes += rows.len();
-        self.sink.feed(rows).await.map_err(|error| refused(&self.table, error))
+        self.sink.feed(rows).await.map_err(|error| refused(&self.filling.table, error))
     }
 }
 

@@ -23,4 +23,4 @@ pub use self::keys::{Encryption, Keys};
 pub use self::openpgp::Certificate;
 pub use self::peel::{Layer, Opened, open};
 pub use self::seal::{Sealed, Sealing, seal};
-pub use self::tally::{Count, Tally, TallyWriter};
+pub use self::tally::{Check, Count, Tally, TallyWriter};

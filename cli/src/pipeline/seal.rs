@@ -12,7 +12,7 @@ use tokio::sync::oneshot;
 use tokio::task::JoinHandle;
 use tokio_util::sync::CancellationToken;
 
-use super::tally::{Tally, TallyWriter};
+use super::tally::{Check, Tally, TallyWriter};
 use super::{Encryption, Error};
 use crate::stream::Source;
 use crate::stream::{self, ByteStream, Sender, Writer};
@@ -27,6 +27,7 @@ const GRACE: Duration = Duration::from_secs(5);
 pub struct Sealed {
     plain: manifest::Digest,
     stored: manifest::Digest,
+    check: Check,
     encryption: manifest::Encryption,
 }
 
@@ -39,6 +40,11 @@ impl Sealed {
     /// As handed over to be stored.
     pub fn stored(&self) -> &manifest::Digest {
         &self.stored
+    }
+
+    /// Of the same bytes.
+    pub fn check(&self) -> &Check {
+        &self.check
     }
 
     pub fn encryption(&self) -> &manifest::Encryption {
@@ -155,10 +161,11 @@ fn run<S: Source, F: Fn(u64)>(
     encryption: &Encryption,
     sender: Sender,
 ) -> Result<(Sealed, S::Outcome), Error> {
-    let mut outlet = Outlet { inner: TallyWriter::new(sender.into_writer()), gone: false };
+    let mut outlet =
+        Outlet { inner: TallyWriter::new(sender.into_writer()), check: Check::default(), gone: false };
     let worked =
         catch_unwind(AssertUnwindSafe(|| encryption.encrypt(&mut feed, &mut outlet).map_err(Error::Encrypt)));
-    let Outlet { inner, gone } = outlet;
+    let Outlet { inner, check, gone } = outlet;
     let (stored, writer) = (inner.digest(), inner.into_inner());
     let ended = match (worked, feed.failed.take()) {
         (Err(_), _) => Err(Error::Panicked),
@@ -180,7 +187,7 @@ fn run<S: Source, F: Fn(u64)>(
         Ok(Err(cause)) => Err(fail(writer, Error::Source(cause))),
         Ok(Ok(outcome)) => match writer.end() {
             Err(_) => Err(Error::ReaderGone),
-            Ok(()) => Ok((Sealed { plain, stored, encryption: encryption.record() }, outcome)),
+            Ok(()) => Ok((Sealed { plain, stored, check, encryption: encryption.record() }, outcome)),
         },
     }
 }
@@ -275,12 +282,15 @@ impl<S: Read, F: Fn(u64)> Read for Feed<S, F> {
 /// The stream as the encryptor writes it.
 struct Outlet {
     inner: TallyWriter<Writer>,
+    check: Check,
     gone: bool,
 }
 
 impl Write for Outlet {
     fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
-        self.inner.write(bytes).inspect_err(|_| self.gone = true)
+        let written = self.inner.write(bytes).inspect_err(|_| self.gone = true)?;
+        self.check.add(&bytes[..written]);
+        Ok(written)
     }
 
     /// Chunks leave when they are full; an encryptor's flush is no reason.

@@ -60,6 +60,11 @@ pub struct ClientTools {
 }
 
 impl ClientTools {
+    /// Look for the installed clients, which takes a run of each; asked once.
+    pub async fn look_around() {
+        INSTALLED.clients().await;
+    }
+
     /// The installed client whose major is the server's, else the nearest newer
     /// one, else the pinned wheel; never one older than the server.
     ///

@@ -23,6 +23,7 @@ use bytes::Bytes;
 use jiff::Timestamp;
 use tempfile::TempPath;
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
+use tokio::task::JoinHandle;
 
 use self::folders::{is_absent, sync_folder};
 use super::error::Cause;
@@ -32,6 +33,9 @@ use super::{
 use crate::error::without_path;
 use crate::stream::{self, ByteStream, CHUNK};
 
+/// Bytes after which the disk is set to work, so that the last sync, for which the whole
+/// backup waits, has little left to do.
+const AHEAD: u64 = 32 * 1024 * 1024;
 /// An unfinished file that is older belongs to nobody.
 const STALE_AFTER: Duration = Duration::from_hours(24);
 
@@ -114,13 +118,21 @@ impl Local {
         .await?;
         let (file, temporary) = temporary.into_parts();
         let mut file = tokio::fs::File::from_std(file);
-        let mut bytes = 0;
+        let (mut bytes, mut asked) = (0, 0);
+        let mut ahead: Option<JoinHandle<io::Result<()>>> = None;
         while let Some(chunk) = body.next().await.map_err(Error::Source)? {
             file.write_all(&chunk).await.map_err(|cause| self.failed("write a file", cause))?;
             bytes += chunk.len() as u64;
+            if bytes - asked >= AHEAD && ahead.as_ref().is_none_or(JoinHandle::is_finished) {
+                self.synced(ahead.take()).await?;
+                let same = file.try_clone().await.map_err(|cause| self.failed("sync a file", cause))?;
+                ahead = Some(tokio::spawn(async move { same.sync_data().await }));
+                asked = bytes;
+            }
         }
         // tokio's file reports the last write's error with the flush.
         file.flush().await.map_err(|cause| self.failed("write a file", cause))?;
+        self.synced(ahead).await?;
         file.sync_all().await.map_err(|cause| self.failed("sync a file", cause))?;
         let found = file.metadata().await.map_err(|cause| self.failed("look at a file", cause))?.len();
         if found != bytes {
@@ -132,6 +144,13 @@ impl Local {
             });
         }
         Ok((temporary, bytes))
+    }
+
+    /// Its error is told once, to the first who asks: it must not be passed over.
+    async fn synced(&self, ahead: Option<JoinHandle<io::Result<()>>>) -> Result<(), Error> {
+        let Some(ahead) = ahead else { return Ok(()) };
+        let synced = ahead.await.unwrap_or_else(|cause| Err(io::Error::other(cause)));
+        synced.map_err(|cause| self.failed("sync a file", cause))
     }
 
     /// Write and publish, create-only in every race: the kernel decides.
