@@ -322,10 +322,6 @@ async fn keep(
         lane.execute(KEEPING, "ROLLBACK").await.map_err(|lost| Halt::Failed(Error::Unlocked(lost)))
     };
     let alarm = Alarm::new(&work);
-    match worked.await {
-        Ok(()) => lane.close().await,
-        Err(Halt::Failed(error)) => work.line.fail(error),
-        Err(_) => {}
-    }
-    alarm.off();
+    let worked = worked.await;
+    alarm.off(lane, worked).await;
 }

@@ -75,12 +75,8 @@ pub(super) async fn run(work: Arc<Work>, mut lane: Lane, refused: UnboundedSende
         Ok(())
     };
     let alarm = Alarm::new(&work);
-    match worked.await {
-        Ok(()) => lane.close().await,
-        Err(Halt::Failed(error)) => work.line.fail(error),
-        Err(_) => {}
-    }
-    alarm.off();
+    let worked = worked.await;
+    alarm.off(lane, worked).await;
 }
 
 /// Whoever dies at work leaves a job that never ends: then the line must not wait
@@ -92,7 +88,13 @@ impl<'w> Alarm<'w> {
         Self(Some(work))
     }
 
-    pub(super) fn off(mut self) {
+    /// The work ended, well or not, and the line was told.
+    pub(super) async fn off(mut self, lane: Lane, worked: Result<(), Halt>) {
+        match (worked, self.0) {
+            (Ok(()), _) => lane.close().await,
+            (Err(Halt::Failed(error)), Some(work)) => work.line.fail(error),
+            (Err(_), _) => {}
+        }
         self.0 = None;
     }
 }
