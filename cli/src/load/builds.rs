@@ -3,7 +3,7 @@
 //! What is left of it when the rows are over is made with all the rest.
 
 use std::collections::{BTreeSet, HashMap, VecDeque};
-use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::sync::{Arc, Mutex, MutexGuard, OnceLock, PoisonError};
 
 use crate::archive::load::Table;
 
@@ -14,17 +14,17 @@ const LARGE: u64 = 32 * 1024 * 1024;
 pub(super) struct Filling {
     pub table: Arc<Table>,
     /// Bytes of all its rows, once they are known.
-    size: Mutex<Option<u64>>,
+    size: OnceLock<u64>,
 }
 
 impl Filling {
     pub(super) fn of(table: Arc<Table>) -> Arc<Self> {
-        Arc::new(Self { table, size: Mutex::new(None) })
+        Arc::new(Self { table, size: OnceLock::new() })
     }
 
     /// No more rows will come.
     pub(super) fn over(&self, size: u64) {
-        *self.size.lock().unwrap_or_else(PoisonError::into_inner) = Some(size);
+        self.size.get_or_init(|| size);
     }
 }
 
@@ -56,8 +56,7 @@ impl Builds {
     /// Somebody let go of a table, with everything committed. The last one makes it ready.
     pub(super) fn let_go(&self, filling: Arc<Filling>) {
         let Some(Filling { table, size }) = Arc::into_inner(filling) else { return };
-        let size = size.into_inner().unwrap_or_else(PoisonError::into_inner);
-        if size.is_some_and(|size| size >= LARGE) {
+        if size.get().is_some_and(|size| *size >= LARGE) {
             self.state().ready.extend(self.early.get(&table.dump_id).into_iter().flatten());
         }
     }
