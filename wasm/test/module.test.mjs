@@ -145,9 +145,14 @@ test("what cannot be is an Error with a reason", () => {
 
 test("masked texts hold no secret", () => {
   const secret = ["Vq8s2m", "Kx71"].join("");
-  const { text, lines } = mask("a.env", `DATABASE_URL=postgresql://shop:${secret}@db.shop-internal.net/shop\n`);
-  assert.equal(lines, 1);
-  assert.ok(!text.includes(secret));
+  for (const file of [
+    { path: "a.env", text: `DATABASE_URL=postgresql://shop:${secret}@db.shop-internal.net/shop\n` },
+    { path: "untitled", text: `db.shop-internal.net:5433:shop:app:${secret}\n`, kind: "pgpass" },
+  ]) {
+    const { text, lines } = mask(file);
+    assert.equal(lines, 1);
+    assert.ok(!text.includes(secret));
+  }
 });
 
 test("how long it takes", (t) => {

@@ -39,7 +39,7 @@ export function privacy() {
 /** @param {File[]} files @param {string[]} select */
 export async function share(files, select) {
   const masked = await Promise.all(files.map(async (file) => {
-    const { text, lines } = await ask("mask", file.path, file.text);
+    const { text, lines } = await ask("mask", file);
     return { file: { ...file, text }, lines };
   }));
   const secrets = masked.reduce((sum, one) => sum + one.lines, 0);
