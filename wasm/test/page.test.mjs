@@ -158,6 +158,48 @@ test("a fix is applied, and one undo takes it back", async () => {
   await settled(page, /1 error/);
 });
 
+test("what is undone is what was done, whichever file is shown", async () => {
+  const files = ["one.sh", "two.sh", "three.sh"].map((path) => ({ path, text: SCRIPT }));
+  // Opened before the editor has its history.
+  await open(await linkTo(files));
+  const show = (/** @type {string} */ path) => page.click(`.tab > button[title='${path}']`);
+  const held = async () => {
+    const texts = [];
+    for (const { path } of files) {
+      await show(path);
+      texts.push(await text());
+    }
+    return texts;
+  };
+  const whole = files.map((file) => file.text);
+  await page.click(".card:has-text('pipefail-missing'):has-text('two.sh:') button:has-text('Fix')");
+  await show("three.sh");
+  await page.click("#toast button");
+  assert.deepEqual(await held(), whole);
+  await page.waitForFunction(() => document.querySelectorAll(".card .rule").length >= 3);
+  await page.click(".card:has-text('pipefail-missing'):has-text('two.sh:') button:has-text('Allow here')");
+  await page.keyboard.type("a test");
+  await page.keyboard.press("Enter");
+  await settled(page, /1 allowed/);
+  await page.click("#toast button");
+  assert.deepEqual(await held(), whole);
+  await page.waitForFunction(() => !document.getElementById("status")?.textContent?.includes("allowed"));
+  await page.click("#filters button:has-text('safely')");
+  await page.waitForFunction(() => document.querySelector(".cm-content")?.textContent?.includes("pipefail"));
+  await page.click("#toast button");
+  assert.deepEqual(await held(), whole);
+});
+
+test("a file that was closed comes back among those that were added since", async () => {
+  await open(await linkTo(["a.sh", "b.sh", "c.sh"].map((path) => ({ path, text: SCRIPT }))));
+  await page.click("button[aria-label='Close b.sh']");
+  await page.click("#add");
+  await page.click("#toast button");
+  await page.waitForFunction(() => document.querySelectorAll(".tab").length === 4);
+  assert.deepEqual(await names(), ["a.sh", "b.sh", "c.sh", "untitled"]);
+  assert.equal(await page.getAttribute(".tab.active > button:first-child", "title"), "b.sh");
+});
+
 test("the focus stays in the list when a fix takes its card away", async () => {
   await open();
   await paste(page, SCRIPT);

@@ -80,7 +80,7 @@ export function create(parent, updated) {
   import("./editing.js").then((loaded) => {
     more = loaded;
     all = extensions(updated);
-    complete(view);
+    view.dispatch({ effects: editing.reconfigure(loaded.extensions) });
   });
   const view = new EditorView({ state: stateOf(""), parent });
   return view;
@@ -91,15 +91,20 @@ export function stateOf(text) {
   return EditorState.create({ doc: text, extensions: all });
 }
 
-/** A state may be older than what edits. @param {EditorView} view */
-export function complete(view) {
-  if (more && editing.get(view.state) !== more.extensions) view.dispatch({ effects: editing.reconfigure(more.extensions) });
+/** A state may be older than what edits. @param {EditorState} state */
+export function complete(state) {
+  return more && editing.get(state) !== more.extensions ? state.update({ effects: editing.reconfigure(more.extensions) }).state : state;
 }
 
-/** @param {EditorView} view */
-export function undo(view) {
-  more?.undo(view);
-  view.focus();
+/** Shows a text. @param {EditorView} view @param {EditorState} state @param {string} name */
+export function open(view, state, name) {
+  view.setState(complete(state));
+  describe(view, name);
+}
+
+/** @param {{ state: EditorState, dispatch: (transaction: import("@codemirror/state").Transaction) => void }} target */
+export function undo(target) {
+  more?.undo(target);
 }
 
 /** @param {EditorView} view @param {string} name */

@@ -149,9 +149,7 @@ function drawMarks() {
 /** @param {Tab} tab @param {boolean} [focus] */
 function show(tab, focus = false) {
   session.show(tab);
-  view.setState(tab.state);
-  editor.complete(view);
-  editor.describe(view, tab.path);
+  editor.open(view, tab.state, tab.path);
   colour();
   if (isCurrent(tab)) drawMarks();
   drawTabs();
@@ -204,13 +202,18 @@ function drawAbout() {
 
 /** @param {Tab} tab */
 function close(tab) {
-  const before = session.tabs;
-  const shownBefore = session.active;
   const index = indexOf(tab);
-  const rest = before.filter((other) => other !== tab);
+  const rest = session.tabs.filter((other) => other !== tab);
   session.replace(rest, session.active === tab ? rest[Math.min(index, rest.length - 1)] : session.active);
   reopen();
-  toast(`Closed ${tab.path}.`, { label: "Undo", run: () => restore(before, shownBefore) });
+  toast(`Closed ${tab.path}.`, { label: "Undo", run: () => bringBack(tab, index) });
+}
+
+/** Among what is open now. @param {Tab} tab @param {number} index */
+function bringBack(tab, index) {
+  tab.path = session.free(tab.path);
+  session.replace(session.tabs.toSpliced(index, 0, tab), tab);
+  reopen();
 }
 
 /** @param {Tab[]} tabs @param {Tab} shownBefore @param {string[]} [selected] */
@@ -221,9 +224,7 @@ function restore(tabs, shownBefore, selected = select) {
 }
 
 function reopen() {
-  view.setState(session.active.state);
-  editor.complete(view);
-  editor.describe(view, session.active.path);
+  editor.open(view, session.active.state, session.active.path);
   seen = new Map();
   coloured = "";
   drawTabs();
@@ -280,31 +281,48 @@ async function take(chosen) {
 /** @param {Finding[]} wanted */
 function fix(wanted) {
   let applied = 0;
+  /** @type {Tab[]} */
+  const changed = [];
   for (const tab of session.tabs) {
     const own = wanted.filter((finding) => finding.document === indexOf(tab) && finding.quick_fix && isCurrent(tab));
     const { edits, count } = fitting(own);
+    if (count === 0) continue;
     applied += count;
+    changed.push(tab);
     change(tab, edits);
   }
   if (applied === 0) return;
   const said = applied === 1 && wanted.length === 1 ? `Done: ${wanted[0].quick_fix?.title}.` : `${count(applied, "fix")} applied.`;
-  toast(said, wanted.every((finding) => finding.document === wanted[0].document) ? { label: "Undo", run: undo } : undefined);
+  toast(said, { label: "Undo", run: () => undo(changed) });
 }
 
-function undo() {
-  editor.undo(view);
+/** Takes back the latest change of each, whichever is shown. @param {Tab[]} changed */
+function undo(changed) {
+  for (const tab of changed.filter((tab) => session.tabs.includes(tab))) editor.undo(target(tab));
+  view.focus();
 }
 
 /** @param {Tab} tab @param {import("@backstop-db/lint").Edit[]} edits */
 function change(tab, edits) {
-  if (edits.length === 0) return;
   const sorted = [...edits].sort((a, b) => a.from - b.from);
-  const transaction = editor.edited(tab.state, sorted);
-  if (tab === session.active) view.dispatch(transaction);
-  else {
-    tab.state = transaction.state;
-    schedule(0);
-  }
+  const { state, dispatch } = target(tab);
+  dispatch(editor.edited(state, sorted));
+}
+
+/** Where changes of a text go. @param {Tab} tab */
+function target(tab) {
+  const isShown = tab === session.active;
+  return {
+    state: isShown ? view.state : editor.complete(tab.state),
+    dispatch: (/** @type {import("@codemirror/state").Transaction} */ transaction) => {
+      if (isShown) {
+        view.dispatch(transaction);
+        return;
+      }
+      tab.state = transaction.state;
+      schedule(0);
+    },
+  };
 }
 
 /** @param {{ document: number, from: number, to: number }} place @param {boolean} [focus] */
@@ -323,7 +341,7 @@ async function allow(finding, reason) {
   const edit = await ask("allow", session.files(), finding, reason, select.length > 0 ? { select } : {});
   if (!edit || !isCurrent(tab)) return false;
   change(tab, [edit]);
-  toast("Allowed by a comment.", tab === session.active ? { label: "Undo", run: undo } : undefined);
+  toast("Allowed by a comment.", { label: "Undo", run: () => undo([tab]) });
   return true;
 }
 
