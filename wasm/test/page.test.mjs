@@ -415,6 +415,28 @@ test("nothing is stored unless that is asked for", async () => {
   assert.equal(await page.evaluate(() => localStorage.length), 0);
 });
 
+test("what is only looked at does not take the place of what is remembered", async () => {
+  await open();
+  await paste(page, SCRIPT);
+  await settled(page, /error/);
+  await page.check("#remember");
+  await page.goto(chromium.url + await linkTo([{ path: "b.sql", text: "SELECT 1;\n" }]));
+  await settled(page, /No findings/);
+  assert.equal(new URL(page.url()).hash, "");
+  await page.reload();
+  await settled(page, /error/);
+  assert.equal(await text(), SCRIPT);
+  await page.evaluate((hash) => { location.hash = hash; }, await linkTo([{ path: "b.sql", text: "SELECT 1;\n" }]));
+  await settled(page, /No findings/);
+  await page.click(".cm-content");
+  await page.keyboard.type("-- edited\n");
+  await page.waitForFunction(() => localStorage.getItem("backstop-files")?.includes("edited"));
+  await page.reload();
+  await settled(page, /No findings/);
+  assert.deepEqual(await names(), ["b.sql"]);
+  assert.match(await text(), /edited/);
+});
+
 test("a crash is told, and the checker starts again", async () => {
   await page.addInitScript(() => {
     // The first worker breaks at its first call, as a trap would; the others are ours.

@@ -216,13 +216,6 @@ function bringBack(tab, index) {
   reopen();
 }
 
-/** @param {Tab[]} tabs @param {Tab} shownBefore @param {string[]} [selected] */
-function restore(tabs, shownBefore, selected = select) {
-  session.replace(tabs, shownBefore);
-  select = selected;
-  reopen();
-}
-
 function reopen() {
   editor.open(view, session.active.state, session.active.path);
   seen = new Map();
@@ -237,16 +230,24 @@ function reopen() {
  * @param {string[]} [selected]
  */
 function open(files, selected = []) {
-  const before = { tabs: session.tabs, active: session.active, select, isEmpty: session.isEmpty() };
+  const before = { tabs: session.tabs, active: session.active, select, lent };
+  const wasEmpty = session.isEmpty();
   session.replace([]);
   for (const file of files) add(file);
   if (session.tabs.length === 0) add({ path: "untitled", text: "" });
   session.replace([...session.tabs]);
   select = selected;
+  lent = JSON.stringify(session.files());
   reopen();
-  if (before.tabs.length > 0 && !before.isEmpty) {
-    toast("Other files were open.", { label: "Bring them back", run: () => restore(before.tabs, before.active, before.select) });
-  }
+  if (wasEmpty) return;
+  toast("Other files were open.", {
+    label: "Bring them back",
+    run: () => {
+      session.replace(before.tabs, before.active);
+      ({ select, lent } = before);
+      reopen();
+    },
+  });
 }
 
 /** @param {import("@backstop-db/lint").File} file */
@@ -357,8 +358,18 @@ function step(direction) {
   findings.follow(next.document, next.from, { known: next });
 }
 
+/** What was opened from an example or a link, until it is changed: not what somebody works at. */
+let lent = "";
+
 function remember() {
-  if (by("remember", "input").checked) memory.keep(session.files());
+  const files = session.files();
+  if (JSON.stringify(files) === lent) return;
+  lent = "";
+  if (by("remember", "input").checked) memory.keep(files);
+}
+
+function themed() {
+  if (by("remember", "input").checked) memory.keepTheme();
 }
 
 /** @returns {Promise<boolean>} */
@@ -367,6 +378,8 @@ async function openLink() {
     const shared = await decode(location.hash);
     if (!shared) return false;
     open(shared.files, shared.select);
+    // A reload shows what has become of it.
+    history.replaceState(null, "", location.pathname + location.search);
     return true;
   } catch (cause) {
     banner(`${/** @type {Error} */ (cause).message}.`);
@@ -375,7 +388,7 @@ async function openLink() {
 }
 
 findings.connect({ jump, fix, allow, explain: (id) => dialogs.explain(id, open), examples: open, reset: () => { select = []; schedule(0); } });
-menus.connect({ open, files: session.files, select: () => select, remember });
+menus.connect({ open, files: session.files, select: () => select, themed });
 
 by("add").addEventListener("click", () => {
   const tab = add({ path: "untitled", text: "" });
@@ -403,8 +416,11 @@ by("kind", "select").addEventListener("change", () => {
   schedule(0);
 });
 by("remember", "input").addEventListener("change", () => {
-  if (by("remember", "input").checked) remember();
-  else memory.forget();
+  if (by("remember", "input").checked) {
+    lent = "";
+    remember();
+    themed();
+  } else memory.forget();
 });
 by("privacy").addEventListener("click", dialogs.privacy);
 by("share").addEventListener("click", () => dialogs.share(session.files(), select));

@@ -27,9 +27,9 @@ const FORMATS = /** @type {const} */ ([
 ]);
 
 /**
- * @param {{ open: (files: File[]) => void, files: () => File[], select: () => string[], remember: () => void }} page
+ * @param {{ open: (files: File[]) => void, files: () => File[], select: () => string[], themed: () => void }} page
  */
-export function connect({ open, files, select, remember }) {
+export function connect({ open, files, select, themed }) {
   by("kind", "select").append(h("option", { value: "" }, "Auto"), ...Object.entries(KINDS).map(([value, name]) => h("option", { value }, name)));
 
   menu("examples", async () => (await examples()).map(({ title, about, files }) =>
@@ -49,7 +49,7 @@ export function connect({ open, files, select, remember }) {
     const root = document.documentElement;
     const isDark = root.dataset.theme ? root.dataset.theme === "dark" : matchMedia("(prefers-color-scheme: dark)").matches;
     root.dataset.theme = isDark ? "light" : "dark";
-    remember();
+    themed();
   });
 }
 
