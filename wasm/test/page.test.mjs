@@ -437,6 +437,26 @@ test("what is only looked at does not take the place of what is remembered", asy
   assert.match(await text(), /edited/);
 });
 
+test("fifty files can be open, and no more in a link or on the device", async () => {
+  await open();
+  const files = Array.from({ length: 52 }, (_, number) => ({ path: `${number}.sql`, text: "SELECT 1;\n" }));
+  await drop(files);
+  await page.waitForFunction(() => document.querySelectorAll(".tab").length === 50);
+  assert.match(await page.textContent("#toast") ?? "", /2 files of more than 50/);
+  await page.click("#add");
+  assert.match(await page.textContent("#toast") ?? "", /No more than 50 files/);
+  assert.equal((await names()).length, 50);
+  await page.goto(chromium.url + await linkTo(files));
+  await page.reload();
+  await page.waitForSelector("#banner:not([hidden])");
+  // As something else has left it: it does not stay behind the reader's back.
+  await page.evaluate((files) => localStorage.setItem("backstop-files", JSON.stringify({ files })), files);
+  await page.goto(chromium.url);
+  await settled(page, /Nothing to check/);
+  assert.ok(!await page.isChecked("#remember"));
+  assert.equal(await page.evaluate(() => localStorage.length), 0);
+});
+
 test("a crash is told, and the checker starts again", async () => {
   await page.addInitScript(() => {
     // The first worker breaks at its first call, as a trap would; the others are ours.

@@ -8,7 +8,7 @@ import { dropped } from "./drop.js";
 import * as editor from "./editor.js";
 import * as findings from "./findings.js";
 import { fitting } from "./fixes.js";
-import { LIMIT, decode } from "./link.js";
+import { FILES, LIMIT, decode } from "./link.js";
 import { Crash, ask } from "./linter.js";
 import * as memory from "./memory.js";
 import * as menus from "./menus.js";
@@ -211,6 +211,7 @@ function close(tab) {
 
 /** Among what is open now. @param {Tab} tab @param {number} index */
 function bringBack(tab, index) {
+  if (!hasRoom()) return;
   tab.path = session.free(tab.path);
   session.replace(session.tabs.toSpliced(index, 0, tab), tab);
   reopen();
@@ -258,21 +259,36 @@ function add({ path, text, kind }) {
   return tab;
 }
 
+/** Whether one more file may be open; it is said where it may not. */
+function hasRoom() {
+  const room = session.tabs.length < FILES;
+  if (!room) toast(`No more than ${FILES} files can be open.`);
+  return room;
+}
+
 /** Files that were dropped or picked. @param {Iterable<File>} chosen */
 async function take(chosen) {
+  /** @type {import("@backstop-db/lint").File[]} */
   const files = [];
   const refused = [];
+  let more = 0;
   for (const file of chosen) {
     const path = (file.webkitRelativePath || file.name).replace(/^\/+/, "");
+    if (files.length === FILES) {
+      more++;
+      continue;
+    }
     const text = file.size > LIMIT ? undefined : await file.text();
     if (text === undefined) refused.push(`${path} is too large`);
     else if (text.slice(0, 8000).includes("\0")) refused.push(`${path} is no text`);
     else files.push({ path, text });
   }
-  if (refused.length > 0) toast(`Not opened: ${refused.join(", ")}.`);
-  if (files.length === 0) return;
   // An empty sheet is what they were dropped on, not a file of its own.
   const kept = session.tabs.filter((tab) => tab.state.doc.length > 0 || tab.path !== "untitled");
+  more += files.splice(FILES - kept.length).length;
+  if (more > 0) refused.push(`${count(more, "file")} of more than ${FILES}`);
+  if (refused.length > 0) toast(`Not opened: ${refused.join(", ")}.`);
+  if (files.length === 0) return;
   session.replace(kept, session.active);
   const added = files.map(add);
   session.replace([...session.tabs], added[0]);
@@ -391,6 +407,7 @@ findings.connect({ jump, fix, allow, explain: (id) => dialogs.explain(id, open),
 menus.connect({ open, files: session.files, select: () => select, themed });
 
 by("add").addEventListener("click", () => {
+  if (!hasRoom()) return;
   const tab = add({ path: "untitled", text: "" });
   session.replace([...session.tabs], session.active);
   show(tab, true);

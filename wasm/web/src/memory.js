@@ -37,6 +37,8 @@ export function recall() {
     const stored = JSON.parse(localStorage.getItem(FILES) ?? "null");
     return stored ? read(stored).files : undefined;
   } catch {
+    // What cannot be read would stay for ever.
+    forget();
     return undefined;
   }
 }
