@@ -362,6 +362,18 @@ test("a link that is damaged or newer says so, and the page works", async () => 
   }
 });
 
+test("a link that asks for a rule of another version shows the rules that there are", async () => {
+  await open(await linkTo([{ path: "b.sh", text: SCRIPT }], ["no-such-rule", "pipefail-missing"]));
+  await settled(page, /1 error/);
+  assert.match(await page.textContent("#toast") ?? "", /no no-such-rule/);
+  assert.match(await page.textContent("#filters") ?? "", /^Only pipefail-missing$/);
+  // Where nothing can be checked there is a way back as well.
+  await paste(page, "# some words\n".repeat(100_000));
+  await page.waitForSelector("#banner:not([hidden])");
+  await page.click(".chip.only");
+  await page.waitForFunction(() => document.querySelector(".chip.only") === null);
+});
+
 test("findings are saved as JSON, SARIF and Markdown", async () => {
   const files = await example("workflow", [".github/workflows/backup.yml"]);
   await open(await linkTo(files));

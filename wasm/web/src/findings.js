@@ -49,11 +49,12 @@ export function show(next, more) {
   draw();
 }
 
-/** @param {string} why */
-export function stop(why) {
+/** Without a result; the way back to all rules stays. @param {string} why @param {string[]} select */
+export function stop(why, select) {
   result = { documents: [], findings: [], suppressed: 0 };
+  about = { ...about, select };
   by("status").textContent = why;
-  by("filters").replaceChildren();
+  drawFilters([0, 0, 0]);
   by("list").replaceChildren();
 }
 

@@ -63,7 +63,7 @@ async function lint() {
   const size = files.reduce((sum, file) => sum + file.text.length, 0);
   if (size > LIMIT) {
     banner(`These files hold ${count(size, "character")}; more than ${LIMIT.toLocaleString("en")} are not checked here. backstop lint in a terminal has no such limit.`);
-    findings.stop("Too large to check here");
+    findings.stop("Too large to check here", select);
     return;
   }
   running = true;
@@ -99,10 +99,10 @@ function failed(cause) {
       label: "Report",
       href: "https://github.com/backstop-db/backstop/issues/new",
     });
-    findings.stop("The checker crashed");
+    findings.stop("The checker crashed", select);
   } else {
     banner(`These files cannot be checked: ${cause.message}.`);
-    findings.stop("Not checked");
+    findings.stop("Not checked", select);
   }
 }
 
@@ -229,8 +229,9 @@ function reopen() {
 /**
  * @param {import("@backstop-db/lint").File[]} files
  * @param {string[]} [selected]
+ * @param {string} [said] What there is to say of them.
  */
-function open(files, selected = []) {
+function open(files, selected = [], said = "") {
   const before = { tabs: session.tabs, active: session.active, select, lent };
   const wasEmpty = session.isEmpty();
   session.replace([]);
@@ -240,8 +241,11 @@ function open(files, selected = []) {
   select = selected;
   lent = JSON.stringify(session.files());
   reopen();
-  if (wasEmpty) return;
-  toast("Other files were open.", {
+  if (wasEmpty) {
+    if (said) toast(said);
+    return;
+  }
+  toast(`${said} Other files were open.`.trim(), {
     label: "Bring them back",
     run: () => {
       session.replace(before.tabs, before.active);
@@ -393,7 +397,10 @@ async function openLink() {
   try {
     const shared = await decode(location.hash);
     if (!shared) return false;
-    open(shared.files, shared.select);
+    const rules = shared.select.length > 0 ? await ask("rules") : [];
+    const names = new Set(rules.flatMap(({ id, group }) => [id, group]));
+    const [known, unknown] = [true, false].map((wanted) => shared.select.filter((name) => names.has(name) === wanted));
+    open(shared.files, known, unknown.length > 0 ? `This version has no ${unknown.join(", ")}.` : "");
     // A reload shows what has become of it.
     history.replaceState(null, "", location.pathname + location.search);
     return true;
