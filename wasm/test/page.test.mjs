@@ -389,6 +389,20 @@ test("findings are saved as JSON, SARIF and Markdown", async () => {
   assert.match(markdown.text, /\| severity \| rule \|/);
 });
 
+test("files are saved as they came, each by a name of its own", async () => {
+  await open(await linkTo([{ path: "a/backup.sh", text: SCRIPT }, { path: "b/backup.sh", text: "ls\n" }]));
+  await drop([{ path: "c.sh", text: "ls\r\npwd\r\n" }]);
+  await page.waitForFunction(() => document.querySelectorAll(".tab").length === 3);
+  /** @type {import("playwright-core").Download[]} */
+  const downloads = [];
+  page.on("download", (download) => downloads.push(download));
+  await page.click("#export");
+  await page.click("#export-menu button:has-text('Files as they are now')");
+  while (downloads.length < 3) await page.waitForEvent("download");
+  const files = await Promise.all(downloads.map(async (download) => [download.suggestedFilename(), await readFile(await download.path(), "utf8")]));
+  assert.deepEqual(files.sort(), [["a-backup.sh", SCRIPT], ["b-backup.sh", "ls\n"], ["c.sh", "ls\r\npwd\r\n"]]);
+});
+
 test("it works without a network after the first load, and asks for nothing", async () => {
   await open();
   await page.evaluate(async () => {

@@ -177,16 +177,9 @@ function drawTabs() {
     const level = worst(index);
     return h("li", { class: `tab${isActive ? " active" : ""}` },
       h("button", { type: "button", title: tab.path, "aria-current": isActive ? "true" : null, click: () => show(tab) },
-        h("i", { class: `dot ${level}`, "aria-hidden": "true" }), h("span", null, short(tab))),
+        h("i", { class: `dot ${level}`, "aria-hidden": "true" }), h("span", null, session.short(tab))),
       several && h("button", { type: "button", class: "shut", "aria-label": `Close ${tab.path}`, click: () => close(tab) }, icon("close")));
   }));
-}
-
-/** The name of a file, with its folder where another has the same. @param {Tab} tab */
-function short({ path }) {
-  const name = (/** @type {string} */ path) => path.split("/").pop() || path;
-  const twin = session.tabs.some((other) => other.path !== path && name(other.path) === name(path));
-  return twin ? path : name(path);
 }
 
 function drawAbout() {
@@ -411,7 +404,7 @@ async function openLink() {
 }
 
 findings.connect({ jump, fix, allow, explain: (id) => dialogs.explain(id, open), examples: open, reset: () => { select = []; schedule(0); } });
-menus.connect({ open, files: session.files, select: () => select, themed });
+menus.connect({ open, files: session.files, saved: session.saved, select: () => select, themed });
 
 by("add").addEventListener("click", () => {
   if (!hasRoom()) return;

@@ -27,9 +27,9 @@ const FORMATS = /** @type {const} */ ([
 ]);
 
 /**
- * @param {{ open: (files: File[]) => void, files: () => File[], select: () => string[], themed: () => void }} page
+ * @param {{ open: (files: File[]) => void, files: () => File[], saved: () => { name: string, text: string }[], select: () => string[], themed: () => void }} page
  */
-export function connect({ open, files, select, themed }) {
+export function connect({ open, files, saved, select, themed }) {
   by("kind", "select").append(h("option", { value: "" }, "Auto"), ...Object.entries(KINDS).map(([value, name]) => h("option", { value }, name)));
 
   menu("examples", async () => (await examples()).map(({ title, about, files }) =>
@@ -41,7 +41,7 @@ export function connect({ open, files, select, themed }) {
       about,
       run: async () => save(name, type, await ask("render", files(), format, select().length > 0 ? { select: select() } : {})),
     })),
-    { title: "Files as they are now", about: count(files().length, "file"), run: () => files().forEach(({ path, text }) => save(path.split("/").pop() ?? path, "text/plain", text)) },
+    { title: "Files as they are now", about: count(files().length, "file"), run: () => saved().forEach(({ name, text }) => save(name, "text/plain", text)) },
     { title: "Print", about: "Findings as a list to go through", run: () => print() },
   ]);
 
