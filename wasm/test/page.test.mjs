@@ -272,6 +272,24 @@ test("what is no text or too large is refused", async () => {
   assert.ok(await page.isHidden("#banner"));
 });
 
+test("what cannot be read does not keep the others away", async () => {
+  await open();
+  await page.evaluate((text) => {
+    const data = new DataTransfer();
+    data.items.add(new File([""], "folder"));
+    data.items.add(new File([text], "b.sh"));
+    const { text: read } = File.prototype;
+    File.prototype.text = function () {
+      // As Chromium does it for a folder.
+      return this.name === "folder" ? Promise.reject(new DOMException("no file", "NotFoundError")) : read.call(this);
+    };
+    document.body.dispatchEvent(new DragEvent("drop", { dataTransfer: data, bubbles: true, cancelable: true }));
+  }, SCRIPT);
+  await settled(page, /error/);
+  assert.deepEqual(await names(), ["b.sh"]);
+  assert.match(await page.textContent("#toast") ?? "", /folder is a folder, or cannot be read/);
+});
+
 test("a link holds the files, and secrets only where that is wanted", async () => {
   await open();
   const secret = `DATABASE_URL=postgresql://shop:${SECRET}@db.shop-internal.net/shop\n`;

@@ -275,10 +275,17 @@ async function take(chosen) {
       more++;
       continue;
     }
-    const text = file.size > LIMIT ? undefined : await file.text();
-    if (text === undefined) refused.push(`${path} is too large`);
-    else if (text.slice(0, 8000).includes("\0")) refused.push(`${path} is no text`);
-    else files.push({ path, text });
+    if (file.size > LIMIT) {
+      refused.push(`${path} is too large`);
+      continue;
+    }
+    try {
+      const text = await file.text();
+      if (text.slice(0, 8000).includes("\0")) refused.push(`${path} is no text`);
+      else files.push({ path, text });
+    } catch {
+      refused.push(`${path} is a folder, or cannot be read`);
+    }
   }
   // An empty sheet is what they were dropped on, not a file of its own.
   const kept = session.tabs.filter((tab) => tab.state.doc.length > 0 || tab.path !== "untitled");
