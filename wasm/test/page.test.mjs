@@ -190,6 +190,20 @@ test("what is undone is what was done, whichever file is shown", async () => {
   assert.deepEqual(await held(), whole);
 });
 
+test("the keyboard stays among the tabs while they are shown and closed", async () => {
+  await open(await linkTo(["a.sh", "b.sh", "c.sh"].map((path) => ({ path, text: SCRIPT }))));
+  const focused = () => page.evaluate(() => document.activeElement?.getAttribute("title") ?? document.activeElement?.getAttribute("aria-label"));
+  await page.focus(".tab > button[title='b.sh']");
+  await page.keyboard.press("Enter");
+  assert.equal(await page.getAttribute(".tab.active > button:first-child", "title"), "b.sh");
+  assert.equal(await focused(), "b.sh");
+  await page.keyboard.press("Tab");
+  assert.equal(await focused(), "Close b.sh");
+  await page.keyboard.press("Enter");
+  await page.waitForFunction(() => document.querySelectorAll(".tab").length === 2);
+  assert.equal(await focused(), "c.sh");
+});
+
 test("a file that was closed comes back among those that were added since", async () => {
   await open(await linkTo(["a.sh", "b.sh", "c.sh"].map((path) => ({ path, text: SCRIPT }))));
   await page.click("button[aria-label='Close b.sh']");

@@ -171,15 +171,21 @@ function drawTabs() {
     const own = result.findings.filter((finding) => finding.document === document);
     return ["error", "warning", "note"].find((severity) => own.some((finding) => finding.severity === severity)) ?? "";
   };
-  by("tabs").replaceChildren(...session.tabs.map((tab, index) => {
+  const list = by("tabs");
+  const held = list.contains(document.activeElement) ? /** @type {HTMLElement} */ (document.activeElement).dataset.tab : undefined;
+  list.replaceChildren(...session.tabs.map((tab, index) => {
     const isActive = tab === session.active;
     const several = session.tabs.length > 1;
     const level = worst(index);
     return h("li", { class: `tab${isActive ? " active" : ""}` },
-      h("button", { type: "button", title: tab.path, "aria-current": isActive ? "true" : null, click: () => show(tab) },
+      h("button", { type: "button", "data-tab": tab.id, title: tab.path, "aria-current": isActive ? "true" : null, click: () => show(tab) },
         h("i", { class: `dot ${level}`, "aria-hidden": "true" }), h("span", null, session.short(tab))),
-      several && h("button", { type: "button", class: "shut", "aria-label": `Close ${tab.path}`, click: () => close(tab) }, icon("close")));
+      several && h("button", { type: "button", class: "shut", "data-tab": `shut-${tab.id}`, "aria-label": `Close ${tab.path}`, click: () => close(tab) }, icon("close")));
   }));
+  if (!held) return;
+  // Each is new: whoever goes through them by keyboard stays where they are.
+  const same = list.querySelector(`[data-tab="${held}"]`) ?? list.querySelector("[aria-current]");
+  /** @type {HTMLElement | null} */ (same)?.focus();
 }
 
 function drawAbout() {
