@@ -456,6 +456,29 @@ test("it works without a network after the first load, and asks for nothing", as
   assert.equal(await page.textContent("#shown"), `${rules().length} rules`);
 });
 
+test("a page that is open outlives one new version, and no page is an old one", async () => {
+  await page.goto(`${chromium.url}rules/`);
+  await page.evaluate(async (site) => {
+    for (const name of ["backstop-first", "backstop-second"]) {
+      const cache = await caches.open(name);
+      await cache.put(`${site}assets/later-${name}.js`, new Response(name));
+      await cache.put(site, new Response(name));
+    }
+  }, chromium.url);
+  await open();
+  await page.evaluate(async () => {
+    await navigator.serviceWorker.ready;
+    while (!navigator.serviceWorker.controller) await new Promise((resolve) => setTimeout(resolve, 20));
+  });
+  const asked = (/** @type {string} */ name) => page.evaluate((url) => fetch(url).then((answer) => answer.ok ? answer.text() : ""), `${chromium.url}assets/later-${name}.js`);
+  assert.equal(await asked("backstop-second"), "backstop-second");
+  expected = /404/;
+  assert.equal(await asked("backstop-first"), "");
+  await tab.context.setOffline(true);
+  await page.reload();
+  await settled(page, /Nothing to check/);
+});
+
 test("nothing is stored unless that is asked for", async () => {
   await open();
   await paste(page, SCRIPT);
