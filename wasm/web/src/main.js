@@ -411,7 +411,7 @@ async function openLink() {
     history.replaceState(null, "", location.pathname + location.search);
     return true;
   } catch (cause) {
-    banner(`${/** @type {Error} */ (cause).message}.`);
+    toast(`${/** @type {Error} */ (cause).message}.`);
     return false;
   }
 }
