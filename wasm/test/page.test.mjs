@@ -204,6 +204,14 @@ test("the keyboard stays among the tabs while they are shown and closed", async 
   assert.equal(await focused(), "c.sh");
 });
 
+test("Ctrl-Enter changes nothing", async () => {
+  await open();
+  await paste(page, SCRIPT);
+  await settled(page, /error/);
+  await page.keyboard.press("Control+Enter");
+  assert.equal(await text(), SCRIPT);
+});
+
 test("a file that was closed comes back among those that were added since", async () => {
   await open(await linkTo(["a.sh", "b.sh", "c.sh"].map((path) => ({ path, text: SCRIPT }))));
   await page.click("button[aria-label='Close b.sh']");
