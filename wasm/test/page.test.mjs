@@ -545,6 +545,27 @@ test("fifty files can be open, and no more in a link or on the device", async ()
   assert.equal(await page.evaluate(() => localStorage.length), 0);
 });
 
+test("a checker that cannot start is told, and not started for ever", async () => {
+  await page.addInitScript(() => {
+    const broken = URL.createObjectURL(new Blob(["throw new Error('out of order')"]));
+    const Real = Worker;
+    Object.assign(window, { started: 0 });
+    // @ts-ignore
+    window.Worker = class extends Real {
+      constructor() {
+        super(broken);
+        // @ts-ignore
+        window.started++;
+      }
+    };
+  });
+  await page.goto(chromium.url);
+  await page.waitForFunction(() => document.getElementById("banner")?.textContent?.includes("cannot be loaded: "));
+  await page.waitForTimeout(500);
+  // @ts-ignore
+  assert.equal(await page.evaluate(() => window.started), 3);
+});
+
 test("a crash is told, and the checker starts again", async () => {
   await page.addInitScript(() => {
     // The first worker breaks at its first call, as a trap would; the others are ours.
