@@ -40,6 +40,13 @@ afterEach(async () => {
   assert.deepEqual(strange, [], "only its own address is asked");
 });
 
+/** A page whose files come from the server, where a test can hold them back. */
+async function uncached() {
+  await tab.context.close();
+  tab = await chromium.page({ serviceWorkers: "block" });
+  page = tab.page;
+}
+
 async function open(fragment = "") {
   await page.goto(chromium.url + fragment);
   await settled(page);
@@ -210,6 +217,24 @@ test("Ctrl-Enter changes nothing", async () => {
   await settled(page, /error/);
   await page.keyboard.press("Control+Enter");
   assert.equal(await text(), SCRIPT);
+});
+
+test("colours come although somebody types meanwhile", async () => {
+  expected = /Service Worker registration blocked/;
+  await uncached();
+  await page.route(/languages-\w+\.js$/, async (route) => {
+    await new Promise((resolve) => setTimeout(resolve, 1000));
+    await route.continue();
+  });
+  await open();
+  await page.click(".cm-content");
+  await page.selectOption("#kind", "sql");
+  await page.click(".cm-content");
+  for (let times = 0; times < 15; times++) {
+    await page.keyboard.type("SELECT 1; ");
+    await page.waitForTimeout(100);
+  }
+  await page.waitForSelector(".cm-line span[class]");
 });
 
 test("a file that was closed comes back among those that were added since", async () => {

@@ -120,12 +120,15 @@ const OF_KIND = {
   sql: "sql", drizzle: "javascript", typescript: "javascript", markdown: "markdown",
 };
 
-/** @param {EditorView} view @param {string} kind */
-export async function colour(view, kind) {
-  const state = view.state;
+/** What colours a kind. @param {string} kind @returns {Promise<import("@codemirror/state").Extension>} */
+export async function colours(kind) {
   const name = OF_KIND[kind];
-  const support = name ? await (await import("./languages.js")).languages[name]() : [];
-  if (view.state === state || view.state.doc === state.doc) view.dispatch({ effects: language.reconfigure(support) });
+  return name ? (await import("./languages.js")).languages[name]() : [];
+}
+
+/** @param {EditorView} view @param {import("@codemirror/state").Extension} support */
+export function colour(view, support) {
+  view.dispatch({ effects: language.reconfigure(support) });
 }
 
 /** @param {EditorView} view @param {import("./marks.js").Mark[]} found */

@@ -157,13 +157,23 @@ function show(tab, focus = false) {
   if (focus) view.focus();
 }
 
-/** Which kind the editor is coloured for. */
+/** Which file the editor is coloured for, and as which kind. */
 let coloured = "";
 
-function colour() {
-  const tab = session.active;
-  coloured = `${tab.id} ${tab.kind || tab.detected}`;
-  editor.colour(view, tab.kind || tab.detected);
+/** What the file that is shown is to be coloured as. */
+function uncoloured() {
+  const { id, kind, detected } = session.active;
+  return { kind: kind || detected, key: `${id} ${kind || detected}` };
+}
+
+async function colour() {
+  const { kind, key } = uncoloured();
+  try {
+    const colours = await editor.colours(kind);
+    if (key === uncoloured().key) editor.colour(view, colours);
+  } finally {
+    if (key === uncoloured().key) coloured = key;
+  }
 }
 
 function drawTabs() {
@@ -196,7 +206,7 @@ function drawAbout() {
   const auto = kind.options[0];
   if (auto) auto.text = `Auto: ${menus.KINDS[tab.kind ? "" : tab.detected] ?? "as the text says"}`;
   kind.value = tab.kind;
-  if (coloured !== `${tab.id} ${tab.kind || tab.detected}`) colour();
+  if (coloured !== uncoloured().key) colour();
 }
 
 /** @param {Tab} tab */
