@@ -237,6 +237,26 @@ test("colours come although somebody types meanwhile", async () => {
   await page.waitForSelector(".cm-line span[class]");
 });
 
+test("what does not work is said", async () => {
+  expected = /ERR_FAILED|cannot be loaded|changed meanwhile|Service Worker registration blocked/;
+  await uncached();
+  await page.route(/examples-\w+\.js$/, (route) => route.abort());
+  await open();
+  await page.waitForFunction(() => document.getElementById("toast")?.textContent?.includes("a part of this page cannot be loaded"));
+  await paste(page, SCRIPT);
+  await settled(page, /error/);
+  // The text changes between the click and the answer.
+  await page.click(".card:has-text('pipefail-missing') button:has-text('Allow here')");
+  await page.keyboard.type("a test");
+  await page.evaluate(() => {
+    document.querySelector(".card form")?.dispatchEvent(new SubmitEvent("submit", { cancelable: true }));
+    const data = new DataTransfer();
+    data.setData("text/plain", "ls\n");
+    document.querySelector(".cm-content")?.dispatchEvent(new ClipboardEvent("paste", { clipboardData: data, bubbles: true, cancelable: true }));
+  });
+  await page.waitForFunction(() => document.getElementById("toast")?.textContent?.includes("changed meanwhile"));
+});
+
 test("a file that was closed comes back among those that were added since", async () => {
   await open(await linkTo(["a.sh", "b.sh", "c.sh"].map((path) => ({ path, text: SCRIPT }))));
   await page.click("button[aria-label='Close b.sh']");

@@ -4,6 +4,7 @@
 import { Compartment, EditorState } from "@codemirror/state";
 import { EditorView, drawSelection, highlightActiveLine, highlightActiveLineGutter, lineNumbers, placeholder } from "@codemirror/view";
 
+import { later } from "./later.js";
 import { marks, setMarks } from "./marks.js";
 
 /** Marks beyond these would make the editor slow, and tell nobody anything. */
@@ -77,7 +78,7 @@ let more;
  */
 export function create(parent, updated) {
   all = extensions(updated);
-  import("./editing.js").then((loaded) => {
+  later(() => import("./editing.js")).then((loaded) => {
     more = loaded;
     all = extensions(updated);
     view.dispatch({ effects: editing.reconfigure(loaded.extensions) });
@@ -123,7 +124,7 @@ const OF_KIND = {
 /** What colours a kind. @param {string} kind @returns {Promise<import("@codemirror/state").Extension>} */
 export async function colours(kind) {
   const name = OF_KIND[kind];
-  return name ? (await import("./languages.js")).languages[name]() : [];
+  return name ? later(async () => (await import("./languages.js")).languages[name]()) : [];
 }
 
 /** @param {EditorView} view @param {import("@codemirror/state").Extension} support */

@@ -371,12 +371,16 @@ function jump(place, focus = true) {
   by("editor").scrollIntoView({ block: "nearest" });
 }
 
-/** @param {Finding} finding @param {string} reason @returns {Promise<boolean>} */
+/** Whether a comment can allow it. @param {Finding} finding @param {string} reason @returns {Promise<boolean>} */
 async function allow(finding, reason) {
   const tab = session.tabs[finding.document];
-  if (!isCurrent(tab)) return false;
+  const still = () => {
+    if (!tab || !isCurrent(tab)) throw new Error("the text was changed meanwhile; try again");
+  };
+  still();
   const edit = await ask("allow", session.files(), finding, reason, select.length > 0 ? { select } : {});
-  if (!edit || !isCurrent(tab)) return false;
+  if (!edit) return false;
+  still();
   change(tab, [edit]);
   toast("Allowed by a comment.", { label: "Undo", run: () => undo([tab]) });
   return true;
@@ -475,6 +479,8 @@ addEventListener("keydown", (event) => {
   }
 });
 addEventListener("hashchange", openLink);
+// Whatever was asked for and does not work is said.
+addEventListener("unhandledrejection", ({ reason }) => toast(`That did not work: ${reason?.message ?? reason}.`));
 
 dropped(take);
 
@@ -483,4 +489,5 @@ const kept = memory.recall();
 by("remember", "input").checked = kept !== undefined;
 open(kept ?? []);
 openLink();
-if ("serviceWorker" in navigator) navigator.serviceWorker.register(new URL("../sw.js", import.meta.url));
+// Where a browser refuses, as in a private window, the page works with a network alone.
+navigator.serviceWorker?.register(new URL("../sw.js", import.meta.url)).catch(() => undefined);

@@ -1,8 +1,8 @@
 // The menus of the header: examples, what can be saved, the theme; and the kinds.
 
 import { by, count, h } from "./dom.js";
+import { later } from "./later.js";
 import { ask } from "./linter.js";
-import { toast } from "./toast.js";
 
 /** @typedef {import("@backstop-db/lint").File} File */
 /** @typedef {{ title: string, about: string, files: File[] }} Example */
@@ -17,7 +17,7 @@ export const KINDS = {
 
 /** @returns {Promise<Example[]>} */
 export async function examples() {
-  return (await import("virtual:examples")).default;
+  return (await later(() => import("virtual:examples"))).default;
 }
 
 const FORMATS = /** @type {const} */ ([
@@ -72,13 +72,9 @@ function menu(id, entries) {
     }
     list.replaceChildren(...(await entries()).map(({ title, about, run }) => h("button", {
       type: "button",
-      click: async () => {
+      click: () => {
         shut(true);
-        try {
-          await run();
-        } catch (cause) {
-          toast(`That did not work: ${/** @type {Error} */ (cause).message}.`);
-        }
+        return run();
       },
     }, title, h("small", null, about))));
     list.hidden = false;
