@@ -71,7 +71,7 @@ async function cases() {
   return all;
 }
 
-/** Calls `run` for each, eight at a time. @template T @param {T[]} all @param {(one: T) => Promise<void>} run */
+/** Calls `run` for each, four at a time. @template T @param {T[]} all @param {(one: T) => Promise<void>} run */
 async function each(all, run) {
   const rest = [...all];
   await Promise.all(Array.from({ length: 4 }, async () => {
