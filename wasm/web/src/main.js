@@ -3,8 +3,8 @@
 
 import { banner, hideBanner } from "./banner.js";
 import * as dialogs from "./dialogs.js";
-import { by, count, h, icon } from "./dom.js";
-import { dropped } from "./drop.js";
+import { by, count } from "./dom.js";
+import { dropped, read } from "./drop.js";
 import * as editor from "./editor.js";
 import * as findings from "./findings.js";
 import { fitting } from "./fixes.js";
@@ -13,6 +13,7 @@ import { Crash, ask } from "./linter.js";
 import * as memory from "./memory.js";
 import * as menus from "./menus.js";
 import * as session from "./session.js";
+import * as tabs from "./tabs.js";
 import { toast } from "./toast.js";
 
 /** @typedef {import("@backstop-db/lint").Finding} Finding */
@@ -58,7 +59,7 @@ async function lint() {
     again = true;
     return;
   }
-  const tabs = session.tabs;
+  const checked = session.tabs;
   const files = session.files();
   const size = files.reduce((sum, file) => sum + file.text.length, 0);
   if (size > LIMIT) {
@@ -70,9 +71,9 @@ async function lint() {
   try {
     const found = await ask("lint", files, select.length > 0 ? { select } : {});
     // Files may have come and gone meanwhile.
-    if (tabs === session.tabs) {
+    if (checked === session.tabs) {
       result = found;
-      seen = new Map(tabs.map((tab) => [tab.id, tab.state.doc]));
+      seen = new Map(checked.map((tab) => [tab.id, tab.state.doc]));
       hideBanner();
       shown(files);
     } else {
@@ -177,25 +178,7 @@ async function colour() {
 }
 
 function drawTabs() {
-  const worst = (/** @type {number} */ document) => {
-    const own = result.findings.filter((finding) => finding.document === document);
-    return ["error", "warning", "note"].find((severity) => own.some((finding) => finding.severity === severity)) ?? "";
-  };
-  const list = by("tabs");
-  const held = list.contains(document.activeElement) ? /** @type {HTMLElement} */ (document.activeElement).dataset.tab : undefined;
-  list.replaceChildren(...session.tabs.map((tab, index) => {
-    const isActive = tab === session.active;
-    const several = session.tabs.length > 1;
-    const level = worst(index);
-    return h("li", { class: `tab${isActive ? " active" : ""}` },
-      h("button", { type: "button", "data-tab": tab.id, title: tab.path, "aria-current": isActive ? "true" : null, click: () => show(tab) },
-        h("i", { class: `dot ${level}`, "aria-hidden": "true" }), h("span", null, session.short(tab))),
-      several && h("button", { type: "button", class: "shut", "data-tab": `shut-${tab.id}`, "aria-label": `Close ${tab.path}`, click: () => close(tab) }, icon("close")));
-  }));
-  if (!held) return;
-  // Each is new: whoever goes through them by keyboard stays where they are.
-  const same = list.querySelector(`[data-tab="${held}"]`) ?? list.querySelector("[aria-current]");
-  /** @type {HTMLElement | null} */ (same)?.focus();
+  tabs.draw(result.findings, { show, close });
 }
 
 function drawAbout() {
@@ -281,35 +264,12 @@ function hasRoom() {
 
 /** Files that were dropped or picked. @param {Iterable<File>} chosen */
 async function take(chosen) {
-  /** @type {import("@backstop-db/lint").File[]} */
-  const files = [];
-  const refused = [];
-  let more = 0;
-  for (const file of chosen) {
-    const path = (file.webkitRelativePath || file.name).replace(/^\/+/, "");
-    if (files.length === FILES) {
-      more++;
-      continue;
-    }
-    if (file.size > LIMIT) {
-      refused.push(`${path} is too large`);
-      continue;
-    }
-    try {
-      const text = await file.text();
-      if (text.slice(0, 8000).includes("\0")) refused.push(`${path} is no text`);
-      else files.push({ path, text });
-    } catch {
-      refused.push(`${path} is a folder, or cannot be read`);
-    }
-  }
   // An empty sheet is what they were dropped on, not a file of its own.
-  const kept = session.tabs.filter((tab) => tab.state.doc.length > 0 || tab.path !== "untitled");
-  more += files.splice(FILES - kept.length).length;
-  if (more > 0) refused.push(`${count(more, "file")} of more than ${FILES}`);
+  const own = () => session.tabs.filter((tab) => tab.state.doc.length > 0 || tab.path !== "untitled");
+  const { files, refused } = await read(chosen, () => FILES - own().length);
   if (refused.length > 0) toast(`Not opened: ${refused.join(", ")}.`);
   if (files.length === 0) return;
-  session.replace(kept, session.active);
+  session.replace(own(), session.active);
   const added = files.map(add);
   session.replace([...session.tabs], added[0]);
   reopen();
