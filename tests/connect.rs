@@ -4,6 +4,7 @@
 use std::collections::HashMap;
 use std::os::unix::fs::PermissionsExt;
 use std::process::Command;
+use std::time::{Duration, Instant};
 
 use backstop::doctor::connection::reach;
 use backstop::doctor::role::role;
@@ -271,9 +272,16 @@ async fn a_running_statement_can_be_cancelled() {
     let canceller = session.cancel_token();
     let asleep =
         tokio::spawn(async move { session.simple_query("SELECT pg_sleep(600)").await.err().unwrap() });
-    tokio::time::sleep(std::time::Duration::from_millis(300)).await;
+    let admin = server.admin().await;
+    let sleeps =
+        "SELECT count(*) FROM pg_stat_activity WHERE state = 'active' AND query = 'SELECT pg_sleep(600)'";
+    let begun = Instant::now();
+    while ask(&admin, sleeps).await == "0" {
+        assert!(begun.elapsed() < Duration::from_secs(20), "the statement does not start");
+        tokio::time::sleep(Duration::from_millis(50)).await;
+    }
     canceller.cancel().await.unwrap();
-    let error = tokio::time::timeout(std::time::Duration::from_secs(20), asleep).await.unwrap().unwrap();
+    let error = tokio::time::timeout(Duration::from_secs(20), asleep).await.unwrap().unwrap();
     assert_eq!(error.code().unwrap().code(), "57014");
 }
 

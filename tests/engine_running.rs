@@ -213,15 +213,17 @@ async fn only_the_connection_that_holds_the_locks() {
         "\"$real\" \"$@\" & dump=$!
          seat() {
              kill $dump; wait $dump
-             ${real%/*}/psql -X -c 'SELECT pg_sleep(6)' >/dev/null 2>&1 </dev/null &
-             until [ \"$(${real%/*}/psql -X -A -t -U postgres -c \"SELECT count(*) FROM pg_stat_activity WHERE query LIKE '%pg_sleep(6)'\")\" = 1 ]; do sleep 0.05; done
+             ${real%/*}/psql -X -c 'SELECT pg_sleep(600)' >/dev/null 2>&1 </dev/null &
+             until [ \"$(${real%/*}/psql -X -A -t -U postgres -c \"SELECT count(*) FROM pg_stat_activity WHERE query LIKE '%pg_sleep(600)'\")\" = 1 ]; do sleep 0.05; done
              exit 1
          }
          trap seat TERM; wait $dump",
     );
     let outcome = json(&scene).env("BACKSTOP_PG_BIN", seated.path()).env("PGUSER", role).run().ended(0);
     by_our_own(&outcome);
-    assert_eq!(scene.pids("query LIKE '%pg_sleep(6)'").await.len(), 1, "the seat was taken all the time");
+    let seats = scene.pids("query LIKE '%pg_sleep(600)'").await;
+    assert_eq!(seats.len(), 1, "the seat was taken all the time");
+    scene.terminate(seats[0]).await;
     scene.verify(&[]).run().ended(0);
 }
 
@@ -243,7 +245,9 @@ async fn a_server_without_a_free_connection() {
     let outcome = json(&scene).run().ended(0);
     insta::assert_snapshot!(scene.redact(&by_pg_dump(&outcome), Path::new("/nowhere")), @"socket [SOCKET]/.s.PGSQL.[PORT] has no free connection: sorry, too many clients already");
     seats.pop();
-    tokio::time::sleep(Duration::from_millis(200)).await;
+    // A server that is full takes nobody who could look: a seat that is left does.
+    let sessions = "SELECT count(*) FROM pg_stat_activity WHERE backend_type = 'client backend'";
+    scene.until(|| async { seats[0].query_one(sessions, &[]).await.unwrap().get::<_, i64>(0) == 3 }).await;
     by_our_own(&json(&scene).run().ended(0));
     drop(seats);
     scene.verify(&[]).run().ended(0);

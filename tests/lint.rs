@@ -184,6 +184,15 @@ fn standard_input_is_told_by_its_text_or_by_a_flag() {
 }
 
 #[test]
+fn a_kind_that_is_given_says_what_is_a_secret() {
+    let folder = Folder::new(&[]);
+    let entry = format!("db.shop-internal.net:5433:shop:app:{PASSWORD}\n");
+    let said = folder.given(&entry, &["lint", "--stdin", "--as", "pgpass"]).ended(1);
+    assert!(said.stdout.starts_with("-:1:1: error[credential-in-file]: "), "{}", said.stdout);
+    assert!(!said.stdout.contains(PASSWORD), "{}", said.stdout);
+}
+
+#[test]
 fn every_format_in_full_and_none_shows_the_password() {
     let folder = Folder::new(&[("backup.sh", &format!("{PIPE}psql {URL}\n"))]);
     let select = ["--select", "pipefail-missing,credential-in-file", "--format"];

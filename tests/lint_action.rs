@@ -2,9 +2,11 @@
 //! it adds, the SARIF file, the job's summary; without a secret and with no more
 //! permission than to read.
 
+use std::collections::BTreeSet;
+
 use serde_json::json;
 
-use crate::support::act::Repository;
+use crate::support::act::{Repository, Run};
 
 const PIPE: &str = "#!/bin/bash\npg_dump \"$DATABASE_URL\" | gzip > shop.sql.gz\n";
 /// Made up, and in two pieces so that no scanner takes this file for a leak.
@@ -18,6 +20,8 @@ jobs:
     runs-on: ubuntu-latest
     steps:
       - uses: actions/checkout@3d3c42e5aac5ba805825da76410c181273ba90b1
+      - if: github.event.pull_request.head
+        run: git checkout --quiet --detach ${{ github.event.pull_request.head.sha }}
       - id: lint
         continue-on-error: true
         uses: ./
@@ -64,4 +68,30 @@ fn a_pull_request_is_told_of_the_lines_that_it_adds() {
     // Without a pull request everything counts.
     let everything = repository.event(&json!({})).run("push").passed();
     assert!(everything.summary("job", "lint").contains("scripts/old.sh:2"), "{}", everything.messages());
+}
+
+/// The test merge that GitHub makes has the base as its first parent; a merge by the
+/// author of the branch has not.
+#[test]
+fn a_branch_that_took_over_its_base_is_held_against_the_base() {
+    let repository = Repository::new().workflow(WORKFLOW);
+    let start = repository.commit();
+    let repository = repository.file("scripts/new.sh", PIPE);
+    let own = repository.commit();
+    repository.checkout(&start);
+    let repository = repository.file("scripts/old.sh", PIPE);
+    let base = repository.commit();
+    let head = repository.merge(&base, &own);
+    repository.merge(&head, &base);
+    let files = |run: Run| -> BTreeSet<String> {
+        run.commands("error").map(|event| event["kvPairs"]["file"].as_str().unwrap().to_owned()).collect()
+    };
+
+    let pull = json!({ "number": 7, "base": { "sha": base } });
+    let repository = repository.event(&json!({ "pull_request": pull }));
+    assert_eq!(files(repository.run("pull_request").passed()), ["scripts/new.sh".to_owned()].into());
+    // The head itself is checked out, and not the test merge.
+    let pull = json!({ "number": 7, "base": { "sha": base }, "head": { "sha": head } });
+    let repository = repository.event(&json!({ "pull_request": pull }));
+    assert_eq!(files(repository.run("pull_request").passed()), ["scripts/new.sh".to_owned()].into());
 }

@@ -15,7 +15,6 @@ use crate::support::command::{Backstop, backstop};
 use crate::support::issuer::Issuer;
 use crate::support::sealing::{Keys, Sealing};
 use crate::support::server::{self, ACCESS_KEY, SECRET_KEY};
-use crate::support::tools;
 
 /// A command for the shop of a server.
 fn at(server: &Server, arguments: &[&str]) -> Backstop {
@@ -161,12 +160,10 @@ async fn an_object_of_several_parts() {
 
 /// A job without keys has a token of its CI, for which the service gives some: as
 /// GitHub's with AWS. The service checks the signature, so a forged one gets none.
-/// It takes a server of its own, hence only `scripts/test --full`.
+/// It takes a server of its own.
 #[tokio::test]
+#[ignore = "for `scripts/test --full`"]
 async fn keys_for_the_token_of_a_job() {
-    if !tools::is_full() {
-        return;
-    }
     let server = Server::start(15).await;
     server.create_shop("shop", 0.01).await;
     let issuer = Issuer::start();

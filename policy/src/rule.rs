@@ -59,7 +59,7 @@ impl<'d> Alone<'d> {
 
     /// Its secrets, searched for once.
     pub fn secrets(&self) -> &Found {
-        let search = || secrets::search(&self.document.text, secrets::Place::of(&self.document.path));
+        let search = || secrets::search(&self.document.text, secrets::Place::of_document(self.document));
         self.found.get_or_init(search)
     }
 

@@ -86,16 +86,28 @@ impl Repository {
 
     /// Everything so far as a commit; its id.
     pub fn commit(&self) -> String {
-        let git = |arguments: &[&str]| {
-            let mut git = Command::new("git");
-            git.args(["-c", "user.name=a", "-c", "user.email=a@example"]).args(arguments);
-            let done = git.current_dir(self.root.path()).env("HOME", self.home.path()).output().unwrap();
-            assert!(done.status.success(), "{}", String::from_utf8_lossy(&done.stderr));
-            String::from_utf8(done.stdout).unwrap().trim().to_owned()
-        };
-        git(&["add", "--all"]);
-        git(&["commit", "--quiet", "--message", "x"]);
-        git(&["rev-parse", "HEAD"])
+        self.git(&["add", "--all"]);
+        self.git(&["commit", "--quiet", "--message", "x"]);
+        self.git(&["rev-parse", "HEAD"])
+    }
+
+    /// One commit made of two, whose first parent is `to`; its id.
+    pub fn merge(&self, from: &str, to: &str) -> String {
+        self.checkout(to);
+        self.git(&["merge", "--quiet", "--no-ff", "--message", "x", from]);
+        self.git(&["rev-parse", "HEAD"])
+    }
+
+    pub fn checkout(&self, commit: &str) {
+        self.git(&["checkout", "--quiet", "--detach", commit]);
+    }
+
+    fn git(&self, arguments: &[&str]) -> String {
+        let mut git = Command::new("git");
+        git.args(["-c", "user.name=a", "-c", "user.email=a@example"]).args(arguments);
+        let done = git.current_dir(self.root.path()).env("HOME", self.home.path()).output().unwrap();
+        assert!(done.status.success(), "{}", String::from_utf8_lossy(&done.stderr));
+        String::from_utf8(done.stdout).unwrap().trim().to_owned()
     }
 
     /// What GitHub says of the event.

@@ -33,8 +33,12 @@ pub async fn shared_18() -> &'static Server {
 }
 
 async fn start(major: u32) -> Server {
-    Server::start_with(major, &ClusterOptions { tcp: true, max_connections: 60, ..ClusterOptions::default() })
-        .await
+    // Stories run at the same time, one for each processor, and a backup takes up to ten.
+    Server::start_with(
+        major,
+        &ClusterOptions { tcp: true, max_connections: 400, ..ClusterOptions::default() },
+    )
+    .await
 }
 
 /// Leaves the rows to `pg_dump`, which can be caught in the middle of them.

@@ -22,7 +22,7 @@ pub fn tool(name: &str) -> PathBuf {
 }
 
 /// The directory of PostgreSQL's programs of a major version: client and server
-/// for 15 and 18, the server alone for 13, 14, 16 and 17 (`--full`).
+/// for 15 and 18, the server alone for 12, 13, 14, 16 and 17 (`--full`).
 pub fn postgres(major: u32) -> PathBuf {
     let programs = home().join(format!("postgres-{major}/bin"));
     let full = if matches!(major, 15 | 18) { "" } else { " --full" };
@@ -52,9 +52,4 @@ pub fn client(major: u32) -> PathBuf {
 fn debian(major: u32) -> PathBuf {
     let programs = home().join(format!("client-{major}/bin"));
     programs.canonicalize().unwrap_or_else(|_| panic!("the clients of {major} are not installed: {INSTALL}"))
-}
-
-/// Majors that are refused: one of them, in `scripts/test --full`.
-pub fn too_old() -> &'static [u32] {
-    if is_full() { &[12] } else { &[] }
 }

@@ -150,14 +150,13 @@ export function allow(files, finding, reason, options = {}) {
 }
 
 /**
- * A text with a mask for each secret, and how many lines held one.
+ * The text of a file with a mask for each secret, and how many lines held one.
  *
- * @param {string} path
- * @param {string} text
+ * @param {File} file
  * @returns {{ text: string, lines: number }}
  */
-export function mask(path, text) {
-  return call(() => wasm.mask(path, text));
+export function mask(file) {
+  return call(() => wasm.mask(JSON.stringify(file)));
 }
 
 /**

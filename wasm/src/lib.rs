@@ -4,7 +4,7 @@
 //! thrown as a string; `wasm/pkg` makes an `Error` of it and has the types.
 
 use backstop_policy::document::KINDS;
-use backstop_policy::editor::{self, Review, Utf16};
+use backstop_policy::editor::{self, File, Review, Utf16};
 use serde_json::json;
 use wasm_bindgen::prelude::wasm_bindgen;
 
@@ -36,11 +36,12 @@ pub fn allow(
     Ok(json!(edit.as_ref().map(|edit| editor::change(edit, &table))).to_string())
 }
 
-/// A text without its secrets, and how many lines held some.
+/// The text of a `File` without its secrets, and how many lines held some.
 #[wasm_bindgen]
-pub fn mask(path: &str, text: &str) -> String {
-    let (text, lines) = editor::mask(path, text);
-    json!({ "text": text, "lines": lines }).to_string()
+pub fn mask(file: &str) -> Result<String, String> {
+    let file: File = serde_json::from_str(file).map_err(text)?;
+    let (text, lines) = editor::mask(file).map_err(text)?;
+    Ok(json!({ "text": text, "lines": lines }).to_string())
 }
 
 /// Every rule, for a list.
@@ -88,7 +89,8 @@ mod tests {
         assert!(render(REQUEST, "json").unwrap().contains("\"schema\": 1"));
         assert_eq!(explain("no-such-rule"), "null");
         assert!(rules().contains("pipefail-missing") && kinds().contains("\"workflow\""));
-        assert_eq!(mask("a.sh", "ls\n"), r#"{"lines":0,"text":"ls\n"}"#);
+        let masked = mask(r#"{"path":"a.sh","text":"ls\n"}"#).unwrap();
+        assert_eq!(masked, r#"{"lines":0,"text":"ls\n"}"#);
         assert_eq!(version(), VERSION);
     }
 

@@ -40,6 +40,13 @@ afterEach(async () => {
   assert.deepEqual(strange, [], "only its own address is asked");
 });
 
+/** A page whose files come from the server, where a test can hold them back. */
+async function uncached() {
+  await tab.context.close();
+  tab = await chromium.page({ serviceWorkers: "block" });
+  page = tab.page;
+}
+
 async function open(fragment = "") {
   await page.goto(chromium.url + fragment);
   await settled(page);
@@ -70,12 +77,12 @@ async function saved(entry) {
   return { name: download.suggestedFilename(), text: await readFile(await download.path(), "utf8") };
 }
 
-test("a cold load shows findings within a second", async (t) => {
+test("a cold load of a link shows its findings; how soon is printed", async (t) => {
   const times = [];
   for (let round = 0; round < 3; round++) {
     const other = await chromium.page();
     await other.page.goto(`${chromium.url}${await linkTo([{ path: "b.sh", text: SCRIPT }])}`);
-    await other.page.waitForSelector(".card");
+    await other.page.waitForSelector(".card:has-text('pipefail-missing')");
     times.push(await other.page.evaluate(() => performance.now()));
     await other.context.close();
   }
@@ -158,6 +165,108 @@ test("a fix is applied, and one undo takes it back", async () => {
   await settled(page, /1 error/);
 });
 
+test("what is undone is what was done, whichever file is shown", async () => {
+  const files = ["one.sh", "two.sh", "three.sh"].map((path) => ({ path, text: SCRIPT }));
+  // Opened before the editor has its history.
+  await open(await linkTo(files));
+  const show = (/** @type {string} */ path) => page.click(`.tab > button[title='${path}']`);
+  const held = async () => {
+    const texts = [];
+    for (const { path } of files) {
+      await show(path);
+      texts.push(await text());
+    }
+    return texts;
+  };
+  const whole = files.map((file) => file.text);
+  await page.click(".card:has-text('pipefail-missing'):has-text('two.sh:') button:has-text('Fix')");
+  await show("three.sh");
+  await page.click("#toast button");
+  assert.deepEqual(await held(), whole);
+  await page.waitForFunction(() => document.querySelectorAll(".card .rule").length >= 3);
+  await page.click(".card:has-text('pipefail-missing'):has-text('two.sh:') button:has-text('Allow here')");
+  await page.keyboard.type("a test");
+  await page.keyboard.press("Enter");
+  await settled(page, /1 allowed/);
+  await page.click("#toast button");
+  assert.deepEqual(await held(), whole);
+  await page.waitForFunction(() => !document.getElementById("status")?.textContent?.includes("allowed"));
+  await page.click("#filters button:has-text('safely')");
+  await page.waitForFunction(() => document.querySelector(".cm-content")?.textContent?.includes("pipefail"));
+  await page.click("#toast button");
+  assert.deepEqual(await held(), whole);
+});
+
+test("the keyboard stays among the tabs while they are shown and closed", async () => {
+  await open(await linkTo(["a.sh", "b.sh", "c.sh"].map((path) => ({ path, text: SCRIPT }))));
+  const focused = () => page.evaluate(() => document.activeElement?.getAttribute("title") ?? document.activeElement?.getAttribute("aria-label"));
+  await page.focus(".tab > button[title='b.sh']");
+  await page.keyboard.press("Enter");
+  assert.equal(await page.getAttribute(".tab.active > button:first-child", "title"), "b.sh");
+  assert.equal(await focused(), "b.sh");
+  await page.keyboard.press("Tab");
+  assert.equal(await focused(), "Close b.sh");
+  await page.keyboard.press("Enter");
+  await page.waitForFunction(() => document.querySelectorAll(".tab").length === 2);
+  assert.equal(await focused(), "c.sh");
+});
+
+test("Ctrl-Enter changes nothing", async () => {
+  await open();
+  await paste(page, SCRIPT);
+  await settled(page, /error/);
+  await page.keyboard.press("Control+Enter");
+  assert.equal(await text(), SCRIPT);
+});
+
+test("colours come although somebody types meanwhile", async () => {
+  expected = /Service Worker registration blocked/;
+  await uncached();
+  await page.route(/languages-\w+\.js$/, async (route) => {
+    await new Promise((resolve) => setTimeout(resolve, 1000));
+    await route.continue();
+  });
+  await open();
+  await page.click(".cm-content");
+  await page.selectOption("#kind", "sql");
+  await page.click(".cm-content");
+  for (let times = 0; times < 15; times++) {
+    await page.keyboard.type("SELECT 1; ");
+    await page.waitForTimeout(100);
+  }
+  await page.waitForSelector(".cm-line span[class]");
+});
+
+test("what does not work is said", async () => {
+  expected = /ERR_FAILED|cannot be loaded|changed meanwhile|Service Worker registration blocked/;
+  await uncached();
+  await page.route(/examples-\w+\.js$/, (route) => route.abort());
+  await open();
+  await page.waitForFunction(() => document.getElementById("toast")?.textContent?.includes("a part of this page cannot be loaded"));
+  await paste(page, SCRIPT);
+  await settled(page, /error/);
+  // The text changes between the click and the answer.
+  await page.click(".card:has-text('pipefail-missing') button:has-text('Allow here')");
+  await page.keyboard.type("a test");
+  await page.evaluate(() => {
+    document.querySelector(".card form")?.dispatchEvent(new SubmitEvent("submit", { cancelable: true }));
+    const data = new DataTransfer();
+    data.setData("text/plain", "ls\n");
+    document.querySelector(".cm-content")?.dispatchEvent(new ClipboardEvent("paste", { clipboardData: data, bubbles: true, cancelable: true }));
+  });
+  await page.waitForFunction(() => document.getElementById("toast")?.textContent?.includes("changed meanwhile"));
+});
+
+test("a file that was closed comes back among those that were added since", async () => {
+  await open(await linkTo(["a.sh", "b.sh", "c.sh"].map((path) => ({ path, text: SCRIPT }))));
+  await page.click("button[aria-label='Close b.sh']");
+  await page.click("#add");
+  await page.click("#toast button");
+  await page.waitForFunction(() => document.querySelectorAll(".tab").length === 4);
+  assert.deepEqual(await names(), ["a.sh", "b.sh", "c.sh", "untitled"]);
+  assert.equal(await page.getAttribute(".tab.active > button:first-child", "title"), "b.sh");
+});
+
 test("the focus stays in the list when a fix takes its card away", async () => {
   await open();
   await paste(page, SCRIPT);
@@ -230,6 +339,24 @@ test("what is no text or too large is refused", async () => {
   assert.ok(await page.isHidden("#banner"));
 });
 
+test("what cannot be read does not keep the others away", async () => {
+  await open();
+  await page.evaluate((text) => {
+    const data = new DataTransfer();
+    data.items.add(new File([""], "folder"));
+    data.items.add(new File([text], "b.sh"));
+    const { text: read } = File.prototype;
+    File.prototype.text = function () {
+      // As Chromium does it for a folder.
+      return this.name === "folder" ? Promise.reject(new DOMException("no file", "NotFoundError")) : read.call(this);
+    };
+    document.body.dispatchEvent(new DragEvent("drop", { dataTransfer: data, bubbles: true, cancelable: true }));
+  }, SCRIPT);
+  await settled(page, /error/);
+  assert.deepEqual(await names(), ["b.sh"]);
+  assert.match(await page.textContent("#toast") ?? "", /folder is a folder, or cannot be read/);
+});
+
 test("a link holds the files, and secrets only where that is wanted", async () => {
   await open();
   const secret = `DATABASE_URL=postgresql://shop:${SECRET}@db.shop-internal.net/shop\n`;
@@ -244,7 +371,7 @@ test("a link holds the files, and secrets only where that is wanted", async () =
   const held = (/** @type {string} */ link) => inflateRawSync(Buffer.from(link.split("#v1.")[1], "base64url")).toString();
   assert.ok(!held(link).includes(SECRET) && held(link).includes("***"));
   await page.uncheck("#mask");
-  await page.waitForFunction((link) => /** @type {HTMLInputElement | null} */ (document.querySelector("dialog input[readonly]"))?.value !== link, link);
+  await page.waitForFunction((link) => !["", link, undefined].includes(/** @type {HTMLInputElement | null} */ (document.querySelector("dialog input[readonly]"))?.value), link);
   assert.ok(held(await page.inputValue("dialog input[aria-label='Link']")).includes(SECRET));
   await page.check("#mask");
   await page.click("dialog button:has-text('Copy')");
@@ -256,6 +383,48 @@ test("a link holds the files, and secrets only where that is wanted", async () =
   assert.deepEqual(await other.page.$$eval(".tab > button:first-child", (tabs) => tabs.map((tab) => tab.getAttribute("title"))), [".env", "b.sh"]);
   assert.match(await other.page.textContent(".cm-content") ?? "", /shop:\*\*\*@db/);
   await other.context.close();
+});
+
+test("a link with secrets is not copied once they are masked again", async () => {
+  await open();
+  await paste(page, `DATABASE_URL=postgresql://shop:${SECRET}@db.shop-internal.net/shop\n`);
+  await settled(page, /error/);
+  await page.click("#share");
+  const address = page.locator("dialog[open] input[aria-label='Link']");
+  const filled = () => page.waitForFunction(() => /** @type {HTMLInputElement | null} */ (document.querySelector("dialog input[readonly]"))?.value);
+  const held = (/** @type {string} */ link) => inflateRawSync(Buffer.from(link.split("#v1.")[1], "base64url")).toString();
+  await filled();
+  // The link with secrets is made more slowly than the one without that is asked for next.
+  await page.evaluate(async () => {
+    const { stream } = Blob.prototype;
+    const made = new Promise((resolve) => {
+      Blob.prototype.stream = function () {
+        Blob.prototype.stream = stream;
+        return stream.call(this).pipeThrough(new TransformStream({
+          transform: async (part, to) => {
+            await new Promise((resolve) => setTimeout(resolve, 200));
+            to.enqueue(part);
+          },
+          flush: () => { setTimeout(resolve, 100); },
+        }));
+      };
+    });
+    const mask = /** @type {HTMLInputElement} */ (document.querySelector("#mask"));
+    mask.click();
+    mask.click();
+    await made;
+  });
+  assert.ok(!held(await address.inputValue()).includes(SECRET));
+  await page.uncheck("#mask");
+  await filled();
+  assert.ok(held(await address.inputValue()).includes(SECRET));
+  // Copied in the moment in which it is masked.
+  await page.evaluate(() => {
+    /** @type {HTMLInputElement} */ (document.querySelector("#mask")).click();
+    /** @type {HTMLButtonElement} */ (document.querySelector("dialog .primary")).click();
+  });
+  await page.waitForSelector("#toast:not([hidden])");
+  assert.ok(!held(await page.evaluate(() => navigator.clipboard.readText())).includes(SECRET));
 });
 
 test("a link of the first version opens for ever", async () => {
@@ -272,10 +441,22 @@ test("a link that is damaged or newer says so, and the page works", async () => 
   for (const [fragment, said] of [["#v1.AAAA", "damaged"], ["#v9.AAAA", "newer version"], [await linkTo(/** @type {any} */ ([{ path: 1 }])), "holds no files"]]) {
     await page.goto("about:blank");
     await open(fragment);
-    assert.match(await page.textContent("#banner") ?? "", new RegExp(said));
+    await page.waitForSelector(`#toast:not([hidden]):has-text("${said}")`);
     await paste(page, SCRIPT);
     await settled(page, /error/);
   }
+});
+
+test("a link that asks for a rule of another version shows the rules that there are", async () => {
+  await open(await linkTo([{ path: "b.sh", text: SCRIPT }], ["no-such-rule", "pipefail-missing"]));
+  await settled(page, /1 error/);
+  assert.match(await page.textContent("#toast") ?? "", /no no-such-rule/);
+  assert.match(await page.textContent("#filters") ?? "", /^Only pipefail-missing$/);
+  // Where nothing can be checked there is a way back as well.
+  await paste(page, "# some words\n".repeat(100_000));
+  await page.waitForSelector("#banner:not([hidden])");
+  await page.click(".chip.only");
+  await page.waitForFunction(() => document.querySelector(".chip.only") === null);
 });
 
 test("findings are saved as JSON, SARIF and Markdown", async () => {
@@ -291,6 +472,20 @@ test("findings are saved as JSON, SARIF and Markdown", async () => {
   assert.equal(run.results.length, JSON.parse(json.text).findings.length);
   const markdown = await saved("Findings as Markdown");
   assert.match(markdown.text, /\| severity \| rule \|/);
+});
+
+test("files are saved as they came, each by a name of its own", async () => {
+  await open(await linkTo([{ path: "a/backup.sh", text: SCRIPT }, { path: "b/backup.sh", text: "ls\n" }]));
+  await drop([{ path: "c.sh", text: "ls\r\npwd\r\n" }]);
+  await page.waitForFunction(() => document.querySelectorAll(".tab").length === 3);
+  /** @type {import("playwright-core").Download[]} */
+  const downloads = [];
+  page.on("download", (download) => downloads.push(download));
+  await page.click("#export");
+  await page.click("#export-menu button:has-text('Files as they are now')");
+  while (downloads.length < 3) await page.waitForEvent("download");
+  const files = await Promise.all(downloads.map(async (download) => [download.suggestedFilename(), await readFile(await download.path(), "utf8")]));
+  assert.deepEqual(files.sort(), [["a-backup.sh", SCRIPT], ["b-backup.sh", "ls\n"], ["c.sh", "ls\r\npwd\r\n"]]);
 });
 
 test("it works without a network after the first load, and asks for nothing", async () => {
@@ -314,6 +509,29 @@ test("it works without a network after the first load, and asks for nothing", as
   assert.equal(await page.textContent("#shown"), `${rules().length} rules`);
 });
 
+test("a page that is open outlives one new version, and no page is an old one", async () => {
+  await page.goto(`${chromium.url}rules/`);
+  await page.evaluate(async (site) => {
+    for (const name of ["backstop-first", "backstop-second"]) {
+      const cache = await caches.open(name);
+      await cache.put(`${site}assets/later-${name}.js`, new Response(name));
+      await cache.put(site, new Response(name));
+    }
+  }, chromium.url);
+  await open();
+  await page.evaluate(async () => {
+    await navigator.serviceWorker.ready;
+    while (!navigator.serviceWorker.controller) await new Promise((resolve) => setTimeout(resolve, 20));
+  });
+  const asked = (/** @type {string} */ name) => page.evaluate((url) => fetch(url).then((answer) => answer.ok ? answer.text() : ""), `${chromium.url}assets/later-${name}.js`);
+  assert.equal(await asked("backstop-second"), "backstop-second");
+  expected = /404/;
+  assert.equal(await asked("backstop-first"), "");
+  await tab.context.setOffline(true);
+  await page.reload();
+  await settled(page, /Nothing to check/);
+});
+
 test("nothing is stored unless that is asked for", async () => {
   await open();
   await paste(page, SCRIPT);
@@ -329,6 +547,68 @@ test("nothing is stored unless that is asked for", async () => {
   assert.equal(await text(), SCRIPT);
   await page.uncheck("#remember");
   assert.equal(await page.evaluate(() => localStorage.length), 0);
+});
+
+test("what is only looked at does not take the place of what is remembered", async () => {
+  await open();
+  await paste(page, SCRIPT);
+  await settled(page, /error/);
+  await page.check("#remember");
+  await page.goto(chromium.url + await linkTo([{ path: "b.sql", text: "SELECT 1;\n" }]));
+  await settled(page, /No findings/);
+  assert.equal(new URL(page.url()).hash, "");
+  await page.reload();
+  await settled(page, /error/);
+  assert.equal(await text(), SCRIPT);
+  await page.evaluate((hash) => { location.hash = hash; }, await linkTo([{ path: "b.sql", text: "SELECT 1;\n" }]));
+  await settled(page, /No findings/);
+  await page.click(".cm-content");
+  await page.keyboard.type("-- edited\n");
+  await page.waitForFunction(() => localStorage.getItem("backstop-files")?.includes("edited"));
+  await page.reload();
+  await settled(page, /No findings/);
+  assert.deepEqual(await names(), ["b.sql"]);
+  assert.match(await text(), /edited/);
+});
+
+test("fifty files can be open, and no more in a link or on the device", async () => {
+  await open();
+  const files = Array.from({ length: 52 }, (_, number) => ({ path: `${number}.sql`, text: "SELECT 1;\n" }));
+  await drop(files);
+  await page.waitForFunction(() => document.querySelectorAll(".tab").length === 50);
+  assert.match(await page.textContent("#toast") ?? "", /2 files, for want of room/);
+  await page.click("#add");
+  assert.match(await page.textContent("#toast") ?? "", /No more than 50 files/);
+  assert.equal((await names()).length, 50);
+  await page.goto(chromium.url + await linkTo(files));
+  await page.waitForFunction(() => document.getElementById("toast")?.textContent?.includes("damaged"));
+  // As something else has left it: it does not stay behind the reader's back.
+  await page.evaluate((files) => localStorage.setItem("backstop-files", JSON.stringify({ files })), files);
+  await page.goto(chromium.url);
+  await settled(page, /Nothing to check/);
+  assert.ok(!await page.isChecked("#remember"));
+  assert.equal(await page.evaluate(() => localStorage.length), 0);
+});
+
+test("a checker that cannot start is told, and not started for ever", async () => {
+  await page.addInitScript(() => {
+    const broken = URL.createObjectURL(new Blob(["throw new Error('out of order')"]));
+    const Real = Worker;
+    Object.assign(window, { started: 0 });
+    // @ts-ignore
+    window.Worker = class extends Real {
+      constructor() {
+        super(broken);
+        // @ts-ignore
+        window.started++;
+      }
+    };
+  });
+  await page.goto(chromium.url);
+  await page.waitForFunction(() => document.getElementById("banner")?.textContent?.includes("cannot be loaded: "));
+  await page.waitForTimeout(500);
+  // @ts-ignore
+  assert.equal(await page.evaluate(() => window.started), 3);
 });
 
 test("a crash is told, and the checker starts again", async () => {
@@ -385,7 +665,7 @@ test("each rule has its page, and its examples open here", async () => {
   assert.deepEqual(await cards(page), ["pipefail-missing backup.sh:3:1"]);
 });
 
-test("a thousand findings are drawn in parts, and typing goes on", async (t) => {
+test("a thousand findings are drawn in parts, and typing goes on; how fast is printed", async (t) => {
   await open();
   const many = `#!/bin/bash\n${"pg_dump shop | gzip > a.gz\n".repeat(1000)}`;
   await paste(page, many);

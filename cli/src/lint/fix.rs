@@ -21,8 +21,8 @@ const ROUNDS: usize = 10;
 #[derive(Debug, Default)]
 pub struct Fixed {
     pub applied: usize,
-    /// Path, text before, text after.
-    pub files: Vec<(String, String, String)>,
+    /// Each as it was, and its text afterwards.
+    pub files: Vec<(Document, String)>,
 }
 
 pub(super) fn fix(
@@ -32,7 +32,7 @@ pub(super) fn fix(
     unsafe_fixes: bool,
     inexact: &BTreeSet<String>,
 ) -> Fixed {
-    let mut before: BTreeMap<String, String> = BTreeMap::new();
+    let mut before: BTreeMap<String, Document> = BTreeMap::new();
     let mut applied = 0;
     for _ in 0..ROUNDS {
         let mut findings = lint(joined, options).findings;
@@ -47,8 +47,8 @@ pub(super) fn fix(
                 .filter_map(|finding| wanted(finding, unsafe_fixes));
             let (text, count) = apply(&document.text, fixes);
             if count > 0 && text != document.text {
-                let old = std::mem::replace(&mut document.text, text);
-                before.entry(document.path.clone()).or_insert(old);
+                before.entry(document.path.clone()).or_insert_with(|| document.clone());
+                document.text = text;
                 changed += count;
             }
         }
@@ -60,8 +60,8 @@ pub(super) fn fix(
     let after = |path: &str| joined.iter().chain(others.iter()).find(|document| document.path == path);
     let files = before
         .into_iter()
-        .filter_map(|(path, old)| Some((path.clone(), old, after(&path)?.text.clone())))
-        .filter(|(_, old, new)| old != new)
+        .filter_map(|(path, old)| Some((old, after(&path)?.text.clone())))
+        .filter(|(old, new)| old.text != *new)
         .collect();
     Fixed { applied, files }
 }
@@ -73,30 +73,31 @@ fn wanted(finding: &Finding, unsafe_fixes: bool) -> Option<&Fix> {
 /// The changes as a patch, in which no secret is shown.
 pub fn diff(fixed: &Fixed) -> String {
     let mut patch = String::new();
-    for (path, old, new) in &fixed.files {
+    for (document, new) in &fixed.files {
+        let name = &document.path;
         let mask = |text: &str| {
-            let found = secrets::find(text, secrets::Place::of(path));
+            let found = secrets::find(text, secrets::Place::of_document(document));
             secrets::redact_found(text, (0..text.len()).into(), &found).into_owned()
         };
-        let (old, new) = (mask(old), mask(new));
+        let (old, new) = (mask(&document.text), mask(new));
         if old == new {
-            patch.push_str(&format!("{path}: what would change is part of a secret\n"));
+            patch.push_str(&format!("{name}: what would change is part of a secret\n"));
             continue;
         }
         let diff = TextDiff::from_lines(&old, &new);
-        patch.push_str(&diff.unified_diff().header(&format!("a/{path}"), &format!("b/{path}")).to_string());
+        patch.push_str(&diff.unified_diff().header(&format!("a/{name}"), &format!("b/{name}")).to_string());
     }
     patch
 }
 
 /// Writes each file whole or not at all.
 pub fn write(fixed: &Fixed) -> Result<(), Error> {
-    for (path, old, new) in &fixed.files {
-        let path = Path::new(path);
+    for (document, new) in &fixed.files {
+        let path = Path::new(&document.path);
         let failed = |source| Error::Write { path: path.to_owned(), source };
         // A link stays one: what it leads to is written.
         let real = path.canonicalize().map_err(failed)?;
-        if std::fs::read(&real).map_err(failed)? != old.as_bytes() {
+        if std::fs::read(&real).map_err(failed)? != document.text.as_bytes() {
             return Err(Error::Changed(path.to_owned()));
         }
         let mode = std::fs::metadata(&real).map_err(failed)?.permissions();

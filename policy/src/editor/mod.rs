@@ -143,11 +143,7 @@ impl Review {
             if documents.iter().any(|document| document.path == file.path) {
                 return Err(Error::Twice(file.path));
             }
-            let mut document = Document::new(file.path, file.text);
-            if let Some(kind) = file.kind {
-                document.kind = kind.parse::<Kind>().map_err(Error::Kind)?;
-            }
-            documents.push(document);
+            documents.push(document(file)?);
         }
         Ok(Self::with(documents, options))
     }
@@ -214,10 +210,20 @@ impl Review {
     }
 }
 
-/// A document without its secrets, and how many lines held some.
-pub fn mask(path: &str, text: &str) -> (String, usize) {
-    let found = secrets::find(text, secrets::Place::of(path));
-    (secrets::redact_found(text, (0..text.len()).into(), &found).into_owned(), found.len())
+/// The text of a file without its secrets, and how many lines held some.
+pub fn mask(file: File) -> Result<(String, usize), Error> {
+    let document = document(file)?;
+    let found = secrets::find(&document.text, secrets::Place::of_document(&document));
+    let whole = (0..document.text.len()).into();
+    Ok((secrets::redact_found(&document.text, whole, &found).into_owned(), found.len()))
+}
+
+fn document(file: File) -> Result<Document, Error> {
+    let mut document = Document::new(file.path, file.text);
+    if let Some(kind) = file.kind {
+        document.kind = kind.parse::<Kind>().map_err(Error::Kind)?;
+    }
+    Ok(document)
 }
 
 /// What the configuration among the files says, and then the request.

@@ -35,8 +35,18 @@ fn what_does_not_concern_backups_is_searched_for_secrets_alone() {
     assert_eq!(view.findings[0].entry.rule, "credential-in-file");
     let concerns: Vec<bool> = view.documents.iter().map(|about| about.concerns_backups).collect();
     assert_eq!(concerns, [false, true]);
-    let (masked, lines) = mask("a.py", secret);
-    assert_eq!((masked.as_str(), lines), ("U=postgres://shop:***@db.shop-internal.net/s\n", 1));
+    let file = File { path: "a.py".into(), text: secret.into(), kind: None };
+    assert_eq!(mask(file).unwrap(), ("U=postgres://shop:***@db.shop-internal.net/s\n".to_owned(), 1));
+}
+
+#[test]
+fn a_chosen_kind_says_what_is_a_secret() {
+    let text = concat!("db.shop-internal.net:5433:shop:app:", "V7kq2mzRt9", "\n");
+    let file = File { path: "untitled".into(), text: text.into(), kind: Some("pgpass".into()) };
+    let review = Review::of(Request { files: vec![file.clone()], ..Request::default() }).unwrap();
+    assert_eq!(review.view().findings[0].entry.rule, "credential-in-file");
+    assert!(!review.render("text", "0.0.0").unwrap().contains("V7kq2mzRt9"));
+    assert_eq!(mask(file).unwrap(), ("db.shop-internal.net:5433:shop:app:***\n".to_owned(), 1));
 }
 
 #[test]

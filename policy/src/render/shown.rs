@@ -137,7 +137,7 @@ impl<'d> Text<'d> {
         Self {
             whole: &document.text,
             lines: Lines::new(&document.text),
-            secrets: secrets::find(&document.text, secrets::Place::of(&document.path)),
+            secrets: secrets::find(&document.text, secrets::Place::of_document(document)),
         }
     }
 

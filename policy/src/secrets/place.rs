@@ -1,6 +1,8 @@
 //! What kind of file a text is from: it decides whether a word without quotes can
 //! be a literal (`password = x` is one in an .env file and none in TypeScript).
 
+use crate::document::{Document, Kind};
+
 /// Where a text comes from, as far as it changes what is a secret.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
 pub struct Place {
@@ -35,6 +37,19 @@ const CODE: &[&str] = &[
 const PROSE: &[&str] = &["adoc", "htm", "html", "markdown", "md", "mdx", "org", "rst", "txt"];
 
 impl Place {
+    /// Judges by the kind, which somebody may have chosen, and by the path where that says more.
+    pub fn of_document(document: &Document) -> Self {
+        let place = Self::of(&document.path);
+        let syntax = match document.kind {
+            Kind::Pgpass => Syntax::Pgpass,
+            Kind::TypeScript | Kind::Drizzle => Syntax::Code,
+            // Most languages are `Text`, and what looks like Markdown may be YAML with comments.
+            Kind::Text | Kind::Markdown => place.syntax,
+            _ => Syntax::Config,
+        };
+        Self { syntax, ci: place.ci || document.kind == Kind::Workflow, ..place }
+    }
+
     /// Judges by the path alone.
     pub fn of(path: &str) -> Self {
         let path = path.replace('\\', "/").to_ascii_lowercase();
@@ -105,6 +120,23 @@ mod tests {
             ("latest/backup.sh", Syntax::Config, false, false),
         ] {
             assert_eq!(Place::of(path), Place { syntax, ci, test }, "{path}");
+        }
+    }
+
+    #[test]
+    fn a_kind_counts_more_than_a_path() {
+        for (path, kind, syntax, ci) in [
+            ("untitled", Kind::Pgpass, Syntax::Pgpass, false),
+            ("untitled", Kind::TypeScript, Syntax::Code, false),
+            ("untitled", Kind::Workflow, Syntax::Config, true),
+            ("README", Kind::Markdown, Syntax::Config, false),
+            ("docs/backup.md", Kind::Markdown, Syntax::Prose, false),
+            (".pgpass", Kind::Shell, Syntax::Config, false),
+            ("backup.py", Kind::Text, Syntax::Code, false),
+            (".github/workflows/ci.yml", Kind::Text, Syntax::Config, true),
+        ] {
+            let place = Place::of_document(&Document { kind, ..Document::new(path, "") });
+            assert_eq!(place, Place { syntax, ci, test: false }, "{path} as {}", kind.as_str());
         }
     }
 }

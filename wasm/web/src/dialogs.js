@@ -39,7 +39,7 @@ export function privacy() {
 /** @param {File[]} files @param {string[]} select */
 export async function share(files, select) {
   const masked = await Promise.all(files.map(async (file) => {
-    const { text, lines } = await ask("mask", file.path, file.text);
+    const { text, lines } = await ask("mask", file);
     return { file: { ...file, text }, lines };
   }));
   const secrets = masked.reduce((sum, one) => sum + one.lines, 0);
@@ -48,18 +48,26 @@ export async function share(files, select) {
   const size = h("p", { class: "hint", role: "status" });
   const copy = h("button", { type: "button", class: "button primary", click: copied }, icon("link"), "Copy");
 
+  /** What was asked for last: an older link is neither shown nor copied, it may hold secrets. @type {Promise<string>} */
+  let latest;
+
   async function draw() {
+    address.value = "";
     const chosen = mask.checked ? masked.map((one) => one.file) : files;
-    const fragment = await encode({ files: chosen, select });
-    address.value = `${location.origin}${location.pathname}${fragment}`;
+    const own = encode({ files: chosen, select }).then((fragment) => `${location.origin}${location.pathname}${fragment}`);
+    latest = own;
+    const link = await own;
+    if (own !== latest) return;
+    address.value = link;
     size.textContent = address.value.length > LONG
       ? `${count(address.value.length, "character")}: some programs cut links as long as this. Saving the files is safer.`
       : count(address.value.length, "character");
   }
   async function copied() {
+    const link = await latest;
     address.select();
     try {
-      await navigator.clipboard.writeText(address.value);
+      await navigator.clipboard.writeText(link);
       by("dialog", "dialog").close();
       toast("Link copied.");
     } catch {

@@ -1,6 +1,7 @@
-// Files that are dropped anywhere on the page.
+// Files that are dropped anywhere on the page, and what is read of files.
 
-import { by } from "./dom.js";
+import { by, count } from "./dom.js";
+import { LIMIT } from "./link.js";
 
 /** @param {(files: Iterable<File>) => void} take */
 export function dropped(take) {
@@ -23,4 +24,37 @@ export function dropped(take) {
     draw();
     take(event.dataTransfer?.files ?? []);
   }, true);
+}
+
+/**
+ * The texts among some files, and why the others are none.
+ *
+ * @param {Iterable<File>} chosen
+ * @param {() => number} room How many more may be open.
+ */
+export async function read(chosen, room) {
+  /** @type {import("@backstop-db/lint").File[]} */
+  const files = [];
+  const refused = [];
+  let more = 0;
+  for (const file of chosen) {
+    const path = (file.webkitRelativePath || file.name).replace(/^\/+/, "");
+    if (files.length >= room()) {
+      more++;
+      continue;
+    }
+    if (file.size > LIMIT) {
+      refused.push(`${path} is too large`);
+      continue;
+    }
+    try {
+      const text = await file.text();
+      if (text.slice(0, 8000).includes("\0")) refused.push(`${path} is no text`);
+      else files.push({ path, text });
+    } catch {
+      refused.push(`${path} is a folder, or cannot be read`);
+    }
+  }
+  if (more > 0) refused.push(`${count(more, "file")}, for want of room`);
+  return { files, refused };
 }

@@ -27,7 +27,8 @@ export const extensions = [
   indentUnit.of("  "),
   syntaxHighlighting(highlight),
   // Tab moves on, as everywhere on the page: this is a place to read and to paste.
-  keymap.of([...defaultKeymap, ...historyKeymap, ...searchKeymap]),
+  // Ctrl-Enter checks, and inserts nothing.
+  keymap.of([...defaultKeymap.filter(({ key }) => key !== "Mod-Enter"), ...historyKeymap, ...searchKeymap]),
 ];
 
 /** A step of its own in the history. */

@@ -4,6 +4,7 @@
 import { Compartment, EditorState } from "@codemirror/state";
 import { EditorView, drawSelection, highlightActiveLine, highlightActiveLineGutter, lineNumbers, placeholder } from "@codemirror/view";
 
+import { later } from "./later.js";
 import { marks, setMarks } from "./marks.js";
 
 /** Marks beyond these would make the editor slow, and tell nobody anything. */
@@ -77,10 +78,10 @@ let more;
  */
 export function create(parent, updated) {
   all = extensions(updated);
-  import("./editing.js").then((loaded) => {
+  later(() => import("./editing.js")).then((loaded) => {
     more = loaded;
     all = extensions(updated);
-    complete(view);
+    view.dispatch({ effects: editing.reconfigure(loaded.extensions) });
   });
   const view = new EditorView({ state: stateOf(""), parent });
   return view;
@@ -91,15 +92,20 @@ export function stateOf(text) {
   return EditorState.create({ doc: text, extensions: all });
 }
 
-/** A state may be older than what edits. @param {EditorView} view */
-export function complete(view) {
-  if (more && editing.get(view.state) !== more.extensions) view.dispatch({ effects: editing.reconfigure(more.extensions) });
+/** A state may be older than what edits. @param {EditorState} state */
+export function complete(state) {
+  return more && editing.get(state) !== more.extensions ? state.update({ effects: editing.reconfigure(more.extensions) }).state : state;
 }
 
-/** @param {EditorView} view */
-export function undo(view) {
-  more?.undo(view);
-  view.focus();
+/** Shows a text. @param {EditorView} view @param {EditorState} state @param {string} name */
+export function open(view, state, name) {
+  view.setState(complete(state));
+  describe(view, name);
+}
+
+/** @param {{ state: EditorState, dispatch: (transaction: import("@codemirror/state").Transaction) => void }} target */
+export function undo(target) {
+  more?.undo(target);
 }
 
 /** @param {EditorView} view @param {string} name */
@@ -115,12 +121,15 @@ const OF_KIND = {
   sql: "sql", drizzle: "javascript", typescript: "javascript", markdown: "markdown",
 };
 
-/** @param {EditorView} view @param {string} kind */
-export async function colour(view, kind) {
-  const state = view.state;
+/** What colours a kind. @param {string} kind @returns {Promise<import("@codemirror/state").Extension>} */
+export async function colours(kind) {
   const name = OF_KIND[kind];
-  const support = name ? await (await import("./languages.js")).languages[name]() : [];
-  if (view.state === state || view.state.doc === state.doc) view.dispatch({ effects: language.reconfigure(support) });
+  return name ? later(async () => (await import("./languages.js")).languages[name]()) : [];
+}
+
+/** @param {EditorView} view @param {import("@codemirror/state").Extension} support */
+export function colour(view, support) {
+  view.dispatch({ effects: language.reconfigure(support) });
 }
 
 /** @param {EditorView} view @param {import("./marks.js").Mark[]} found */

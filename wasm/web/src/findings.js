@@ -1,7 +1,7 @@
 // The findings: a result in, cards out, and what is done with them.
 
 import { by, count, h, icon } from "./dom.js";
-import { Crash, ask } from "./linter.js";
+import { ask } from "./linter.js";
 import { inline, parse, toNodes } from "./markdown.js";
 import { examples } from "./menus.js";
 
@@ -49,11 +49,12 @@ export function show(next, more) {
   draw();
 }
 
-/** @param {string} why */
-export function stop(why) {
+/** Without a result; the way back to all rules stays. @param {string} why @param {string[]} select */
+export function stop(why, select) {
   result = { documents: [], findings: [], suppressed: 0 };
+  about = { ...about, select };
   by("status").textContent = why;
-  by("filters").replaceChildren();
+  drawFilters([0, 0, 0]);
   by("list").replaceChildren();
 }
 
@@ -188,11 +189,7 @@ function allowance(finding, place) {
   return h("form", {
     submit: async (/** @type {Event} */ event) => {
       event.preventDefault();
-      try {
-        if (await does.allow(finding, input.value)) return;
-      } catch (cause) {
-        if (cause instanceof Crash) throw cause;
-      }
+      if (await does.allow(finding, input.value)) return;
       place.replaceChildren(h("div", { class: "why" }, h("p", null, "No comment can allow this here. In backstop.yml, ", h("code", null, "lint: per_path_ignores"), " leaves a rule out for a path.")));
     },
   }, label, h("button", { class: "button small primary" }, "Insert the comment"));

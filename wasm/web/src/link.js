@@ -9,12 +9,17 @@
 export const LONG = 8000;
 /** Characters of all files together that are checked. */
 export const LIMIT = 1_000_000;
-const FILES = 50;
+/** Files that are open at once. */
+export const FILES = 50;
+/** Bytes of a link when it is inflated: a few of them can become gigabytes. */
+const INFLATED = 4 * LIMIT;
 
 /** @param {Shared} shared @returns {Promise<string>} */
 export async function encode({ files, select }) {
   const json = JSON.stringify({ files, ...(select.length > 0 ? { select } : {}) });
-  const bytes = await collect(new Blob([json]).stream().pipeThrough(new CompressionStream("deflate-raw")), Infinity);
+  const blob = new Blob([json]);
+  if (blob.size > INFLATED) throw new Error("these files are too large for a link");
+  const bytes = await collect(blob.stream().pipeThrough(new CompressionStream("deflate-raw")), Infinity);
   let binary = "";
   for (const byte of bytes) binary += String.fromCharCode(byte);
   return `#v1.${btoa(binary).replaceAll("+", "-").replaceAll("/", "_").replaceAll("=", "")}`;
@@ -35,7 +40,7 @@ export async function decode(fragment) {
     const binary = atob(version[2].replaceAll("-", "+").replaceAll("_", "/"));
     const bytes = Uint8Array.from(binary, (character) => character.charCodeAt(0));
     const text = new Blob([bytes]).stream().pipeThrough(new DecompressionStream("deflate-raw"));
-    shared = JSON.parse(new TextDecoder().decode(await collect(text, 4 * LIMIT)));
+    shared = JSON.parse(new TextDecoder().decode(await collect(text, INFLATED)));
   } catch {
     throw new Error("this link is damaged: part of it is missing or was changed");
   }
@@ -62,7 +67,6 @@ async function collect(stream, limit) {
   const reader = stream.getReader();
   for (let part = await reader.read(); !part.done; part = await reader.read()) {
     length += part.value.length;
-    // A few bytes can become gigabytes.
     if (length > limit) throw new Error("too large");
     parts.push(part.value);
   }

@@ -2,6 +2,8 @@
 
 /** A call that takes longer hangs. */
 const LIMIT = 20_000;
+/** Workers in a row that break before they say anything: another would too. */
+const STARTS = 3;
 
 /** @typedef {import("./worker.js").Calls} Calls */
 /** @typedef {{ id: number, name: string, args: unknown[], resolve: (value: any) => void, reject: (cause: Error) => void, timer?: ReturnType<typeof setTimeout> }} Call */
@@ -21,6 +23,8 @@ let queue = [];
 let last = 0;
 /** Whether the worker has its module. */
 let ready = false;
+/** Workers that broke before they said anything. */
+let failures = 0;
 /** Why there will never be one. @type {Error | undefined} */
 let broken;
 
@@ -29,10 +33,18 @@ export let duration = 0;
 
 function start() {
   worker = new Worker(script);
-  worker.addEventListener("message", ({ data }) => answered(data));
+  let isWorking = false;
+  worker.addEventListener("message", ({ data }) => {
+    isWorking = true;
+    failures = 0;
+    answered(data);
+  });
   worker.addEventListener("error", (event) => {
     event.preventDefault();
-    crashed(event.message || "no reason is known");
+    const why = event.message || "no reason is known";
+    if (isWorking) crashed(why);
+    else if (++failures < STARTS) restart();
+    else unusable(why);
   });
   ready = false;
   const own = worker;
@@ -43,11 +55,18 @@ function start() {
       ready = true;
       next();
     },
-    (cause) => {
-      broken = new Error(`the checker cannot be loaded: ${cause.message}`);
-      for (const call of queue.splice(0)) call.reject(broken);
-    },
+    (cause) => unusable(cause.message),
   );
+}
+
+/** @param {string} why */
+function unusable(why) {
+  broken = new Error(`the checker cannot be loaded: ${why}`);
+  worker.terminate();
+  for (const call of queue.splice(0)) {
+    clearTimeout(call.timer);
+    call.reject(broken);
+  }
 }
 
 /** @param {{ id: number, value?: unknown, time?: number, error?: string, crashed?: boolean }} answer */
@@ -67,11 +86,16 @@ function answered({ id, value, time, error, crashed: trapped }) {
 
 /** @param {string} why */
 function crashed(why) {
-  const call = queue.shift();
-  clearTimeout(call?.timer);
+  const call = queue[0];
+  restart();
+  queue.shift();
+  call?.reject(new Crash(why));
+}
+
+function restart() {
+  clearTimeout(queue[0]?.timer);
   worker.terminate();
   start();
-  call?.reject(new Crash(why));
 }
 
 /** @param {Call} call */

@@ -3,16 +3,17 @@
 
 import { banner, hideBanner } from "./banner.js";
 import * as dialogs from "./dialogs.js";
-import { by, count, h, icon } from "./dom.js";
-import { dropped } from "./drop.js";
+import { by, count } from "./dom.js";
+import { dropped, read } from "./drop.js";
 import * as editor from "./editor.js";
 import * as findings from "./findings.js";
 import { fitting } from "./fixes.js";
-import { LIMIT, decode } from "./link.js";
+import { FILES, LIMIT, decode } from "./link.js";
 import { Crash, ask } from "./linter.js";
 import * as memory from "./memory.js";
 import * as menus from "./menus.js";
 import * as session from "./session.js";
+import * as tabs from "./tabs.js";
 import { toast } from "./toast.js";
 
 /** @typedef {import("@backstop-db/lint").Finding} Finding */
@@ -58,21 +59,21 @@ async function lint() {
     again = true;
     return;
   }
-  const tabs = session.tabs;
+  const checked = session.tabs;
   const files = session.files();
   const size = files.reduce((sum, file) => sum + file.text.length, 0);
   if (size > LIMIT) {
     banner(`These files hold ${count(size, "character")}; more than ${LIMIT.toLocaleString("en")} are not checked here. backstop lint in a terminal has no such limit.`);
-    findings.stop("Too large to check here");
+    findings.stop("Too large to check here", select);
     return;
   }
   running = true;
   try {
     const found = await ask("lint", files, select.length > 0 ? { select } : {});
     // Files may have come and gone meanwhile.
-    if (tabs === session.tabs) {
+    if (checked === session.tabs) {
       result = found;
-      seen = new Map(tabs.map((tab) => [tab.id, tab.state.doc]));
+      seen = new Map(checked.map((tab) => [tab.id, tab.state.doc]));
       hideBanner();
       shown(files);
     } else {
@@ -99,10 +100,10 @@ function failed(cause) {
       label: "Report",
       href: "https://github.com/backstop-db/backstop/issues/new",
     });
-    findings.stop("The checker crashed");
+    findings.stop("The checker crashed", select);
   } else {
     banner(`These files cannot be checked: ${cause.message}.`);
-    findings.stop("Not checked");
+    findings.stop("Not checked", select);
   }
 }
 
@@ -149,9 +150,7 @@ function drawMarks() {
 /** @param {Tab} tab @param {boolean} [focus] */
 function show(tab, focus = false) {
   session.show(tab);
-  view.setState(tab.state);
-  editor.complete(view);
-  editor.describe(view, tab.path);
+  editor.open(view, tab.state, tab.path);
   colour();
   if (isCurrent(tab)) drawMarks();
   drawTabs();
@@ -159,36 +158,27 @@ function show(tab, focus = false) {
   if (focus) view.focus();
 }
 
-/** Which kind the editor is coloured for. */
+/** Which file the editor is coloured for, and as which kind. */
 let coloured = "";
 
-function colour() {
-  const tab = session.active;
-  coloured = `${tab.id} ${tab.kind || tab.detected}`;
-  editor.colour(view, tab.kind || tab.detected);
+/** What the file that is shown is to be coloured as. */
+function uncoloured() {
+  const { id, kind, detected } = session.active;
+  return { kind: kind || detected, key: `${id} ${kind || detected}` };
+}
+
+async function colour() {
+  const { kind, key } = uncoloured();
+  try {
+    const colours = await editor.colours(kind);
+    if (key === uncoloured().key) editor.colour(view, colours);
+  } finally {
+    if (key === uncoloured().key) coloured = key;
+  }
 }
 
 function drawTabs() {
-  const worst = (/** @type {number} */ document) => {
-    const own = result.findings.filter((finding) => finding.document === document);
-    return ["error", "warning", "note"].find((severity) => own.some((finding) => finding.severity === severity)) ?? "";
-  };
-  by("tabs").replaceChildren(...session.tabs.map((tab, index) => {
-    const isActive = tab === session.active;
-    const several = session.tabs.length > 1;
-    const level = worst(index);
-    return h("li", { class: `tab${isActive ? " active" : ""}` },
-      h("button", { type: "button", title: tab.path, "aria-current": isActive ? "true" : null, click: () => show(tab) },
-        h("i", { class: `dot ${level}`, "aria-hidden": "true" }), h("span", null, short(tab))),
-      several && h("button", { type: "button", class: "shut", "aria-label": `Close ${tab.path}`, click: () => close(tab) }, icon("close")));
-  }));
-}
-
-/** The name of a file, with its folder where another has the same. @param {Tab} tab */
-function short({ path }) {
-  const name = (/** @type {string} */ path) => path.split("/").pop() || path;
-  const twin = session.tabs.some((other) => other.path !== path && name(other.path) === name(path));
-  return twin ? path : name(path);
+  tabs.draw(result.findings, { show, close });
 }
 
 function drawAbout() {
@@ -199,31 +189,28 @@ function drawAbout() {
   const auto = kind.options[0];
   if (auto) auto.text = `Auto: ${menus.KINDS[tab.kind ? "" : tab.detected] ?? "as the text says"}`;
   kind.value = tab.kind;
-  if (coloured !== `${tab.id} ${tab.kind || tab.detected}`) colour();
+  if (coloured !== uncoloured().key) colour();
 }
 
 /** @param {Tab} tab */
 function close(tab) {
-  const before = session.tabs;
-  const shownBefore = session.active;
   const index = indexOf(tab);
-  const rest = before.filter((other) => other !== tab);
+  const rest = session.tabs.filter((other) => other !== tab);
   session.replace(rest, session.active === tab ? rest[Math.min(index, rest.length - 1)] : session.active);
   reopen();
-  toast(`Closed ${tab.path}.`, { label: "Undo", run: () => restore(before, shownBefore) });
+  toast(`Closed ${tab.path}.`, { label: "Undo", run: () => bringBack(tab, index) });
 }
 
-/** @param {Tab[]} tabs @param {Tab} shownBefore @param {string[]} [selected] */
-function restore(tabs, shownBefore, selected = select) {
-  session.replace(tabs, shownBefore);
-  select = selected;
+/** Among what is open now. @param {Tab} tab @param {number} index */
+function bringBack(tab, index) {
+  if (!hasRoom()) return;
+  tab.path = session.free(tab.path);
+  session.replace(session.tabs.toSpliced(index, 0, tab), tab);
   reopen();
 }
 
 function reopen() {
-  view.setState(session.active.state);
-  editor.complete(view);
-  editor.describe(view, session.active.path);
+  editor.open(view, session.active.state, session.active.path);
   seen = new Map();
   coloured = "";
   drawTabs();
@@ -234,18 +221,30 @@ function reopen() {
 /**
  * @param {import("@backstop-db/lint").File[]} files
  * @param {string[]} [selected]
+ * @param {string} [said] What there is to say of them.
  */
-function open(files, selected = []) {
-  const before = { tabs: session.tabs, active: session.active, select, isEmpty: session.isEmpty() };
+function open(files, selected = [], said = "") {
+  const before = { tabs: session.tabs, active: session.active, select, lent };
+  const wasEmpty = session.isEmpty();
   session.replace([]);
   for (const file of files) add(file);
   if (session.tabs.length === 0) add({ path: "untitled", text: "" });
   session.replace([...session.tabs]);
   select = selected;
+  lent = JSON.stringify(session.files());
   reopen();
-  if (before.tabs.length > 0 && !before.isEmpty) {
-    toast("Other files were open.", { label: "Bring them back", run: () => restore(before.tabs, before.active, before.select) });
+  if (wasEmpty) {
+    if (said) toast(said);
+    return;
   }
+  toast(`${said} Other files were open.`.trim(), {
+    label: "Bring them back",
+    run: () => {
+      session.replace(before.tabs, before.active);
+      ({ select, lent } = before);
+      reopen();
+    },
+  });
 }
 
 /** @param {import("@backstop-db/lint").File} file */
@@ -256,22 +255,21 @@ function add({ path, text, kind }) {
   return tab;
 }
 
+/** Whether one more file may be open; it is said where it may not. */
+function hasRoom() {
+  const room = session.tabs.length < FILES;
+  if (!room) toast(`No more than ${FILES} files can be open.`);
+  return room;
+}
+
 /** Files that were dropped or picked. @param {Iterable<File>} chosen */
 async function take(chosen) {
-  const files = [];
-  const refused = [];
-  for (const file of chosen) {
-    const path = (file.webkitRelativePath || file.name).replace(/^\/+/, "");
-    const text = file.size > LIMIT ? undefined : await file.text();
-    if (text === undefined) refused.push(`${path} is too large`);
-    else if (text.slice(0, 8000).includes("\0")) refused.push(`${path} is no text`);
-    else files.push({ path, text });
-  }
+  // An empty sheet is what they were dropped on, not a file of its own.
+  const own = () => session.tabs.filter((tab) => tab.state.doc.length > 0 || tab.path !== "untitled");
+  const { files, refused } = await read(chosen, () => FILES - own().length);
   if (refused.length > 0) toast(`Not opened: ${refused.join(", ")}.`);
   if (files.length === 0) return;
-  // An empty sheet is what they were dropped on, not a file of its own.
-  const kept = session.tabs.filter((tab) => tab.state.doc.length > 0 || tab.path !== "untitled");
-  session.replace(kept, session.active);
+  session.replace(own(), session.active);
   const added = files.map(add);
   session.replace([...session.tabs], added[0]);
   reopen();
@@ -280,31 +278,48 @@ async function take(chosen) {
 /** @param {Finding[]} wanted */
 function fix(wanted) {
   let applied = 0;
+  /** @type {Tab[]} */
+  const changed = [];
   for (const tab of session.tabs) {
     const own = wanted.filter((finding) => finding.document === indexOf(tab) && finding.quick_fix && isCurrent(tab));
     const { edits, count } = fitting(own);
+    if (count === 0) continue;
     applied += count;
+    changed.push(tab);
     change(tab, edits);
   }
   if (applied === 0) return;
   const said = applied === 1 && wanted.length === 1 ? `Done: ${wanted[0].quick_fix?.title}.` : `${count(applied, "fix")} applied.`;
-  toast(said, wanted.every((finding) => finding.document === wanted[0].document) ? { label: "Undo", run: undo } : undefined);
+  toast(said, { label: "Undo", run: () => undo(changed) });
 }
 
-function undo() {
-  editor.undo(view);
+/** Takes back the latest change of each, whichever is shown. @param {Tab[]} changed */
+function undo(changed) {
+  for (const tab of changed.filter((tab) => session.tabs.includes(tab))) editor.undo(target(tab));
+  view.focus();
 }
 
 /** @param {Tab} tab @param {import("@backstop-db/lint").Edit[]} edits */
 function change(tab, edits) {
-  if (edits.length === 0) return;
   const sorted = [...edits].sort((a, b) => a.from - b.from);
-  const transaction = editor.edited(tab.state, sorted);
-  if (tab === session.active) view.dispatch(transaction);
-  else {
-    tab.state = transaction.state;
-    schedule(0);
-  }
+  const { state, dispatch } = target(tab);
+  dispatch(editor.edited(state, sorted));
+}
+
+/** Where changes of a text go. @param {Tab} tab */
+function target(tab) {
+  const isShown = tab === session.active;
+  return {
+    state: isShown ? view.state : editor.complete(tab.state),
+    dispatch: (/** @type {import("@codemirror/state").Transaction} */ transaction) => {
+      if (isShown) {
+        view.dispatch(transaction);
+        return;
+      }
+      tab.state = transaction.state;
+      schedule(0);
+    },
+  };
 }
 
 /** @param {{ document: number, from: number, to: number }} place @param {boolean} [focus] */
@@ -316,14 +331,18 @@ function jump(place, focus = true) {
   by("editor").scrollIntoView({ block: "nearest" });
 }
 
-/** @param {Finding} finding @param {string} reason @returns {Promise<boolean>} */
+/** Whether a comment can allow it. @param {Finding} finding @param {string} reason @returns {Promise<boolean>} */
 async function allow(finding, reason) {
   const tab = session.tabs[finding.document];
-  if (!isCurrent(tab)) return false;
+  const still = () => {
+    if (!tab || !isCurrent(tab)) throw new Error("the text was changed meanwhile; try again");
+  };
+  still();
   const edit = await ask("allow", session.files(), finding, reason, select.length > 0 ? { select } : {});
-  if (!edit || !isCurrent(tab)) return false;
+  if (!edit) return false;
+  still();
   change(tab, [edit]);
-  toast("Allowed by a comment.", tab === session.active ? { label: "Undo", run: undo } : undefined);
+  toast("Allowed by a comment.", { label: "Undo", run: () => undo([tab]) });
   return true;
 }
 
@@ -339,8 +358,18 @@ function step(direction) {
   findings.follow(next.document, next.from, { known: next });
 }
 
+/** What was opened from an example or a link, until it is changed: not what somebody works at. */
+let lent = "";
+
 function remember() {
-  if (by("remember", "input").checked) memory.keep(session.files());
+  const files = session.files();
+  if (JSON.stringify(files) === lent) return;
+  lent = "";
+  if (by("remember", "input").checked) memory.keep(files);
+}
+
+function themed() {
+  if (by("remember", "input").checked) memory.keepTheme();
 }
 
 /** @returns {Promise<boolean>} */
@@ -348,18 +377,24 @@ async function openLink() {
   try {
     const shared = await decode(location.hash);
     if (!shared) return false;
-    open(shared.files, shared.select);
+    const rules = shared.select.length > 0 ? await ask("rules") : [];
+    const names = new Set(rules.flatMap(({ id, group }) => [id, group]));
+    const [known, unknown] = [true, false].map((wanted) => shared.select.filter((name) => names.has(name) === wanted));
+    open(shared.files, known, unknown.length > 0 ? `This version has no ${unknown.join(", ")}.` : "");
+    // A reload shows what has become of it.
+    history.replaceState(null, "", location.pathname + location.search);
     return true;
   } catch (cause) {
-    banner(`${/** @type {Error} */ (cause).message}.`);
+    toast(`${/** @type {Error} */ (cause).message}.`);
     return false;
   }
 }
 
 findings.connect({ jump, fix, allow, explain: (id) => dialogs.explain(id, open), examples: open, reset: () => { select = []; schedule(0); } });
-menus.connect({ open, files: session.files, select: () => select, remember });
+menus.connect({ open, files: session.files, saved: session.saved, select: () => select, themed });
 
 by("add").addEventListener("click", () => {
+  if (!hasRoom()) return;
   const tab = add({ path: "untitled", text: "" });
   session.replace([...session.tabs], session.active);
   show(tab, true);
@@ -385,8 +420,11 @@ by("kind", "select").addEventListener("change", () => {
   schedule(0);
 });
 by("remember", "input").addEventListener("change", () => {
-  if (by("remember", "input").checked) remember();
-  else memory.forget();
+  if (by("remember", "input").checked) {
+    lent = "";
+    remember();
+    themed();
+  } else memory.forget();
 });
 by("privacy").addEventListener("click", dialogs.privacy);
 by("share").addEventListener("click", () => dialogs.share(session.files(), select));
@@ -401,6 +439,8 @@ addEventListener("keydown", (event) => {
   }
 });
 addEventListener("hashchange", openLink);
+// Whatever was asked for and does not work is said.
+addEventListener("unhandledrejection", ({ reason }) => toast(`That did not work: ${reason?.message ?? reason}.`));
 
 dropped(take);
 
@@ -409,4 +449,5 @@ const kept = memory.recall();
 by("remember", "input").checked = kept !== undefined;
 open(kept ?? []);
 openLink();
-if ("serviceWorker" in navigator) navigator.serviceWorker.register(new URL("../sw.js", import.meta.url));
+// Where a browser refuses, as in a private window, the page works with a network alone.
+navigator.serviceWorker?.register(new URL("../sw.js", import.meta.url)).catch(() => undefined);

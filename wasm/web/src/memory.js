@@ -3,29 +3,42 @@
 import { read } from "./link.js";
 import { toast } from "./toast.js";
 
-const STORED = "backstop";
+const FILES = "backstop-files";
+const THEME = "backstop-theme";
 
 /** @param {import("@backstop-db/lint").File[]} files */
 export function keep(files) {
+  store(FILES, JSON.stringify({ files }));
+}
+
+export function keepTheme() {
+  store(THEME, document.documentElement.dataset.theme ?? "");
+}
+
+/** @param {string} name @param {string} value */
+function store(name, value) {
   try {
-    localStorage.setItem(STORED, JSON.stringify({ files, theme: document.documentElement.dataset.theme }));
+    localStorage.setItem(name, value);
   } catch {
     toast("This browser does not let the page remember anything.");
   }
 }
 
 export function forget() {
-  localStorage.removeItem(STORED);
+  localStorage.removeItem(FILES);
+  localStorage.removeItem(THEME);
 }
 
-/** The files that were kept, if any; their theme is set. */
+/** The files that were kept, if any; the theme is set. */
 export function recall() {
   try {
-    const stored = JSON.parse(localStorage.getItem(STORED) ?? "null");
-    if (!stored) return undefined;
-    if (["light", "dark"].includes(stored.theme)) document.documentElement.dataset.theme = stored.theme;
-    return read(stored).files;
+    const theme = localStorage.getItem(THEME);
+    if (theme) document.documentElement.dataset.theme = theme;
+    const stored = JSON.parse(localStorage.getItem(FILES) ?? "null");
+    return stored ? read(stored).files : undefined;
   } catch {
+    // What cannot be read would stay for ever.
+    forget();
     return undefined;
   }
 }

@@ -1,8 +1,8 @@
 // The menus of the header: examples, what can be saved, the theme; and the kinds.
 
 import { by, count, h } from "./dom.js";
+import { later } from "./later.js";
 import { ask } from "./linter.js";
-import { toast } from "./toast.js";
 
 /** @typedef {import("@backstop-db/lint").File} File */
 /** @typedef {{ title: string, about: string, files: File[] }} Example */
@@ -17,7 +17,7 @@ export const KINDS = {
 
 /** @returns {Promise<Example[]>} */
 export async function examples() {
-  return (await import("virtual:examples")).default;
+  return (await later(() => import("virtual:examples"))).default;
 }
 
 const FORMATS = /** @type {const} */ ([
@@ -27,9 +27,9 @@ const FORMATS = /** @type {const} */ ([
 ]);
 
 /**
- * @param {{ open: (files: File[]) => void, files: () => File[], select: () => string[], remember: () => void }} page
+ * @param {{ open: (files: File[]) => void, files: () => File[], saved: () => { name: string, text: string }[], select: () => string[], themed: () => void }} page
  */
-export function connect({ open, files, select, remember }) {
+export function connect({ open, files, saved, select, themed }) {
   by("kind", "select").append(h("option", { value: "" }, "Auto"), ...Object.entries(KINDS).map(([value, name]) => h("option", { value }, name)));
 
   menu("examples", async () => (await examples()).map(({ title, about, files }) =>
@@ -41,7 +41,7 @@ export function connect({ open, files, select, remember }) {
       about,
       run: async () => save(name, type, await ask("render", files(), format, select().length > 0 ? { select: select() } : {})),
     })),
-    { title: "Files as they are now", about: count(files().length, "file"), run: () => files().forEach(({ path, text }) => save(path.split("/").pop() ?? path, "text/plain", text)) },
+    { title: "Files as they are now", about: count(files().length, "file"), run: () => saved().forEach(({ name, text }) => save(name, "text/plain", text)) },
     { title: "Print", about: "Findings as a list to go through", run: () => print() },
   ]);
 
@@ -49,7 +49,7 @@ export function connect({ open, files, select, remember }) {
     const root = document.documentElement;
     const isDark = root.dataset.theme ? root.dataset.theme === "dark" : matchMedia("(prefers-color-scheme: dark)").matches;
     root.dataset.theme = isDark ? "light" : "dark";
-    remember();
+    themed();
   });
 }
 
@@ -72,13 +72,9 @@ function menu(id, entries) {
     }
     list.replaceChildren(...(await entries()).map(({ title, about, run }) => h("button", {
       type: "button",
-      click: async () => {
+      click: () => {
         shut(true);
-        try {
-          await run();
-        } catch (cause) {
-          toast(`That did not work: ${/** @type {Error} */ (cause).message}.`);
-        }
+        return run();
       },
     }, title, h("small", null, about))));
     list.hidden = false;

@@ -36,12 +36,16 @@ export function show(tab) {
 }
 
 /**
- * A path that no other file has: `backup.sh`, `backup-2.sh`.
+ * A path that no other file has.
  *
- * @param {string} path @param {Tab} [own] @param {Iterable<string>} [more]
+ * @param {string} path @param {Tab} [own]
  */
-export function free(path, own, more = []) {
-  const taken = new Set([...tabs.filter((tab) => tab !== own).map((tab) => tab.path), ...more]);
+export function free(path, own) {
+  return distinct(path, new Set(tabs.filter((tab) => tab !== own).map((tab) => tab.path)));
+}
+
+/** `backup.sh`, `backup-2.sh`. @param {string} path @param {Set<string>} taken */
+function distinct(path, taken) {
   const [, stem, extension] = /** @type {RegExpExecArray} */ (/^(.*?)((?:\.[^./]*)?)$/s.exec(path));
   let name = path;
   for (let number = 2; taken.has(name); number++) name = stem ? `${stem}-${number}${extension}` : `${path}-${number}`;
@@ -56,6 +60,24 @@ export function text(tab) {
 /** All files as the linter takes them. @returns {File[]} */
 export function files() {
   return tabs.map((tab) => ({ path: tab.path, text: text(tab), ...(tab.kind ? { kind: tab.kind } : {}) }));
+}
+
+/** The name of a file, with its folder where another has the same. @param {Tab} tab */
+export function short({ path }) {
+  const name = (/** @type {string} */ path) => path.split("/").pop() || path;
+  const twin = tabs.some((other) => other.path !== path && name(other.path) === name(path));
+  return twin ? path : name(path);
+}
+
+/** All files as they are saved: with the ends of lines that they came with, and without folders. */
+export function saved() {
+  /** @type {Set<string>} */
+  const names = new Set();
+  return tabs.map((tab) => {
+    const name = distinct(short(tab).replaceAll("/", "-"), names);
+    names.add(name);
+    return { name, text: text(tab).replaceAll("\n", tab.ending) };
+  });
 }
 
 export function isEmpty() {

@@ -1,16 +1,20 @@
 // Keeps the page for when there is no network. Names with a digest never change, so
 // they come from the cache; pages come from the network first, so that a new version
-// is seen at once. Only this page's own files are ever asked for or kept.
+// is seen at once. A page that is open goes on with the files that it came with, so the
+// version before is kept too. Only this page's own files are ever asked for or kept.
 
 const CACHE = "backstop-%DIGEST%";
 const FILES = "%FILES%";
 
 self.addEventListener("install", (event) => {
-  event.waitUntil(caches.open(CACHE).then((cache) => cache.addAll(FILES)).then(() => self.skipWaiting()));
+  // Not what the browser has kept of the version before.
+  const files = FILES.map((path) => new Request(path, { cache: "reload" }));
+  event.waitUntil(caches.open(CACHE).then((cache) => cache.addAll(files)).then(() => self.skipWaiting()));
 });
 
 self.addEventListener("activate", (event) => {
-  const old = (names) => names.filter((name) => name.startsWith("backstop-") && name !== CACHE);
+  // In the order in which they were made: the last of the others is that of open pages.
+  const old = (names) => names.filter((name) => name.startsWith("backstop-") && name !== CACHE).slice(0, -1);
   event.waitUntil(caches.keys().then((names) => Promise.all(old(names).map((name) => caches.delete(name)))).then(() => self.clients.claim()));
 });
 
@@ -31,7 +35,7 @@ async function fresh(request) {
     if (answer.ok) (await caches.open(CACHE)).put(request, answer.clone());
     return answer;
   } catch (cause) {
-    const known = await caches.match(request, { ignoreSearch: true });
+    const known = await (await caches.open(CACHE)).match(request, { ignoreSearch: true });
     if (known) return known;
     throw cause;
   }
