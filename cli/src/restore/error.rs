@@ -35,6 +35,13 @@ pub enum Error {
         #[source]
         source: io::Error,
     },
+    #[error(
+        "what to restore is named with a password, which every user of this machine could read from the list \
+             of processes"
+    )]
+    SecretInArgument,
+    #[error("what to restore is no URL that can be fetched")]
+    BadUrl(#[source] url::ParseError),
     #[error("cannot fetch '{url}': {reason}")]
     Fetch { url: String, reason: String },
     #[error("'{what}' is {format}, which is not read")]
@@ -164,6 +171,12 @@ impl Advise for Error {
             Self::Store(error) => return error.hint(),
             Self::Catalog(error) => return error.hint(),
             Self::Load(error) => return error.hint(),
+            Self::SecretInArgument => {
+                "download the dump first, or take a presigned URL; a database is named with --url or --to, and \
+                 its password with PGPASSWORD"
+                    .to_owned()
+            }
+            Self::BadUrl(_) => "write it like https://host/path/to/shop.dump".to_owned(),
             Self::Fetch { .. } => "a presigned URL is valid for a short time only: make a new one".to_owned(),
             Self::Format { way_out, .. } => (*way_out).to_owned(),
             Self::NoDump { .. } => {
