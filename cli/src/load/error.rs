@@ -24,6 +24,14 @@ pub enum Error {
     Truncated { line: u64 },
     #[error("line {line} of the dump holds '{command}', a command of psql itself")]
     MetaCommand { command: String, line: u64 },
+    #[error(
+        "line {line} of the dump holds {what}, which psql may take for the end or the beginning of something"
+    )]
+    Unclear { what: &'static str, line: u64 },
+    #[error("line {line} of the dump sets an encoding in which a quote may be a part of a character")]
+    Encoding { line: u64 },
+    #[error("line {line} of the dump holds a COPY that is not of rows right behind it")]
+    OtherCopy { line: u64 },
     #[error("line {line} of the dump ends the transaction that it is restored in")]
     EndsTransaction { line: u64 },
     #[error("line {line} of the dump makes or drops a database of its own")]
@@ -86,10 +94,14 @@ impl Advise for Error {
                 "it was made with `pg_dump --create`: make it again without, or take that line and CREATE DATABASE out"
                     .to_owned()
             }
-            Self::MetaCommand { .. } => {
-                "pg_dump writes no such command: look at who made this file before you run it with psql".to_owned()
+            Self::MetaCommand { .. } | Self::Unclear { .. } => {
+                "pg_dump writes nothing like it: look at who made this file before you run it with psql".to_owned()
             }
-            Self::EndsTransaction { .. } | Self::NamesDatabase { .. } => {
+            Self::Encoding { .. } => {
+                "make the dump again with `pg_dump --encoding=UTF8`, or change it to UTF-8 with iconv, and that line too"
+                    .to_owned()
+            }
+            Self::EndsTransaction { .. } | Self::NamesDatabase { .. } | Self::OtherCopy { .. } => {
                 "everything was rolled back; take that statement out of the dump".to_owned()
             }
             Self::ClusterDump => {

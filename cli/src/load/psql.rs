@@ -121,7 +121,9 @@ struct Feed {
 
 impl Feed {
     fn all(&mut self, guard: &str, frame: &Frame, mut text: impl Read) -> Result<(), Stopped> {
-        self.write(format!("{guard}{}\n", frame.before).as_bytes())?;
+        // Whatever the role or the database is set to: the filter begins with it too.
+        let strings = "SET standard_conforming_strings = on;";
+        self.write(format!("{guard}{strings}\n{}\n", frame.before).as_bytes())?;
         let mut buffer = vec![0; crate::stream::CHUNK];
         let mut out = Vec::with_capacity(buffer.len());
         let mut first = true;
