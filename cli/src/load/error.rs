@@ -57,6 +57,8 @@ pub enum Error {
     Definitions(#[source] io::Error),
     #[error("{program} failed: {messages}")]
     Restore { program: &'static str, messages: String },
+    #[error("interrupted while psql finished: whether it committed to database '{database}' is not known")]
+    Committing { database: String },
     #[error("interrupted")]
     Interrupted,
     #[error("a thread of the restore died")]
@@ -112,6 +114,9 @@ impl Advise for Error {
                 NOT_ALLOWED.to_owned()
             }
             Self::Damaged { .. } => "the bytes changed after pg_dump wrote them; take another backup".to_owned(),
+            Self::Committing { database } => {
+                format!("look into database '{database}': all of the dump is there, or nothing of it")
+            }
             Self::Restore { messages, .. } if messages.contains("out of shared memory") => {
                 "raise max_locks_per_transaction on the target server".to_owned()
             }
