@@ -180,7 +180,23 @@ async fn a_role_that_may_not_rename_replaces_the_contents_in_one_transaction() {
 #[tokio::test(flavor = "multi_thread")]
 async fn one_table_of_a_living_database_gets_its_rows_back() {
     let shop = Shop::open(18).await;
+    shop.server
+        .sql(
+            "shop",
+            "CREATE TABLE down (id int GENERATED ALWAYS AS IDENTITY (INCREMENT -1), word text); \
+             CREATE TABLE up (LIKE down); ALTER TABLE up ALTER id ADD GENERATED ALWAYS AS IDENTITY; \
+             INSERT INTO down (word) VALUES ('a'), ('b'), ('c'); INSERT INTO up (word) VALUES ('a'), ('b'), ('c')",
+        )
+        .await;
     let id = shop.backup();
+    // Their next numbers are some that were given already.
+    shop.server.sql("shop", "SELECT setval('down_id_seq', -2), setval('up_id_seq', 3, false)").await;
+    shop.run(&["restore", &id, "--table", "down", "--table", "up", "--in-place", "--yes"]).run().ended(0);
+    let next = "SELECT nextval('down_id_seq'), nextval('up_id_seq')";
+    assert_eq!(shop.server.sql("shop", next).await, "-4|4");
+    shop.server.sql("shop", "SELECT setval('down_id_seq', -9), setval('up_id_seq', 9, false)").await;
+    shop.run(&["restore", &id, "--table", "down", "--table", "up", "--in-place", "--yes"]).run().ended(0);
+    assert_eq!(shop.server.sql("shop", next).await, "-10|9");
     let rows = "SELECT md5(string_agg(t::text, '|' ORDER BY t::text)) FROM order_items t";
     let good = shop.server.sql("shop", rows).await;
     let constraints = "SELECT count(*), md5(string_agg(conname || pg_get_constraintdef(oid), '|' ORDER BY conname)) \

@@ -88,6 +88,16 @@ impl Entry {
         self.desc == "TABLE DATA" && !self.copy.is_empty()
     }
 
+    /// Where an entry sets a sequence to, and whether that number was given already.
+    pub fn position(&self) -> Option<(i64, bool)> {
+        if self.desc != "SEQUENCE SET" {
+            return None;
+        }
+        let mut arguments = self.definition.trim_end().trim_end_matches(");").rsplit(", ");
+        let is_called = arguments.next()? == "true";
+        Some((arguments.next()?.parse().ok()?, is_called))
+    }
+
     /// Columns in the order of the data; empty for a table without any.
     pub fn columns(&self) -> Vec<String> {
         copy::columns(&self.copy)

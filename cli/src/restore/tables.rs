@@ -339,25 +339,27 @@ async fn around(
     Ok(Frame { before, after })
 }
 
-/// Sequences of the tables, where the archive's position is ahead of theirs.
+/// Sequences of the tables, where the number that the archive gave last is still
+/// to come: ahead of theirs, whichever way they count.
 async fn forward(session: &Session, toc: &Toc, rows: &Plan) -> Result<String, Error> {
     let mut sql = String::new();
-    for id in &rows.entries {
-        let Some(entry) = toc.entry(*id).filter(|entry| entry.desc == "SEQUENCE SET") else { continue };
-        let mut arguments = entry.definition.trim_end().trim_end_matches(");").rsplit(", ");
-        let is_called = arguments.next() == Some("true");
-        let Some(position) = arguments.next().and_then(|text| text.parse::<i64>().ok()) else { continue };
+    let index = toc.index();
+    for entry in rows.entries.iter().filter_map(|id| index.get(id)) {
+        let Some((position, true)) = entry.position() else { continue };
         let name = qualified(&(entry.namespace.clone(), entry.tag.clone()));
         let there: bool = session
             .query_one("SELECT to_regclass($1) IS NOT NULL", &[&name])
             .await
             .map_err(postgres::Error::asking("look for the sequences"))?
             .get(0);
-        if there && is_called {
+        if there {
             let _ = writeln!(
                 sql,
-                "SELECT pg_catalog.setval({}, {position}) FROM {name} WHERE last_value < {position};",
-                literal(&name)
+                "SELECT pg_catalog.setval({literal}, {position}) FROM {name} WHERE CASE \
+                 WHEN last_value = {position} THEN NOT is_called \
+                 ELSE (last_value < {position}) = (SELECT seqincrement > 0 FROM pg_catalog.pg_sequence \
+                 WHERE seqrelid = {literal}::pg_catalog.regclass) END;",
+                literal = literal(&name)
             );
         }
     }
