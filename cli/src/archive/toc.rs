@@ -11,6 +11,10 @@ use super::header::Header;
 use super::input::Input;
 use super::{Error, copy, head};
 
+/// Entries that one archive may have: 100,000 tables have about a million, and all
+/// of them are held in memory.
+const MAX_ENTRIES: u32 = 1 << 22;
+
 /// When pg_restore takes an entry. COMMENT and ACL entries are of no section:
 /// they go with their object.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
@@ -111,10 +115,6 @@ pub struct Toc {
 }
 
 impl Toc {
-    pub fn entry(&self, dump_id: i32) -> Option<&Entry> {
-        self.entries.iter().find(|entry| entry.dump_id == dump_id)
-    }
-
     /// Entries by their dump id.
     pub fn index(&self) -> HashMap<i32, &Entry> {
         self.entries.iter().map(|entry| (entry.dump_id, entry)).collect()
@@ -156,6 +156,9 @@ pub(super) fn read_entries<R: Read>(
     header: &Header,
     count: u32,
 ) -> Result<Vec<Entry>, Error> {
+    if count > MAX_ENTRIES {
+        return Err(input.damaged(format!("its table of contents has more than {MAX_ENTRIES} entries")));
+    }
     // Not sized by `count`, which nobody has vouched for yet.
     let mut entries: Vec<Entry> = Vec::new();
     let mut seen = HashSet::new();

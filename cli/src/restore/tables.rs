@@ -48,6 +48,7 @@ impl Choice {
             let tables = missing.iter().map(|name| shown(name)).collect();
             return Err(Error::CannotFill { tables, why: "they are not there" });
         }
+        let index = toc.index();
         let whole_entries = whole.entries.clone();
         let mut plan = if existing.is_empty() {
             whole
@@ -69,20 +70,17 @@ impl Choice {
                 plan.needed.extend(new.needed);
             }
             let rows = part(&mut existing.iter(), Halves::DataOnly)?;
-            let of_existing = |id: &&i32| {
-                let entry = toc.entry(**id);
-                entry.is_some_and(|entry| existing.contains(&(entry.namespace.clone(), entry.tag.clone())))
-            };
-            let filled = rows.entries.iter().filter(of_existing).filter(|id| is(toc, **id, "TABLE DATA"));
-            ids.extend(filled);
+            let filled = rows.entries.iter().filter_map(|id| index.get(id)).filter(|entry| {
+                entry.desc == "TABLE DATA" && existing.contains(&(entry.namespace.clone(), entry.tag.clone()))
+            });
+            ids.extend(filled.map(|entry| entry.dump_id));
             if selection.halves == Halves::DataOnly && selection.choice == archive::Choice::Everything {
                 ids.extend(beside_tables(session, toc, &whole_entries, &mut plan).await?);
             }
             frame = around(session, toc, &existing, &rows).await?;
-            // Data blocks come in the archive's order.
-            plan.entries =
-                toc.entries.iter().map(|entry| entry.dump_id).filter(|id| ids.contains(id)).collect();
+            plan.entries = in_order(toc, &ids);
         }
+        let taken: BTreeSet<i32> = plan.entries.iter().copied().collect();
         for id in &whole_entries {
             const KEPT: &[&str] = &[
                 "VIEW",
@@ -94,8 +92,8 @@ impl Choice {
                 "DOMAIN",
                 "FOREIGN TABLE",
             ];
-            let entry = toc.entry(*id).filter(|entry| KEPT.contains(&entry.desc.as_str()));
-            if let Some(entry) = entry.filter(|_| !existing.is_empty() && !plan.entries.contains(id)) {
+            let entry = index.get(id).filter(|entry| KEPT.contains(&entry.desc.as_str()));
+            if let Some(entry) = entry.filter(|_| !existing.is_empty() && !taken.contains(id)) {
                 plan.left_out.push(archive::LeftOut {
                     dump_id: *id,
                     what: format!("{} {}", entry.desc, entry.name()),
@@ -189,7 +187,8 @@ async fn beside_tables(
     entries: &[i32],
     plan: &mut Plan,
 ) -> Result<BTreeSet<i32>, Error> {
-    let entries: Vec<&Entry> = entries.iter().filter_map(|id| toc.entry(*id)).collect();
+    let index = toc.index();
+    let entries: Vec<&Entry> = entries.iter().filter_map(|id| index.get(id).copied()).collect();
     let name = |entry: &Entry| (entry.namespace.clone(), entry.tag.clone());
     let views = entries.iter().filter(|entry| entry.desc == "MATERIALIZED VIEW DATA");
     let there = existing(session, &views.clone().map(|entry| name(entry)).collect()).await?;
@@ -229,10 +228,6 @@ fn tables_of(toc: &Toc, plan: &Plan) -> BTreeSet<Name> {
 /// Data blocks come in the archive's order.
 fn in_order(toc: &Toc, ids: &BTreeSet<i32>) -> Vec<i32> {
     toc.entries.iter().map(|entry| entry.dump_id).filter(|id| ids.contains(id)).collect()
-}
-
-fn is(toc: &Toc, id: i32, desc: &str) -> bool {
-    toc.entry(id).is_some_and(|entry| entry.desc == desc)
 }
 
 fn qualified((schema, name): &Name) -> String {
