@@ -153,7 +153,11 @@ async fn a_role_that_may_not_rename_replaces_the_contents_in_one_transaction() {
         .env("DATABASE_URL", &as_tenant)
         .run()
         .ended(0);
-    assert!(done.stderr.contains("trial restore into a throwaway PostgreSQL"), "{}", done.stderr);
+    let at = |said: &str| done.stderr.find(said).unwrap_or_else(|| panic!("{said}: {}", done.stderr));
+    assert!(
+        at("what others write after the safety backup has begun is lost") < at("trial restore into a throw")
+    );
+    assert!(at("trial restore into a throwaway PostgreSQL") < at("taking a safety backup first"));
     let report = json(&done);
     assert_eq!(report["comparison"]["state"], "equal", "{report}");
     assert!(report["set_aside"].is_null());

@@ -1,7 +1,7 @@
 //! Over a database that is in use: nothing of it is touched before a safety
-//! backup lies in a store and the restored data was proved beside it. Then the
-//! names are exchanged, or, where that is not allowed, one transaction replaces
-//! the contents.
+//! backup lies in a store. Then it is restored beside, and when that was proved
+//! the names are exchanged; or, where that is not allowed, it is rehearsed first,
+//! and one transaction replaces the contents.
 
 use std::time::Instant;
 
@@ -57,6 +57,9 @@ pub async fn run(
             return Err(Error::NoSafetyStore);
         }
         ui.warn(seen.text().trim_end());
+        if !by_swap {
+            ui.warn("what others write after the safety backup has begun is lost: let nobody write");
+        }
         confirm(&database, request.yes)?;
     }
     session.close().await;
@@ -65,10 +68,11 @@ pub async fn run(
     let event = Event { target, database: &request.database, origin: &origin };
     let outcome = async {
         request.hooks.before(&event).await?;
-        let safety = if overwrites { Some(safety_backup(request, ui, stop).await?) } else { None };
         if choice.is_none() && !by_swap {
             rehearse::run(request, target, ui, stop).await?;
         }
+        // As late as can be: what is written after it is in no backup.
+        let safety = if overwrites { Some(safety_backup(request, ui, stop).await?) } else { None };
         let content = Content::open(request, ui, stop).await?;
         if let Some(toc) = content.toc().filter(|_| request.globals && !by_swap) {
             let session = Session::connect(target).await?;
