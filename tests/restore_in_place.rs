@@ -283,40 +283,6 @@ async fn a_dropped_table_comes_back_beside_the_living_ones() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn a_session_that_cannot_be_ended_leaves_the_old_database_open() {
-    let shop = Shop::open(15).await;
-    shop.server
-        .sql(
-            "postgres",
-            "CREATE ROLE tenant LOGIN CREATEDB BYPASSRLS; GRANT pg_read_all_data TO tenant; \
-        ALTER DATABASE shop OWNER TO tenant; ALTER DATABASE shop SET work_mem TO '7MB'",
-        )
-        .await;
-    shop.server.sql("shop", "SELECT lo_unlink(photo) FROM products WHERE photo IS NOT NULL").await;
-    let id = shop.backup();
-    let before = shop.look("shop").await;
-    let as_tenant = shop.server.cluster.conninfo("shop").replace("user='postgres'", "user='tenant'");
-    // The superuser's session is not the tenant's to end.
-    let (client, connection) = shop.server.cluster.config("shop").connect(NoTls).await.unwrap();
-    let connection = tokio::spawn(connection);
-    let mine = ["restore", &id, "--in-place", "--yes", "--no-owner", "--no-privileges"];
-    let failed = shop.run(&mine).env("DATABASE_URL", &as_tenant).run().ended(2);
-    assert!(
-        failed.stderr.contains("the databases could not be exchanged; 'shop' is as it was"),
-        "{}",
-        failed.stderr
-    );
-    assert!(failed.stderr.contains("1 sessions in database 'shop' do not end"), "{}", failed.stderr);
-    client.batch_execute("SELECT 1").await.unwrap();
-    assert_eq!(shop.look("shop").await, before);
-    assert!(failed.stderr.contains("the restored data is in database 'shop_new_"), "{}", failed.stderr);
-
-    drop(client);
-    connection.await.unwrap().unwrap();
-    shop.run(&mine).env("DATABASE_URL", &as_tenant).run().ended(0);
-}
-
-#[tokio::test(flavor = "multi_thread")]
 async fn plain_sql_in_place_keeps_what_the_database_itself_was_like() {
     let shop = Shop::open(18).await;
     let good = shop.look("shop").await;

@@ -37,6 +37,8 @@ pub async fn run(
     let by_swap = !partial && overview::may_rename(&session).await?;
     if by_swap {
         overview::nothing_attached(&session, &database).await?;
+        // From where the names are exchanged in the end.
+        swap::elsewhere(target).await?.close().await;
         check_disk(request, &session, &seen, ui).await?;
     } else if !partial {
         ui.note("this role may not rename databases: the contents are replaced in one transaction instead");
@@ -132,21 +134,28 @@ async fn exchange(
 ) -> Result<(Filled, String), Error> {
     let (now, live) = (Timestamp::now(), target.database());
     let (beside, set_aside) = (swap::name_with(live, "_new_", now), swap::set_aside_name(live, now));
-    let filled = {
-        let session = Session::connect(target).await?;
-        let filled = fill::new_database(request, content, &session, &beside, Kept::Exact, ui, stop).await;
-        session.close().await;
-        filled?
+    let session = Session::connect(target).await?;
+    let filled = fill::new_database(request, content, &session, &beside, Kept::Exact, ui, stop).await?;
+    let ready = async {
+        if let Comparison::Different { failures } = &filled.comparison {
+            return Err(Error::Differs { failures: failures.clone() });
+        }
+        if stop.is_cancelled() {
+            return Err(Error::Interrupted);
+        }
+        swap::elsewhere(target).await
     };
-    let admin = swap::elsewhere(target).await?;
-    if let Comparison::Different { failures } = filled.comparison {
-        database::drop(&admin, &beside).await?;
-        return Err(Error::Differs { failures });
-    }
-    if stop.is_cancelled() {
-        database::drop(&admin, &beside).await?;
-        return Err(Error::Interrupted);
-    }
+    let admin = match ready.await {
+        Ok(admin) => admin,
+        Err(error) => {
+            // The first error is the one to tell.
+            if let Err(second) = database::drop(&session, &beside).await {
+                ui.warn(format!("the restored database '{beside}' could not be dropped: {second}"));
+            }
+            return Err(error);
+        }
+    };
+    session.close().await;
     swap::swap(&admin, live, &beside, &set_aside, ui).await?;
     admin.close().await;
     Ok((filled, set_aside))
