@@ -163,6 +163,29 @@ async fn a_role_that_may_not_rename_replaces_the_contents_in_one_transaction() {
     assert!(report["set_aside"].is_null());
     assert_eq!(shop.look("shop").await, good);
 
+    // What is elsewhere and hangs on it is in no dump: nothing begins.
+    shop.server
+        .sql(
+            "shop",
+            "CREATE SCHEMA elsewhere; CREATE VIEW elsewhere.names AS SELECT name FROM users; \
+             CREATE VIEW elsewhere.more AS SELECT * FROM elsewhere.names; \
+             CREATE TABLE elsewhere.notes (id bigint REFERENCES users, state order_status, more text)",
+        )
+        .await;
+    let refused =
+        shop.run(&["restore", &id, "--in-place", "--yes"]).env("DATABASE_URL", &as_tenant).run().ended(2);
+    assert!(
+        refused.stderr.contains(
+            "error: what is not in the dump would be dropped, since it depends on what is replaced: \
+             table column elsewhere.notes.state, table constraint notes_id_fkey on elsewhere.notes, \
+             view elsewhere.more, view elsewhere.names\nhint: drop it"
+        ),
+        "{}",
+        refused.stderr
+    );
+    assert!(!refused.stderr.contains("safety backup"), "{}", refused.stderr);
+    shop.server.sql("shop", "DROP SCHEMA elsewhere CASCADE").await;
+
     // An object outside of what the tenant owns stops it, and nothing has changed.
     shop.server
         .sql(

@@ -103,6 +103,8 @@ pub enum Error {
     NotConfirmed,
     #[error("{what} of database '{database}' would be lost: {}", names.join(", "))]
     Attached { what: &'static str, database: String, names: Vec<String> },
+    #[error("what is not in the dump would be dropped, since it depends on what is replaced: {}", objects.join(", "))]
+    Dependents { objects: Vec<String> },
     #[error("the disk of the server has {free} bytes free, and the restored database needs about {needed}")]
     DiskFull { free: u64, needed: u64 },
     #[error("no safety backup could be taken")]
@@ -218,6 +220,9 @@ impl Advise for Error {
                 "subscriptions" => "drop them with DROP SUBSCRIPTION first".to_owned(),
                 _ => "end them with COMMIT PREPARED or ROLLBACK PREPARED first".to_owned(),
             },
+            Self::Dependents { .. } => {
+                "drop it and make it again afterwards, or restore as a role that may rename the database".to_owned()
+            }
             Self::DiskFull { .. } => "free some space, or restore to another server with --to URL".to_owned(),
             Self::SafetyBackup(error) => {
                 return error.hint().or_else(|| Some("nothing was changed".to_owned()));

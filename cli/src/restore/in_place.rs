@@ -50,6 +50,9 @@ pub async fn run(
         if let Some(toc) = content.toc().filter(|_| !request.globals) {
             fill::roles(request, toc, &session, ui, stop).await?;
         }
+        if !partial && !by_swap {
+            replace::nothing_outside(&session, content.toc()).await?;
+        }
         if partial { Some(tables::Choice::of(request, &content, &session, ui).await?) } else { None }
     };
     // A table that was dropped comes back without harm to anything.
