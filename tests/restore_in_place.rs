@@ -142,8 +142,19 @@ async fn a_role_that_may_not_rename_replaces_the_contents_in_one_transaction() {
                LOOP EXECUTE o.sql; END LOOP; END $$",
         )
         .await;
+    // What only a superuser may own is rehearsed too, and then left out.
+    shop.server
+        .sql(
+            "shop",
+            "CREATE ROLE boss SUPERUSER; CREATE FUNCTION nothing() RETURNS event_trigger LANGUAGE plpgsql \
+             AS 'BEGIN END'; ALTER FUNCTION nothing OWNER TO tenant; \
+             CREATE EVENT TRIGGER watch ON ddl_command_end EXECUTE FUNCTION nothing(); \
+             ALTER EVENT TRIGGER watch OWNER TO boss",
+        )
+        .await;
     let good = shop.look("shop").await;
     let id = shop.backup();
+    shop.server.sql("shop", "DROP EVENT TRIGGER watch").await;
     let as_tenant = shop.server.cluster.conninfo("shop").replace("user='postgres'", "user='tenant'");
     shop.server
         .sql("shop", "DELETE FROM order_items; CREATE TABLE later (a int); ALTER TABLE later OWNER TO tenant")
