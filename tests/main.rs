@@ -47,6 +47,7 @@ mod restore;
 mod restore_foreign;
 mod restore_in_place;
 mod restore_parallel;
+mod restore_swap;
 mod secrets;
 mod shop;
 mod stock_tools;

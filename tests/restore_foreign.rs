@@ -260,6 +260,51 @@ async fn a_stopped_restore_drops_what_it_made() {
     assert_eq!(shop.databases().await, before);
 }
 
+/// After the last statement it is too late to stop: what was committed is told as
+/// such, and what nobody can know is not called undone.
+#[tokio::test(flavor = "multi_thread")]
+async fn a_restore_that_is_stopped_while_it_commits_says_what_came_of_it() {
+    let shop = Shop::open(15).await;
+    shop.server.sql("postgres", "CREATE DATABASE target").await;
+    let to = shop.server.cluster.conninfo("target");
+    let directory = tempfile::tempdir().unwrap();
+    let file = directory.path().join("slow.sql");
+    for (seconds, status) in [(60, 2), (2, 0)] {
+        let text = format!(
+            "CREATE TABLE t (a int);\nCREATE FUNCTION slow() RETURNS trigger LANGUAGE plpgsql \
+             AS $$BEGIN PERFORM pg_sleep({seconds}); RETURN NULL; END$$;\nCREATE CONSTRAINT TRIGGER slow \
+             AFTER INSERT ON t DEFERRABLE INITIALLY DEFERRED FOR EACH ROW EXECUTE FUNCTION slow();\n\
+             INSERT INTO t VALUES (1);\n"
+        );
+        std::fs::write(&file, text).unwrap();
+        let run = shop.run(&["restore", file.to_str().unwrap(), "--to", &to]).start();
+        let sleeping =
+            "SELECT count(*) FROM pg_stat_activity WHERE query = 'COMMIT' AND wait_event = 'PgSleep'";
+        let mut patience = 0..300;
+        while shop.server.sql("postgres", sleeping).await == "0" {
+            patience.next().expect("it never committed");
+            tokio::time::sleep(std::time::Duration::from_millis(20)).await;
+        }
+        run.signal(nix::sys::signal::Signal::SIGTERM);
+        let outcome = tokio::task::spawn_blocking(move || run.wait().ended(status)).await.unwrap();
+        if status == 2 {
+            insta::assert_snapshot!(outcome.stderr, @r"
+            error: interrupted while psql finished: whether it committed to database 'target' is not known
+            hint: look into database 'target': all of the dump is there, or nothing of it
+            ");
+            shop.server
+                .sql(
+                    "postgres",
+                    "SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE datname = 'target'",
+                )
+                .await;
+            assert_eq!(shop.server.sql("target", "SELECT to_regclass('t')").await, "");
+        } else {
+            assert_eq!(shop.server.sql("target", "SELECT a FROM t").await, "1");
+        }
+    }
+}
+
 fn nix_kill(pid: u32) {
     assert!(Command::new("kill").args(["-TERM", &pid.to_string()]).status().unwrap().success());
 }

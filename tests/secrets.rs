@@ -6,7 +6,7 @@ use std::path::Path;
 use nix::sys::signal::{Signal, kill};
 use secrecy::ExposeSecret;
 
-use crate::support::command::Backstop;
+use crate::support::command::{Backstop, backstop};
 use crate::support::scene::{ALONE, BIG, Scene, processes, shared};
 
 /// Of the throwaway server; nobody else has it.
@@ -155,4 +155,43 @@ async fn a_password_in_a_flag() {
     hint: set DATABASE_URL in the environment and leave --url away
     ");
     scene.store_is_as_before();
+}
+
+/// The same of what is restored, whatever is wrong with it.
+#[tokio::test]
+async fn a_password_in_the_name_of_a_dump() {
+    for what in [
+        "https://me:in-the-url@dumps.example:port/x.dump",
+        "https://me:in-the-url@dumps.example/x.dump?a=b",
+        "postgres://me:in-the-url@127.0.0.1/x",
+        "host=127.0.0.1 password=in-the-url",
+    ] {
+        let outcome = backstop(["restore", what]).run().ended(2);
+        insta::allow_duplicates! {
+            insta::assert_snapshot!(outcome.stderr, @r"
+            error: what to restore is named with a password, which every user of this machine could read from the list of processes
+            hint: download the dump first, or take a presigned URL; a database is named with --url or --to, and its password with PGPASSWORD
+            ");
+        }
+    }
+    let outcome = backstop(["restore", "https://token-of-mine@dumps.example:port/x.dump"]).run().ended(2);
+    insta::assert_snapshot!(outcome.stderr, @r"
+    error: what to restore is no URL that can be fetched
+    caused by: invalid port number
+    hint: write it like https://host/path/to/shop.dump
+    ");
+}
+
+/// In the action, what `--to` takes from a variable is masked as every other URL is.
+#[test]
+fn a_password_in_the_variable_of_a_destination() {
+    let outcome = backstop([""; 0])
+        .env("GITHUB_ACTIONS", "true")
+        .env("TARGET", "postgresql://me:p%40ss-of-mine@127.0.0.1/shop")
+        .shell("export BACKSTOP_ACTION=$$; exec backstop restore --undo x --to '${TARGET}'")
+        .ended(2);
+    for mask in ["p%2540ss-of-mine", "p@ss-of-mine"] {
+        assert!(outcome.stderr.contains(&format!("::add-mask::{mask}\n")), "{}", outcome.stderr);
+    }
+    assert!(outcome.stderr.contains("'x' is not a database that a restore of 'shop' set aside"));
 }

@@ -46,6 +46,17 @@ fn cut_between_blocks_it_says_how_many_are_missing() {
 }
 
 #[test]
+fn more_entries_than_memory_may_hold_are_not_begun_with() {
+    let mut archive = fixtures::ZOO_18_NONE.to_vec();
+    let (toc, raw) = fixtures::toc(&archive);
+    let count = [&[0][..], &toc.header.entries.to_le_bytes()].concat();
+    let at = raw.windows(count.len()).position(|bytes| bytes == count).unwrap();
+    archive[at + 1..at + 5].copy_from_slice(&((1_u32 << 22) + 1).to_le_bytes());
+    let error = inspect(&archive[..], |_| {}).unwrap_err();
+    assert!(error.to_string().contains("more than 4194304 entries"), "{error}");
+}
+
+#[test]
 fn anything_appended_is_an_error() {
     for (name, archive) in fixtures::ALL {
         for extra in [&b"\0"[..], b"x", b"\x01\0\0\0\0\0", archive] {

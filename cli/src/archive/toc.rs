@@ -11,6 +11,10 @@ use super::header::Header;
 use super::input::Input;
 use super::{Error, copy, head};
 
+/// Entries that one archive may have: 100,000 tables have about a million, and all
+/// of them are held in memory.
+const MAX_ENTRIES: u32 = 1 << 22;
+
 /// When pg_restore takes an entry. COMMENT and ACL entries are of no section:
 /// they go with their object.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
@@ -88,6 +92,16 @@ impl Entry {
         self.desc == "TABLE DATA" && !self.copy.is_empty()
     }
 
+    /// Where an entry sets a sequence to, and whether that number was given already.
+    pub fn position(&self) -> Option<(i64, bool)> {
+        if self.desc != "SEQUENCE SET" {
+            return None;
+        }
+        let mut arguments = self.definition.trim_end().trim_end_matches(");").rsplit(", ");
+        let is_called = arguments.next()? == "true";
+        Some((arguments.next()?.parse().ok()?, is_called))
+    }
+
     /// Columns in the order of the data; empty for a table without any.
     pub fn columns(&self) -> Vec<String> {
         copy::columns(&self.copy)
@@ -101,10 +115,6 @@ pub struct Toc {
 }
 
 impl Toc {
-    pub fn entry(&self, dump_id: i32) -> Option<&Entry> {
-        self.entries.iter().find(|entry| entry.dump_id == dump_id)
-    }
-
     /// Entries by their dump id.
     pub fn index(&self) -> HashMap<i32, &Entry> {
         self.entries.iter().map(|entry| (entry.dump_id, entry)).collect()
@@ -146,6 +156,9 @@ pub(super) fn read_entries<R: Read>(
     header: &Header,
     count: u32,
 ) -> Result<Vec<Entry>, Error> {
+    if count > MAX_ENTRIES {
+        return Err(input.damaged(format!("its table of contents has more than {MAX_ENTRIES} entries")));
+    }
     // Not sized by `count`, which nobody has vouched for yet.
     let mut entries: Vec<Entry> = Vec::new();
     let mut seen = HashSet::new();

@@ -178,11 +178,8 @@ fn roots(seen: &Meanwhile, contents: &Contents, key: &RowKey) -> Vec<RootProof> 
 fn sequences(toc: &Toc) -> Vec<SequenceProof> {
     toc.entries
         .iter()
-        .filter(|entry| entry.desc == "SEQUENCE SET")
         .filter_map(|entry| {
-            let mut arguments = entry.definition.trim_end().trim_end_matches(");").rsplit(", ");
-            let is_called = arguments.next()? == "true";
-            let last_value = arguments.next()?.parse().ok()?;
+            let (last_value, is_called) = entry.position()?;
             Some(SequenceProof {
                 schema: entry.namespace.clone(),
                 name: entry.tag.clone(),

@@ -7,6 +7,7 @@ use std::time::Duration;
 
 use backstop_policy::config::{self, Method};
 use backstop_policy::manifest::Filters;
+use backstop_policy::secrets;
 use backstop_policy::units::Period;
 use secrecy::SecretString;
 use tokio_util::sync::CancellationToken;
@@ -150,12 +151,15 @@ pub fn warn_passed_over(backup: &Backup, ui: Ui) {
 /// A URL or connection string that a flag gives. A password in it is refused,
 /// since every user of the machine sees it in the list of processes.
 pub fn target_of_flag(flag: &'static str, text: &str) -> anyhow::Result<Target> {
-    let secret = backstop_policy::secrets::password_in_url(text).is_some()
-        || backstop_policy::secrets::password_in_conninfo(text).is_some();
-    if secret {
+    if holds_password(text) {
         return Err(crate::settings::Error::SecretInFlag { flag }.into());
     }
     Ok(Target::parse(text, &process_environment)?)
+}
+
+/// Whether an argument is a URL or a connection string with a password in it.
+pub fn holds_password(argument: &str) -> bool {
+    secrets::password_in_url(argument).is_some() || secrets::password_in_conninfo(argument).is_some()
 }
 
 /// Secrets that the job's runner may know only as a part of something longer.

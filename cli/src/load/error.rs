@@ -24,6 +24,14 @@ pub enum Error {
     Truncated { line: u64 },
     #[error("line {line} of the dump holds '{command}', a command of psql itself")]
     MetaCommand { command: String, line: u64 },
+    #[error(
+        "line {line} of the dump holds {what}, which psql may take for the end or the beginning of something"
+    )]
+    Unclear { what: &'static str, line: u64 },
+    #[error("line {line} of the dump sets an encoding in which a quote may be a part of a character")]
+    Encoding { line: u64 },
+    #[error("line {line} of the dump holds a COPY that is not of rows right behind it")]
+    OtherCopy { line: u64 },
     #[error("line {line} of the dump ends the transaction that it is restored in")]
     EndsTransaction { line: u64 },
     #[error("line {line} of the dump makes or drops a database of its own")]
@@ -49,6 +57,8 @@ pub enum Error {
     Definitions(#[source] io::Error),
     #[error("{program} failed: {messages}")]
     Restore { program: &'static str, messages: String },
+    #[error("interrupted while psql finished: whether it committed to database '{database}' is not known")]
+    Committing { database: String },
     #[error("interrupted")]
     Interrupted,
     #[error("a thread of the restore died")]
@@ -86,10 +96,14 @@ impl Advise for Error {
                 "it was made with `pg_dump --create`: make it again without, or take that line and CREATE DATABASE out"
                     .to_owned()
             }
-            Self::MetaCommand { .. } => {
-                "pg_dump writes no such command: look at who made this file before you run it with psql".to_owned()
+            Self::MetaCommand { .. } | Self::Unclear { .. } => {
+                "pg_dump writes nothing like it: look at who made this file before you run it with psql".to_owned()
             }
-            Self::EndsTransaction { .. } | Self::NamesDatabase { .. } => {
+            Self::Encoding { .. } => {
+                "make the dump again with `pg_dump --encoding=UTF8`, or change it to UTF-8 with iconv, and that line too"
+                    .to_owned()
+            }
+            Self::EndsTransaction { .. } | Self::NamesDatabase { .. } | Self::OtherCopy { .. } => {
                 "everything was rolled back; take that statement out of the dump".to_owned()
             }
             Self::ClusterDump => {
@@ -100,6 +114,9 @@ impl Advise for Error {
                 NOT_ALLOWED.to_owned()
             }
             Self::Damaged { .. } => "the bytes changed after pg_dump wrote them; take another backup".to_owned(),
+            Self::Committing { database } => {
+                format!("look into database '{database}': all of the dump is there, or nothing of it")
+            }
             Self::Restore { messages, .. } if messages.contains("out of shared memory") => {
                 "raise max_locks_per_transaction on the target server".to_owned()
             }

@@ -5,6 +5,7 @@
 
 use std::io::{self, Read, Write};
 use std::process::{ChildStdin, Stdio};
+use std::time::Duration;
 
 use rand::Rng;
 use tokio::io::AsyncReadExt;
@@ -15,6 +16,8 @@ use super::script::{Filter, Rules};
 use crate::postgres::target::Target;
 use crate::postgres::tools::{ClientTools, Version};
 
+/// How long a commit may take when it is to stop: it is too late to undo it.
+const GRACE: Duration = Duration::from_secs(5);
 /// Bytes of psql's own messages that are kept.
 const MESSAGES: u64 = 16 * 1024;
 
@@ -97,8 +100,12 @@ pub async fn run(
     let status = tokio::select! {
         status = child.wait() => status.map_err(start)?,
         () = stop.cancelled() => {
-            let _ = child.kill().await;
-            return Err(Error::Interrupted);
+            let Ok(status) = tokio::time::timeout(GRACE, child.wait()).await else {
+                let _ = child.kill().await;
+                let database = script.target.database().to_owned();
+                return Err(script.frame.map_or(Error::Interrupted, |_| Error::Committing { database }));
+            };
+            status.map_err(start)?
         }
     };
     if !status.success() || outcome.is_err() {
@@ -121,7 +128,9 @@ struct Feed {
 
 impl Feed {
     fn all(&mut self, guard: &str, frame: &Frame, mut text: impl Read) -> Result<(), Stopped> {
-        self.write(format!("{guard}{}\n", frame.before).as_bytes())?;
+        // Whatever the role or the database is set to: the filter begins with it too.
+        let strings = "SET standard_conforming_strings = on;";
+        self.write(format!("{guard}{strings}\n{}\n", frame.before).as_bytes())?;
         let mut buffer = vec![0; crate::stream::CHUNK];
         let mut out = Vec::with_capacity(buffer.len());
         let mut first = true;

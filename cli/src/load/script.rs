@@ -7,14 +7,18 @@
 //! and a dump that lacks its last line is never whole.
 
 use super::Error;
-use state::{CopyLine, State, is_routine};
+use routine::Routine;
+use settings::Touched;
+use state::{CopyLine, State};
 
+mod copy;
+mod routine;
+mod settings;
 mod state;
+mod top;
 
 /// Statements that are dropped or refused are shorter than this.
 const DECIDED_BY: usize = 48;
-/// The key of a COPY statement, which lists every column.
-const LONGEST_KEY: usize = 4 << 20;
 const HEADER: &[u8] = b"-- PostgreSQL database dump";
 const CLUSTER_HEADER: &[u8] = b"-- PostgreSQL database cluster dump";
 const TRAILER: &[u8] = b"-- PostgreSQL database dump complete";
@@ -42,8 +46,17 @@ pub struct Filter {
     /// The current statement as it came, while it may still be dropped.
     held: Option<Vec<u8>>,
     parentheses: u32,
-    /// `BEGIN ATOMIC` and `CASE` inside the body of an SQL function.
-    blocks: u32,
+    routine: Routine,
+    /// The settings that the current statement names.
+    touched: Touched,
+    /// The beginning of the string or quoted name that is being read, in upper case.
+    quoted: Vec<u8>,
+    /// The byte before this one, and the one before the current word.
+    last: u8,
+    before_word: u8,
+    /// Colons in a row; after one alone, psql takes a word for a variable of its own.
+    colons: u32,
+    is_variable: bool,
     /// A COPY statement has ended; its data begins with the next line.
     copy_follows: bool,
     comment: Vec<u8>,
@@ -51,6 +64,10 @@ pub struct Filter {
     complete: bool,
     /// `standard_conforming_strings`, as the script sets it.
     conforming: bool,
+    /// The same from the next line on: psql asks for it once a line.
+    conforming_next: Option<bool>,
+    /// What a statement sets may be undone by a later one.
+    undoable: bool,
 }
 
 impl Filter {
@@ -63,12 +80,20 @@ impl Filter {
             word: Vec::new(),
             held: None,
             parentheses: 0,
-            blocks: 0,
+            routine: Routine::default(),
+            touched: Touched::default(),
+            quoted: Vec::new(),
+            last: b'\n',
+            before_word: b'\n',
+            colons: 0,
+            is_variable: false,
             copy_follows: false,
             comment: Vec::new(),
             is_pg_dump: false,
             complete: false,
             conforming: true,
+            conforming_next: None,
+            undoable: false,
         }
     }
 
@@ -79,6 +104,11 @@ impl Filter {
 
     /// Take a piece; what psql shall get is added to `out`.
     pub fn feed(&mut self, mut bytes: &[u8], out: &mut Vec<u8>) -> Result<(), Error> {
+        if let Some(at) = memchr::memchr(0, bytes) {
+            // psql leaves out what follows in the same line.
+            self.line += memchr::memchr_iter(b'\n', &bytes[..at]).count() as u64;
+            return Err(self.unclear("a zero byte"));
+        }
         while let Some(&byte) = bytes.first() {
             if self.state == State::Copy(CopyLine::Other) {
                 // Nearly everything in a dump: jump to the end of the line.
@@ -92,11 +122,18 @@ impl Filter {
                 continue;
             }
             bytes = &bytes[1..];
+            let bare = matches!(self.state, State::Top | State::LineComment);
+            if bare && self.last == b'\r' && byte != b'\n' {
+                // To psql that was the end of a comment, and a line break between strings.
+                return Err(self.unclear("a carriage return inside a line"));
+            }
             if !self.step(byte, out)? {
                 self.top(byte, out)?;
             }
+            self.last = byte;
             if byte == b'\n' {
                 self.line += 1;
+                self.conforming = self.conforming_next.take().unwrap_or(self.conforming);
             }
         }
         Ok(())
@@ -131,10 +168,12 @@ impl Filter {
                 self.comment = b"--".to_vec();
                 self.state =
                     if dashes { State::LineComment } else { State::BlockComment { depth: 1, last: 0 } };
-                // What looked like an operator was none.
+                // What looked like an operator was none, but it ends a word.
                 self.key.pop();
-                if self.key.is_empty() {
-                    self.release(out);
+                match self.key.last() {
+                    None => self.release(out),
+                    Some(b' ') => {}
+                    Some(_) => self.add_to_key(b' '),
                 }
             }
             State::LineComment => {
@@ -164,11 +203,15 @@ impl Filter {
                     *escaped = true;
                 } else if byte == b'\'' {
                     self.state = State::StringEnd { escapes: *escapes };
+                    self.emit(byte, out);
+                    return Ok(true);
                 }
+                self.quote(byte);
             }
             State::StringEnd { escapes } => {
                 if byte != b'\'' {
                     self.state = State::Top;
+                    self.end_quoted();
                     return Ok(false);
                 }
                 self.state = State::String { escapes: *escapes, escaped: false };
@@ -176,6 +219,9 @@ impl Filter {
             State::Name => {
                 if byte == b'"' {
                     self.state = State::Top;
+                    self.end_quoted();
+                } else {
+                    self.quote(byte);
                 }
             }
             State::Dollar { tag } => match byte {
@@ -187,10 +233,11 @@ impl Filter {
                     return Ok(false);
                 }
                 b'a'..=b'z' | b'A'..=b'Z' | b'0'..=b'9' | b'_' | 0x80.. => tag.push(byte),
-                _ => {
+                _ if tag.is_empty() => {
                     self.state = State::Top;
                     return Ok(false);
                 }
+                _ => return Err(self.unclear("a dollar sign that begins no quote")),
             },
             State::DollarString { tag, matched } => {
                 *matched = match (byte, *matched) {
@@ -214,10 +261,11 @@ impl Filter {
             State::Copy(line) => {
                 out.push(byte);
                 self.state = match (*line, byte) {
-                    (CopyLine::Marker, b'\n') => State::Top,
+                    (CopyLine::Marker | CopyLine::MarkerReturn, b'\n') => State::Top,
                     (_, b'\n') => State::Copy(CopyLine::Start),
                     (CopyLine::Start, b'\\') => State::Copy(CopyLine::Backslash),
-                    (CopyLine::Backslash, b'.') | (CopyLine::Marker, b'\r') => State::Copy(CopyLine::Marker),
+                    (CopyLine::Backslash, b'.') => State::Copy(CopyLine::Marker),
+                    (CopyLine::Marker, b'\r') => State::Copy(CopyLine::MarkerReturn),
                     _ => State::Copy(CopyLine::Other),
                 };
                 return Ok(true);
@@ -225,122 +273,6 @@ impl Filter {
         }
         self.emit(byte, out);
         Ok(true)
-    }
-
-    /// A byte outside strings, quoted names and comments.
-    fn top(&mut self, byte: u8, out: &mut Vec<u8>) -> Result<(), Error> {
-        let in_word = !self.word.is_empty();
-        match byte {
-            b'a'..=b'z' | b'A'..=b'Z' | b'0'..=b'9' | b'_' | 0x80.. => {
-                self.begin();
-                if self.word.len() < DECIDED_BY || self.key.starts_with(b"COPY ") {
-                    self.word.push(byte.to_ascii_uppercase());
-                }
-            }
-            b'$' if in_word => self.word.push(byte),
-            b'\n' if self.copy_follows => {
-                self.copy_follows = false;
-                out.push(byte);
-                self.state = State::Copy(CopyLine::Start);
-                return Ok(());
-            }
-            b' ' | b'\t' | b'\n' | b'\r' | 0x0B | 0x0C => {
-                self.end_word();
-                if !matches!(self.key.last(), None | Some(b' ')) {
-                    self.add_to_key(b' ');
-                }
-            }
-            b'\\' => {
-                self.state = State::Command { word: Vec::new(), named: false };
-                return Ok(());
-            }
-            b';' => {
-                self.end_word();
-                self.emit(byte, out);
-                if self.parentheses == 0 && self.blocks == 0 {
-                    self.end_statement(out)?;
-                }
-                return Ok(());
-            }
-            _ => {
-                self.begin();
-                // An E right before the quote gives it escapes.
-                let escapes = !self.conforming || self.word == b"E";
-                self.end_word();
-                match byte {
-                    b'\'' => self.state = State::String { escapes, escaped: false },
-                    b'"' => self.state = State::Name,
-                    b'$' => self.state = State::Dollar { tag: Vec::new() },
-                    b'-' => self.state = State::Dash,
-                    b'/' => self.state = State::Slash,
-                    b'(' => self.parentheses += 1,
-                    b')' => self.parentheses = self.parentheses.saturating_sub(1),
-                    _ => {}
-                }
-                self.add_to_key(byte);
-            }
-        }
-        self.emit(byte, out);
-        Ok(())
-    }
-
-    /// A statement may begin here: from now on it is held.
-    fn begin(&mut self) {
-        if self.key.is_empty() && self.word.is_empty() && self.held.is_none() {
-            self.held = Some(Vec::new());
-        }
-    }
-
-    /// psql's own rule for the bodies of SQL functions: a `;` inside is no end.
-    fn end_word(&mut self) {
-        let word = std::mem::take(&mut self.word);
-        if self.parentheses == 0 && is_routine(&self.key) {
-            match &word[..] {
-                b"BEGIN" => self.blocks += 1,
-                b"CASE" if self.blocks > 0 => self.blocks += 1,
-                b"END" => self.blocks = self.blocks.saturating_sub(1),
-                _ => {}
-            }
-        }
-        for byte in word {
-            self.add_to_key(byte);
-        }
-    }
-
-    /// Only the beginning of a statement decides about it, but for COPY.
-    fn add_to_key(&mut self, byte: u8) {
-        let limit = if self.key.starts_with(b"COPY ") { LONGEST_KEY } else { 2 * DECIDED_BY };
-        if self.key.len() < limit || byte == b'-' || byte == b'/' {
-            self.key.push(byte);
-        }
-    }
-
-    fn end_statement(&mut self, out: &mut Vec<u8>) -> Result<(), Error> {
-        let key = std::mem::take(&mut self.key);
-        let words: Vec<&[u8]> =
-            key.split(|byte| *byte == b' ').filter(|word| !word.is_empty()).take(4).collect();
-        let is = |expected: &[&[u8]]| words.starts_with(expected);
-        let mut drop = self.rules.drop_transaction_timeout && is(&[b"SET", b"TRANSACTION_TIMEOUT"]);
-        if self.rules.one_transaction {
-            drop |= is(&[b"BEGIN"]) || is(&[b"COMMIT"]) || is(&[b"END"]) || is(&[b"START", b"TRANSACTION"]);
-            let undoes = (is(&[b"ROLLBACK"]) && !words.contains(&&b"TO"[..])) || is(&[b"ABORT"]);
-            if undoes || is(&[b"PREPARE", b"TRANSACTION"]) || is(&[b"COMMIT", b"PREPARED"]) {
-                return Err(Error::EndsTransaction { line: self.line });
-            }
-        }
-        if is(&[b"CREATE", b"DATABASE"]) || is(&[b"DROP", b"DATABASE"]) {
-            return Err(Error::NamesDatabase { line: self.line });
-        }
-        if is(&[b"SET", b"STANDARD_CONFORMING_STRINGS"]) {
-            self.conforming = !key.ends_with(b" OFF");
-        }
-        if drop {
-            self.held = None;
-        } else {
-            self.release(out);
-        }
-        self.copy_follows = key.starts_with(b"COPY ") && memchr::memmem::find(&key, b" FROM STDIN").is_some();
-        Ok(())
     }
 
     fn emit(&mut self, byte: u8, out: &mut Vec<u8>) {

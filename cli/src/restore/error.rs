@@ -35,6 +35,13 @@ pub enum Error {
         #[source]
         source: io::Error,
     },
+    #[error(
+        "what to restore is named with a password, which every user of this machine could read from the list \
+             of processes"
+    )]
+    SecretInArgument,
+    #[error("what to restore is no URL that can be fetched")]
+    BadUrl(#[source] url::ParseError),
     #[error("cannot fetch '{url}': {reason}")]
     Fetch { url: String, reason: String },
     #[error("'{what}' is {format}, which is not read")]
@@ -96,6 +103,8 @@ pub enum Error {
     NotConfirmed,
     #[error("{what} of database '{database}' would be lost: {}", names.join(", "))]
     Attached { what: &'static str, database: String, names: Vec<String> },
+    #[error("what is not in the dump would be dropped, since it depends on what is replaced: {}", objects.join(", "))]
+    Dependents { objects: Vec<String> },
     #[error("the disk of the server has {free} bytes free, and the restored database needs about {needed}")]
     DiskFull { free: u64, needed: u64 },
     #[error("no safety backup could be taken")]
@@ -164,6 +173,12 @@ impl Advise for Error {
             Self::Store(error) => return error.hint(),
             Self::Catalog(error) => return error.hint(),
             Self::Load(error) => return error.hint(),
+            Self::SecretInArgument => {
+                "download the dump first, or take a presigned URL; a database is named with --url or --to, and \
+                 its password with PGPASSWORD"
+                    .to_owned()
+            }
+            Self::BadUrl(_) => "write it like https://host/path/to/shop.dump".to_owned(),
             Self::Fetch { .. } => "a presigned URL is valid for a short time only: make a new one".to_owned(),
             Self::Format { way_out, .. } => (*way_out).to_owned(),
             Self::NoDump { .. } => {
@@ -205,6 +220,9 @@ impl Advise for Error {
                 "subscriptions" => "drop them with DROP SUBSCRIPTION first".to_owned(),
                 _ => "end them with COMMIT PREPARED or ROLLBACK PREPARED first".to_owned(),
             },
+            Self::Dependents { .. } => {
+                "drop it and make it again afterwards, or restore as a role that may rename the database".to_owned()
+            }
             Self::DiskFull { .. } => "free some space, or restore to another server with --to URL".to_owned(),
             Self::SafetyBackup(error) => {
                 return error.hint().or_else(|| Some("nothing was changed".to_owned()));

@@ -5,7 +5,7 @@ use std::collections::BTreeSet;
 
 use super::Error;
 use super::report::LeftOut;
-use super::sql;
+use super::sql::{self, Token};
 use crate::load::facts;
 use crate::postgres;
 use crate::postgres::session::Session;
@@ -23,7 +23,8 @@ pub async fn make(admin: &Session, text: &str) -> Result<Made, Error> {
     let mut made = Made::default();
     let mut new = BTreeSet::new();
     for statement in sql::statements(text) {
-        let Some(roles) = about(statement) else {
+        let tokens = sql::tokens(statement);
+        let Some(roles) = about(&tokens) else {
             if statement.to_ascii_uppercase().starts_with("CREATE TABLESPACE") {
                 made.left_out.push(LeftOut {
                     what: first_words(statement),
@@ -32,12 +33,19 @@ pub async fn make(admin: &Session, text: &str) -> Result<Made, Error> {
             }
             continue;
         };
-        let creates = statement.to_ascii_uppercase().starts_with("CREATE ROLE");
+        let creates = tokens.first().is_some_and(|token| token.is_word("CREATE"));
         let concerns_new = roles.iter().any(|role| new.contains(role));
         if creates && roles.iter().any(|role| there.contains(role)) || !creates && !concerns_new {
             continue;
         }
-        match admin.batch_execute(statement).await {
+        let Some(sql) = sql::written(&tokens) else {
+            made.left_out.push(LeftOut {
+                what: first_words(statement),
+                why: "it is not written as pg_dumpall writes it".to_owned(),
+            });
+            continue;
+        };
+        match admin.batch_execute(&sql).await {
             Ok(()) if creates => {
                 made.roles.extend(roles.iter().cloned());
                 new.extend(roles);
@@ -59,10 +67,9 @@ pub async fn make(admin: &Session, text: &str) -> Result<Made, Error> {
 }
 
 /// The roles that a statement is about; `None` for other statements.
-fn about(statement: &str) -> Option<Vec<String>> {
-    let tokens = sql::tokens(statement);
+fn about(tokens: &[Token]) -> Option<Vec<String>> {
     let is = |words: &[&str]| {
-        tokens.len() > words.len() && words.iter().zip(&tokens).all(|(word, token)| token.is_word(word))
+        tokens.len() > words.len() && words.iter().zip(tokens).all(|(word, token)| token.is_word(word))
     };
     let name = |at: usize| tokens.get(at).and_then(|token| token.name()).map(str::to_owned);
     if is(&["CREATE", "ROLE"]) || is(&["ALTER", "ROLE"]) {
@@ -88,7 +95,7 @@ mod tests {
 
     #[test]
     fn statements_about_roles_are_known() {
-        let about = |sql| about(sql).unwrap_or_default().join(" ");
+        let about = |sql| about(&sql::tokens(sql)).unwrap_or_default().join(" ");
         assert_eq!(about("CREATE ROLE \"web app\""), "web app");
         assert_eq!(about("ALTER ROLE reader WITH NOSUPERUSER LOGIN"), "reader");
         assert_eq!(about("GRANT \"a\" TO b WITH INHERIT TRUE GRANTED BY postgres"), "a b");

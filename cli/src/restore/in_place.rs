@@ -1,7 +1,7 @@
 //! Over a database that is in use: nothing of it is touched before a safety
-//! backup lies in a store and the restored data was proved beside it. Then the
-//! names are exchanged, or, where that is not allowed, one transaction replaces
-//! the contents.
+//! backup lies in a store. Then it is restored beside, and when that was proved
+//! the names are exchanged; or, where that is not allowed, it is rehearsed first,
+//! and one transaction replaces the contents.
 
 use std::time::Instant;
 
@@ -37,6 +37,8 @@ pub async fn run(
     let by_swap = !partial && overview::may_rename(&session).await?;
     if by_swap {
         overview::nothing_attached(&session, &database).await?;
+        // From where the names are exchanged in the end.
+        swap::elsewhere(target).await?.close().await;
         check_disk(request, &session, &seen, ui).await?;
     } else if !partial {
         ui.note("this role may not rename databases: the contents are replaced in one transaction instead");
@@ -48,6 +50,9 @@ pub async fn run(
         if let Some(toc) = content.toc().filter(|_| !request.globals) {
             fill::roles(request, toc, &session, ui, stop).await?;
         }
+        if !partial && !by_swap {
+            replace::nothing_outside(&session, content.toc()).await?;
+        }
         if partial { Some(tables::Choice::of(request, &content, &session, ui).await?) } else { None }
     };
     // A table that was dropped comes back without harm to anything.
@@ -57,6 +62,9 @@ pub async fn run(
             return Err(Error::NoSafetyStore);
         }
         ui.warn(seen.text().trim_end());
+        if !by_swap {
+            ui.warn("what others write after the safety backup has begun is lost: let nobody write");
+        }
         confirm(&database, request.yes)?;
     }
     session.close().await;
@@ -65,10 +73,11 @@ pub async fn run(
     let event = Event { target, database: &request.database, origin: &origin };
     let outcome = async {
         request.hooks.before(&event).await?;
-        let safety = if overwrites { Some(safety_backup(request, ui, stop).await?) } else { None };
         if choice.is_none() && !by_swap {
             rehearse::run(request, target, ui, stop).await?;
         }
+        // As late as can be: what is written after it is in no backup.
+        let safety = if overwrites { Some(safety_backup(request, ui, stop).await?) } else { None };
         let content = Content::open(request, ui, stop).await?;
         if let Some(toc) = content.toc().filter(|_| request.globals && !by_swap) {
             let session = Session::connect(target).await?;
@@ -128,21 +137,28 @@ async fn exchange(
 ) -> Result<(Filled, String), Error> {
     let (now, live) = (Timestamp::now(), target.database());
     let (beside, set_aside) = (swap::name_with(live, "_new_", now), swap::set_aside_name(live, now));
-    let filled = {
-        let session = Session::connect(target).await?;
-        let filled = fill::new_database(request, content, &session, &beside, Kept::Exact, ui, stop).await;
-        session.close().await;
-        filled?
+    let session = Session::connect(target).await?;
+    let filled = fill::new_database(request, content, &session, &beside, Kept::Exact, ui, stop).await?;
+    let ready = async {
+        if let Comparison::Different { failures } = &filled.comparison {
+            return Err(Error::Differs { failures: failures.clone() });
+        }
+        if stop.is_cancelled() {
+            return Err(Error::Interrupted);
+        }
+        swap::elsewhere(target).await
     };
-    let admin = swap::elsewhere(target).await?;
-    if let Comparison::Different { failures } = filled.comparison {
-        database::drop(&admin, &beside).await?;
-        return Err(Error::Differs { failures });
-    }
-    if stop.is_cancelled() {
-        database::drop(&admin, &beside).await?;
-        return Err(Error::Interrupted);
-    }
+    let admin = match ready.await {
+        Ok(admin) => admin,
+        Err(error) => {
+            // The first error is the one to tell.
+            if let Err(second) = database::drop(&session, &beside).await {
+                ui.warn(format!("the restored database '{beside}' could not be dropped: {second}"));
+            }
+            return Err(error);
+        }
+    };
+    session.close().await;
     swap::swap(&admin, live, &beside, &set_aside, ui).await?;
     admin.close().await;
     Ok((filled, set_aside))

@@ -79,8 +79,8 @@ pub enum Destination {
     InPlace(Target),
 }
 
-/// Restore. A result that is not as it was in the snapshot is told by the
-/// report, unless it was to take the place of something: then it is an error.
+/// Restore. A result that is not as it was in the snapshot is told by the report;
+/// where that is seen before something is replaced, it is an error, and nothing was.
 pub async fn run(request: &Request, ui: Ui, stop: &CancellationToken) -> Result<Report, Error> {
     match &request.destination {
         Destination::New { server, name } => into_new(request, server, name, ui, stop).await,

@@ -7,7 +7,7 @@ use tokio_postgres::error::SqlState;
 
 use super::Error;
 use super::report::LeftOut;
-use super::sql::{self, Kind};
+use super::sql::{self, Kind, Token};
 use crate::archive::{Selection, Toc};
 use crate::postgres;
 use crate::postgres::locale::{Locale, Provider};
@@ -167,16 +167,34 @@ fn setting_value(key: &str, value: &str) -> String {
 }
 
 /// Put the new name where a statement names the old database. `None` for one
-/// that names no database, which would change something else.
+/// that does anything else: it would be run where other databases are.
 fn rename(statement: &str, old: &str, new: &str) -> Option<String> {
-    let tokens = sql::tokens(statement);
-    let place = tokens
-        .windows(2)
-        .find(|pair| pair[0].is_word("DATABASE") && pair[1].name() == Some(old))
-        .map(|pair| pair[1].start..pair[1].end)?;
-    let mut renamed = statement.to_owned();
-    renamed.replace_range(place, &quote(new));
-    Some(renamed)
+    let mut tokens = sql::tokens(statement);
+    let at = named_by(&tokens)?;
+    let name = tokens.get_mut(at).filter(|token| token.name() == Some(old))?;
+    name.kind = Kind::Name(new.to_owned());
+    sql::written(&tokens)
+}
+
+/// Where the one database stands that a statement is about.
+fn named_by(tokens: &[Token]) -> Option<usize> {
+    let is = |at: usize, word: &str| tokens.get(at).is_some_and(|token| token.is_word(word));
+    let begins = |words: &[&str]| words.iter().enumerate().all(|(at, word)| *word == "*" || is(at, word));
+    let (at, then): (usize, &[&str]) = if begins(&["ALTER", "DATABASE"]) {
+        (2, &["SET", "RESET", "OWNER", "CONNECTION", "ALLOW_CONNECTIONS", "IS_TEMPLATE"])
+    } else if begins(&["ALTER", "ROLE", "*", "IN", "DATABASE"]) {
+        (5, &["SET", "RESET"])
+    } else if begins(&["COMMENT", "ON", "DATABASE"]) {
+        (3, &["IS"])
+    } else if begins(&["SECURITY", "LABEL", "FOR", "*", "ON", "DATABASE"]) {
+        (6, &["IS"])
+    } else if begins(&["GRANT"]) || begins(&["REVOKE"]) {
+        let on = tokens.iter().position(|token| token.is_word("ON")).filter(|on| is(on + 1, "DATABASE"))?;
+        (on + 2, &["TO", "FROM"])
+    } else {
+        return None;
+    };
+    then.iter().any(|word| is(at + 1, word)).then_some(at)
 }
 
 /// Without the values, which are the user's.
@@ -225,6 +243,29 @@ mod tests {
         assert_eq!(setting_value("search_path", "app, \"$user\", public"), "'app', '$user', 'public'");
         assert_eq!(setting_value("search_path", "\"\""), "''");
         assert_eq!(setting_value("application_name", "it's, \"mine\""), "'it''s, \"mine\"'");
-        assert_eq!(rename("ALTER DATABASE other SET x TO 1", "shop", "new"), None);
+        assert_eq!(
+            rename("SECURITY LABEL FOR \"x\" ON DATABASE shop IS 'DATABASE'", "shop", "new").unwrap(),
+            "SECURITY LABEL FOR \"x\" ON DATABASE \"new\" IS 'DATABASE'"
+        );
+    }
+
+    #[test]
+    fn nothing_but_the_new_database_is_changed() {
+        for statement in [
+            "ALTER DATABASE other SET x TO 1",
+            "ALTER DATABASE shop RENAME TO other",
+            "DELETE FROM users /* DATABASE shop */",
+            "DELETE FROM users -- DATABASE shop",
+            "DELETE FROM users WHERE DATABASE shop",
+            "GRANT CONNECT ON DATABASE shop, other TO public",
+            "GRANT CONNECT ON DATABASE other, DATABASE shop TO public",
+            "GRANT SELECT ON TABLE users TO DATABASE shop",
+            "DROP DATABASE shop",
+            "COMMENT ON DATABASE shop IS /* ' */ 'a'; DROP DATABASE other --'",
+            "COMMENT ON DATABASE shop IS $$'$$; DROP DATABASE other --'",
+            "ALTER ROLE a IN DATABASE other SET x TO 'DATABASE shop'",
+        ] {
+            assert_eq!(rename(statement, "shop", "new"), None, "{statement}");
+        }
     }
 }

@@ -31,11 +31,7 @@ pub async fn run(
     stop: &CancellationToken,
 ) -> Result<Filled, Error> {
     let session = Session::connect(target).await?;
-    let there = user_schemas(&session).await?;
-    let going: BTreeSet<String> = match content.toc() {
-        Some(toc) => schemas_of(toc).into_iter().filter(|schema| there.contains(schema)).collect(),
-        None => there,
-    };
+    let going = nothing_outside(&session, content.toc()).await?;
     let frame = Frame { before: clear(&session, &going, content.toc()).await?, after: String::new() };
     session.close().await;
     let archive = match content {
@@ -55,6 +51,45 @@ pub async fn run(
     filled.notes = report::notes(&loaded.plan);
     filled.notes.extend(loaded.notes);
     Ok(filled)
+}
+
+/// The schemas that are dropped and restored. Refused where something outside of
+/// them hangs on what is in them: it would be dropped too, and is in no dump.
+pub async fn nothing_outside(session: &Session, toc: Option<&Toc>) -> Result<BTreeSet<String>, Error> {
+    let there = user_schemas(session).await?;
+    let going: BTreeSet<String> = match toc {
+        Some(toc) => schemas_of(toc).into_iter().filter(|schema| there.contains(schema)).collect(),
+        None => there,
+    };
+    let names: Vec<&String> = going.iter().collect();
+    // As DROP ... CASCADE goes: down to what depends on something, and from a part
+    // of something up to its whole.
+    let rows = session
+        .query(
+            "WITH RECURSIVE gone AS ( \
+               SELECT 'pg_namespace'::regclass::oid AS classid, oid AS objid, 0 AS objsubid \
+                 FROM pg_namespace WHERE nspname = ANY ($1::text[]) \
+               UNION SELECT next.* FROM gone g, LATERAL ( \
+                 SELECT d.classid, d.objid, d.objsubid FROM pg_depend d WHERE d.refclassid = g.classid \
+                   AND d.refobjid = g.objid AND (g.objsubid = 0 OR d.refobjsubid = g.objsubid) \
+                 UNION ALL SELECT d.refclassid, d.refobjid, d.refobjsubid FROM pg_depend d \
+                   WHERE d.classid = g.classid AND d.objid = g.objid AND d.objsubid = g.objsubid \
+                   AND d.deptype = 'i') next), \
+             named AS (SELECT i.type || ' ' || i.identity AS name, coalesce(i.schema, a.object_names[1]) AS schema \
+               FROM gone g, pg_identify_object(g.classid, g.objid, g.objsubid) i, \
+                 pg_identify_object_as_address(g.classid, g.objid, g.objsubid) a \
+               WHERE g.classid = ANY ('{pg_class,pg_proc,pg_type,pg_constraint,pg_attrdef,pg_trigger,pg_policy}'::regclass[]::oid[]) \
+                 AND NOT EXISTS (SELECT FROM pg_depend d WHERE d.classid = g.classid AND d.objid = g.objid \
+                   AND d.deptype = 'i')) \
+             SELECT DISTINCT name FROM named WHERE schema <> ALL ($1::text[]) AND schema !~ '^pg_' ORDER BY name",
+            &[&names],
+        )
+        .await
+        .map_err(postgres::Error::asking("look what depends on the schemas"))?;
+    if rows.is_empty() {
+        return Ok(going);
+    }
+    Err(Error::Dependents { objects: rows.iter().map(|row| row.get(0)).collect() })
 }
 
 fn schemas_of(toc: &Toc) -> BTreeSet<String> {

@@ -1,5 +1,8 @@
 //! Short SQL texts that pg_dump wrote (grants, settings, roles), taken apart:
-//! statements and tokens, with quotes understood.
+//! statements and tokens, with quotes understood. They come from an archive that
+//! anybody may have made: what is run is written anew, from the tokens alone.
+
+use backstop_policy::identifier::{literal, quote};
 
 /// One token and the bytes that it stands at.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -52,14 +55,22 @@ pub fn tokens(sql: &str) -> Vec<Token> {
                     tokens.pop();
                 }
                 let mut text = String::new();
+                let mut understood = true;
                 while let Some((_, inner)) = rest.next() {
                     match inner {
-                        '\\' if escapes => text.extend(rest.next().map(|(_, escaped)| escaped)),
+                        '\\' if escapes => match rest.next() {
+                            Some((_, plain @ ('\\' | '\''))) => text.push(plain),
+                            _ => understood = false,
+                        },
                         _ if inner == first && rest.next_if(|(_, next)| *next == first).is_none() => break,
                         _ => text.push(inner),
                     }
                 }
-                if first == '"' { Kind::Name(text) } else { Kind::Text(text) }
+                match first {
+                    _ if !understood => Kind::Sign('\\'),
+                    '"' => Kind::Name(text),
+                    _ => Kind::Text(text),
+                }
             }
             _ if first.is_whitespace() => continue,
             _ if first.is_alphanumeric() || first == '_' => {
@@ -77,6 +88,29 @@ pub fn tokens(sql: &str) -> Vec<Token> {
         tokens.push(Token { start, end, kind });
     }
     tokens
+}
+
+/// One statement again. `None` where it holds what pg_dump writes into none of
+/// these: a comment, a dollar quote, an escape, parentheses, a second statement.
+pub fn written(tokens: &[Token]) -> Option<String> {
+    let mut sql = String::new();
+    let mut end = 0;
+    let mut after_dot = false;
+    for token in tokens {
+        let is_dot = token.kind == Kind::Sign('.');
+        if !(sql.is_empty() || token.start == end && (is_dot || after_dot)) {
+            sql.push(' ');
+        }
+        match &token.kind {
+            Kind::Word(word) => sql.push_str(word),
+            Kind::Name(name) => sql.push_str(&quote(name)),
+            Kind::Text(text) => sql.push_str(&literal(text)),
+            Kind::Sign(sign @ (',' | '=' | '.' | '-' | '+')) => sql.push(*sign),
+            Kind::Sign(_) => return None,
+        }
+        (end, after_dot) = (token.end, is_dot);
+    }
+    Some(sql)
 }
 
 /// Single statements, without their semicolons.
@@ -116,5 +150,25 @@ mod tests {
         assert_eq!(&sql[name.start..name.end], "\"my \"\"db\"");
         assert!(found[2].is_word("on") && found[6].name() == Some("x$1"));
         assert_eq!(tokens(r"E'a\'b'")[0].kind, Kind::Text("a'b".to_owned()));
+    }
+
+    #[test]
+    fn only_what_is_understood_is_written_again() {
+        let again = |sql| written(&tokens(sql));
+        assert_eq!(
+            again(r#"alter ROLE "a ""b" SET x.y TO 'it''s', "c", 0.5=-1"#).as_deref(),
+            Some(r#"alter ROLE "a ""b" SET x.y TO 'it''s' , "c" , 0.5 = - 1"#)
+        );
+        assert_eq!(again(r"COMMENT ON ROLE a IS E'b\\c'").as_deref(), Some(r"COMMENT ON ROLE a IS  E'b\\c'"));
+        for hostile in [
+            "CREATE ROLE a /* ' */; DROP DATABASE b; --'",
+            "CREATE ROLE a $$'$$; DROP DATABASE b --'",
+            "CREATE ROLE a (b)",
+            r"COMMENT ON ROLE a IS E'\x27'",
+            r"COMMENT ON ROLE a IS U&'\0027'",
+        ] {
+            let statements = statements(hostile);
+            assert_eq!(written(&tokens(statements[0])), None, "{hostile}");
+        }
     }
 }

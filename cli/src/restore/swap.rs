@@ -72,10 +72,17 @@ pub async fn elsewhere(target: &Target) -> Result<Session, Error> {
 /// `live` becomes `set_aside`, and `restored` becomes `live`. It is not stopped
 /// half-way by a signal.
 pub async fn swap(admin: &Session, live: &str, restored: &str, set_aside: &str, ui: Ui) -> Result<(), Error> {
-    for name in [live, restored] {
-        if !database::exists(admin, name).await? {
+    let failed = |source| Error::Swap {
+        live: live.to_owned(),
+        restored: restored.to_owned(),
+        source: Box::new(source),
+    };
+    for name in [restored, live] {
+        if !database::exists(admin, name).await.map_err(|error| failed(error.into()))? {
             let at = admin.target().to_string();
-            return Err(postgres::Error::NoDatabase { at, database: name.to_owned() }.into());
+            let none = postgres::Error::NoDatabase { at, database: name.to_owned() }.into();
+            // Nothing is left to be named where it is the restored one that is gone.
+            return Err(if name == live { failed(none) } else { none });
         }
     }
     ui.note(format!(
@@ -99,12 +106,7 @@ pub async fn swap(admin: &Session, live: &str, restored: &str, set_aside: &str, 
             quote(old)
         ));
     }
-    outcome.map_err(|error| Error::Swap {
-        live: live.to_owned(),
-        restored: restored.to_owned(),
-        source: Box::new(error),
-    })?;
-    Ok(())
+    outcome.map_err(failed)
 }
 
 async fn exchange(admin: &Session, live: &str, restored: &str, set_aside: &str) -> Result<(), Error> {
@@ -134,10 +136,12 @@ async fn exchange(admin: &Session, live: &str, restored: &str, set_aside: &str) 
     Ok(())
 }
 
-/// End the sessions of others; how many are left.
+/// End the sessions of others; how many are left. Autovacuum is nobody's session:
+/// the server itself ends it when a database is renamed.
 async fn send_away(admin: &Session, databases: &[&str]) -> Result<i64, Error> {
     let failed = || postgres::Error::asking("end the sessions of others");
-    let backends = "FROM pg_stat_activity WHERE datname = ANY ($1) AND pid <> pg_backend_pid()";
+    let backends = "FROM pg_stat_activity WHERE datname = ANY ($1) AND usesysid IS NOT NULL \
+                    AND pid <> pg_backend_pid()";
     let pids = admin.query(&format!("SELECT pid {backends}"), &[&databases]).await.map_err(failed())?;
     for pid in pids {
         // One that this role may not end, or that has ended meanwhile, is counted below.

@@ -48,6 +48,7 @@ impl Choice {
             let tables = missing.iter().map(|name| shown(name)).collect();
             return Err(Error::CannotFill { tables, why: "they are not there" });
         }
+        let index = toc.index();
         let whole_entries = whole.entries.clone();
         let mut plan = if existing.is_empty() {
             whole
@@ -69,20 +70,17 @@ impl Choice {
                 plan.needed.extend(new.needed);
             }
             let rows = part(&mut existing.iter(), Halves::DataOnly)?;
-            let of_existing = |id: &&i32| {
-                let entry = toc.entry(**id);
-                entry.is_some_and(|entry| existing.contains(&(entry.namespace.clone(), entry.tag.clone())))
-            };
-            let filled = rows.entries.iter().filter(of_existing).filter(|id| is(toc, **id, "TABLE DATA"));
-            ids.extend(filled);
+            let filled = rows.entries.iter().filter_map(|id| index.get(id)).filter(|entry| {
+                entry.desc == "TABLE DATA" && existing.contains(&(entry.namespace.clone(), entry.tag.clone()))
+            });
+            ids.extend(filled.map(|entry| entry.dump_id));
             if selection.halves == Halves::DataOnly && selection.choice == archive::Choice::Everything {
                 ids.extend(beside_tables(session, toc, &whole_entries, &mut plan).await?);
             }
             frame = around(session, toc, &existing, &rows).await?;
-            // Data blocks come in the archive's order.
-            plan.entries =
-                toc.entries.iter().map(|entry| entry.dump_id).filter(|id| ids.contains(id)).collect();
+            plan.entries = in_order(toc, &ids);
         }
+        let taken: BTreeSet<i32> = plan.entries.iter().copied().collect();
         for id in &whole_entries {
             const KEPT: &[&str] = &[
                 "VIEW",
@@ -94,8 +92,8 @@ impl Choice {
                 "DOMAIN",
                 "FOREIGN TABLE",
             ];
-            let entry = toc.entry(*id).filter(|entry| KEPT.contains(&entry.desc.as_str()));
-            if let Some(entry) = entry.filter(|_| !existing.is_empty() && !plan.entries.contains(id)) {
+            let entry = index.get(id).filter(|entry| KEPT.contains(&entry.desc.as_str()));
+            if let Some(entry) = entry.filter(|_| !existing.is_empty() && !taken.contains(id)) {
                 plan.left_out.push(archive::LeftOut {
                     dump_id: *id,
                     what: format!("{} {}", entry.desc, entry.name()),
@@ -189,7 +187,8 @@ async fn beside_tables(
     entries: &[i32],
     plan: &mut Plan,
 ) -> Result<BTreeSet<i32>, Error> {
-    let entries: Vec<&Entry> = entries.iter().filter_map(|id| toc.entry(*id)).collect();
+    let index = toc.index();
+    let entries: Vec<&Entry> = entries.iter().filter_map(|id| index.get(id).copied()).collect();
     let name = |entry: &Entry| (entry.namespace.clone(), entry.tag.clone());
     let views = entries.iter().filter(|entry| entry.desc == "MATERIALIZED VIEW DATA");
     let there = existing(session, &views.clone().map(|entry| name(entry)).collect()).await?;
@@ -229,10 +228,6 @@ fn tables_of(toc: &Toc, plan: &Plan) -> BTreeSet<Name> {
 /// Data blocks come in the archive's order.
 fn in_order(toc: &Toc, ids: &BTreeSet<i32>) -> Vec<i32> {
     toc.entries.iter().map(|entry| entry.dump_id).filter(|id| ids.contains(id)).collect()
-}
-
-fn is(toc: &Toc, id: i32, desc: &str) -> bool {
-    toc.entry(id).is_some_and(|entry| entry.desc == desc)
 }
 
 fn qualified((schema, name): &Name) -> String {
@@ -339,25 +334,27 @@ async fn around(
     Ok(Frame { before, after })
 }
 
-/// Sequences of the tables, where the archive's position is ahead of theirs.
+/// Sequences of the tables, where the number that the archive gave last is still
+/// to come: ahead of theirs, whichever way they count.
 async fn forward(session: &Session, toc: &Toc, rows: &Plan) -> Result<String, Error> {
     let mut sql = String::new();
-    for id in &rows.entries {
-        let Some(entry) = toc.entry(*id).filter(|entry| entry.desc == "SEQUENCE SET") else { continue };
-        let mut arguments = entry.definition.trim_end().trim_end_matches(");").rsplit(", ");
-        let is_called = arguments.next() == Some("true");
-        let Some(position) = arguments.next().and_then(|text| text.parse::<i64>().ok()) else { continue };
+    let index = toc.index();
+    for entry in rows.entries.iter().filter_map(|id| index.get(id)) {
+        let Some((position, true)) = entry.position() else { continue };
         let name = qualified(&(entry.namespace.clone(), entry.tag.clone()));
         let there: bool = session
             .query_one("SELECT to_regclass($1) IS NOT NULL", &[&name])
             .await
             .map_err(postgres::Error::asking("look for the sequences"))?
             .get(0);
-        if there && is_called {
+        if there {
             let _ = writeln!(
                 sql,
-                "SELECT pg_catalog.setval({}, {position}) FROM {name} WHERE last_value < {position};",
-                literal(&name)
+                "SELECT pg_catalog.setval({literal}, {position}) FROM {name} WHERE CASE \
+                 WHEN last_value = {position} THEN NOT is_called \
+                 ELSE (last_value < {position}) = (SELECT seqincrement > 0 FROM pg_catalog.pg_sequence \
+                 WHERE seqrelid = {literal}::pg_catalog.regclass) END;",
+                literal = literal(&name)
             );
         }
     }

@@ -71,8 +71,10 @@ pub async fn run(
     let admin = Session::connect(&target).await?;
     let outcome = in_database(trial, &admin, &target, &name, archive, ui, stop).await;
     drop(admin);
-    cluster.stop().await?;
-    outcome
+    let stopped = cluster.stop().await;
+    let outcome = outcome?;
+    stopped?;
+    Ok(outcome)
 }
 
 async fn remove(admin: &Session, server: &Target, name: &str) -> Result<(), crate::postgres::Error> {
@@ -141,9 +143,9 @@ async fn in_database(
     Ok(Outcome { compared, failures, checks: ran, seconds, server })
 }
 
-/// Stand-ins for the roles of the archive. Made from within its database, because a
+/// Stand-ins for the roles of an archive, on a throwaway server. Made from within its database, because a
 /// role's name has the bytes that the encoding of the session's database gives it.
-async fn make_roles(trial: &Target, toc: &Toc) -> Result<(), crate::postgres::Error> {
+pub async fn make_roles(trial: &Target, toc: &Toc) -> Result<(), crate::postgres::Error> {
     /// What only a superuser may own.
     const PRIVILEGED: [&str; 4] = ["EVENT TRIGGER", "FOREIGN DATA WRAPPER", "PUBLICATION", "SUBSCRIPTION"];
     let owners: BTreeSet<&str> = toc

@@ -28,7 +28,8 @@ fn schemas(names: &[&str]) -> Selection {
 fn taken(archive: &[u8], selection: &Selection, target: &TargetFacts) -> (Vec<String>, Plan) {
     let (toc, _) = fixtures::toc(archive);
     let plan = plan(&toc, selection, target).unwrap();
-    let names = plan.entries.iter().map(|id| title(toc.entry(*id).unwrap())).collect();
+    let index = toc.index();
+    let names = plan.entries.iter().map(|id| title(index[id])).collect();
     (names, plan)
 }
 

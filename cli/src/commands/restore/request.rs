@@ -14,7 +14,7 @@ use crate::commands::{Context, options};
 use crate::pipeline::Keys;
 use crate::postgres::target::Target;
 use crate::restore::{self, Destination, Error, Hooks, Origin, Request};
-use crate::settings::Settings;
+use crate::settings::{ConnectionSource, Settings};
 
 /// What to restore, where to, and how.
 pub async fn request(
@@ -112,12 +112,12 @@ async fn safety_job(
 /// What lies at a path is a file, what has a scheme is a URL; everything else is
 /// looked for in the catalogue.
 pub async fn origin(what: &str, settings: &Settings, context: &Context) -> anyhow::Result<Origin> {
+    if options::holds_password(what) {
+        return Err(Error::SecretInArgument.into());
+    }
     if what.starts_with("http://") || what.starts_with("https://") {
-        let url = what.parse().map_err(|_| Error::Fetch {
-            url: what.split('?').next().unwrap_or_default().to_owned(),
-            reason: "it is no URL".to_owned(),
-        })?;
-        return Ok(Origin::Url(url));
+        // Nothing of it is quoted: what cannot be read may hold a secret anywhere.
+        return Ok(Origin::Url(what.parse().map_err(Error::BadUrl)?));
     }
     let path = PathBuf::from(what);
     let looks_like_path = what.starts_with(['/', '.', '~']) || what.contains('.');
@@ -145,7 +145,7 @@ pub fn target_of(text: &str) -> anyhow::Result<Target> {
     let environment = crate::postgres::target::process_environment;
     let url = environment(name).filter(|value| !value.is_empty());
     let url = url.ok_or_else(|| anyhow::anyhow!("variable '{name}' of --to is not set"))?;
-    Ok(Target::parse(&url, &environment)?)
+    Ok(options::target(&ConnectionSource::Url(url.into()))?)
 }
 
 /// Flags that the commands of a report need to reach the same database.

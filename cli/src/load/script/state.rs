@@ -44,12 +44,7 @@ pub(super) enum CopyLine {
     Start,
     Backslash,
     Marker,
+    /// psql takes one carriage return behind it, and no second one.
+    MarkerReturn,
     Other,
-}
-
-/// Whether a statement may have a body of its own statements.
-pub(super) fn is_routine(key: &[u8]) -> bool {
-    let rest = key.strip_prefix(b"CREATE ").unwrap_or_default();
-    let rest = rest.strip_prefix(b"OR REPLACE ").unwrap_or(rest);
-    rest.starts_with(b"FUNCTION ") || rest.starts_with(b"PROCEDURE ")
 }
