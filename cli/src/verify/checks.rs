@@ -1,13 +1,14 @@
 //! The user's own checks of a restored database: SQL assertions, and a command.
 
 use std::path::Path;
-use std::process::Stdio;
+use std::process::ExitStatus;
 
-use secrecy::ExposeSecret;
 use tokio_postgres::SimpleQueryMessage;
+use tokio_util::sync::CancellationToken;
 
 use super::Error;
 use crate::postgres::session::Session;
+use crate::postgres::shell;
 use crate::postgres::target::Target;
 
 /// What a file of assertions said.
@@ -52,17 +53,7 @@ pub async fn sql(target: &Target, path: &Path) -> Result<Asserted, Error> {
     Ok(asserted)
 }
 
-/// Run a shell command against the restored database; it fails by its exit status.
-pub async fn command(target: &Target, command: &str) -> Result<Option<String>, Error> {
-    let mut child = std::process::Command::new("sh");
-    target.apply(&mut child);
-    child.arg("-c").arg(command).env("DATABASE_URL", target.url().expose_secret()).stdin(Stdio::null());
-    // Its output is for people; standard out is the report's.
-    child.stdout(std::io::stderr());
-    let status = tokio::process::Command::from(child)
-        .kill_on_drop(true)
-        .status()
-        .await
-        .map_err(|source| Error::Command { command: command.to_owned(), source })?;
-    Ok((!status.success()).then(|| format!("'{command}' ended with {status}")))
+/// Run a shell command against the restored database: how it ended.
+pub async fn command(target: &Target, command: &str, stop: &CancellationToken) -> Result<ExitStatus, Error> {
+    shell::run(shell::command(command, target), stop).await.map_err(Error::Command)?.ok_or(Error::Interrupted)
 }

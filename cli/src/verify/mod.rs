@@ -84,12 +84,9 @@ pub enum Error {
         #[source]
         source: io::Error,
     },
-    #[error("cannot run '{command}'")]
-    Command {
-        command: String,
-        #[source]
-        source: io::Error,
-    },
+    /// Its text may hold a secret.
+    #[error("cannot start a shell for the command of --run")]
+    Command(#[source] io::Error),
     #[error("interrupted")]
     Interrupted,
     #[error("a thread of the verification died")]
@@ -138,7 +135,7 @@ impl Advise for Error {
             }
             Self::Open { source, .. } => source.hint(),
             Self::Record { source, .. } => source.hint(),
-            Self::Command { .. } | Self::Interrupted | Self::Panicked => None,
+            Self::Command(_) | Self::Interrupted | Self::Panicked => None,
         }
     }
 }

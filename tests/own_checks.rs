@@ -1,0 +1,51 @@
+//! What a user adds to a trial restore: SQL assertions and a command of their own;
+//! and that a trial leaves a server of the user's own as it was.
+
+use crate::support::command::Backstop;
+use crate::support::keys::Age;
+use crate::support::scene::{Scene, shared};
+
+const TABLES: &str = "CREATE TABLE users AS SELECT 1 AS id; CREATE TABLE orders (at timestamptz)";
+
+/// A trial on the server of the scene itself.
+fn on_the_server(scene: &Scene<'_>, arguments: &[&str]) -> Backstop {
+    let cluster = &scene.server.cluster;
+    let on = format!("{} port={}", cluster.conninfo("postgres"), cluster.port());
+    scene.verify(&[arguments, &["--on", &on]].concat())
+}
+
+/// The records of verifications in the store.
+fn records(scene: &Scene<'_>) -> Vec<serde_json::Value> {
+    let files = scene.files().into_iter();
+    let records = files.filter(|(path, _)| path.to_string_lossy().contains(".verified-"));
+    records
+        .map(|(_, bytes)| serde_json::from_slice::<serde_json::Value>(&bytes).unwrap()["record"].take())
+        .collect()
+}
+
+/// Its text is in nothing that is kept or printed, and it is given no key.
+#[tokio::test]
+async fn a_command_keeps_its_secrets_and_is_given_none() {
+    let scene = Scene::new(shared().await, "command", TABLES).await;
+    let folder = tempfile::tempdir().unwrap();
+    let seen = folder.path().join("seen");
+    let env = format!("env > '{}'; : token-s3cret", seen.display());
+    let run = on_the_server(&scene, &["--run", &env]).env("BACKSTOP_PASSPHRASE", "the passphrase");
+    let identity = std::fs::read_to_string(Age::new().identity()).unwrap();
+    let passed = run.env("BACKSTOP_IDENTITY", identity).env("MINE", "is passed on").run().ended(0);
+    let seen = std::fs::read_to_string(seen).unwrap();
+    assert!(seen.contains("MINE=is passed on\n") && seen.contains("/backstop_trial_"), "{seen}");
+    assert!(!seen.contains("BACKSTOP_PASSPHRASE") && !seen.contains("BACKSTOP_IDENTITY"), "{seen}");
+    assert!(passed.stdout.contains("checks     command (exit status: 0)\n"), "{}", passed.stdout);
+
+    let failed = on_the_server(&scene, &["--run", "exit 3 # token-s3cret"]).run().ended(1);
+    let failure = "failed     the command of --run ended with exit status: 3\n";
+    assert!(failed.stdout.contains(failure), "{}", failed.stdout);
+    assert_eq!(records(&scene).len(), 2);
+    for text in [passed.stdout, passed.stderr, failed.stdout, failed.stderr] {
+        assert!(!text.contains("s3cret"), "{text}");
+    }
+    for (path, bytes) in scene.files() {
+        assert!(!String::from_utf8_lossy(&bytes).contains("s3cret"), "in '{}'", path.display());
+    }
+}
