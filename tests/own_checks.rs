@@ -23,6 +23,51 @@ fn records(scene: &Scene<'_>) -> Vec<serde_json::Value> {
         .collect()
 }
 
+#[tokio::test]
+async fn only_what_is_true_passes() {
+    let scene = Scene::new(shared().await, "assertions", TABLES).await;
+    let good = "SET search_path = public; SELECT count(*) > 0 AS there_are_users, true AS yes FROM users;";
+    let passed = on_the_server(&scene, &["--checks", "checks.sql"]).file("checks.sql", good).run().ended(0);
+    assert!(passed.stdout.contains("checks     there_are_users, yes\n"), "{}", passed.stdout);
+
+    let bad = "
+        SELECT count(*) > 1 AS two_users FROM public.users;
+        SELECT max(at) > now() - interval '1 day' AS fresh FROM public.orders;
+        SELECT at > now() AS each_order FROM public.orders;
+        SELECT count(*) AS many FROM public.users;
+        SELECT n > 2 AS every_one FROM generate_series(1, 5) n;
+        SELECT true AS good;
+        SELECT 1 / (count(*) - 1) FROM public.users;
+        SELECT true AS never_asked";
+    let failed = on_the_server(&scene, &["--checks", "checks.sql", "--format", "json"]);
+    let failed = failed.file("checks.sql", bad).run().ended(1);
+    let record: serde_json::Value = serde_json::from_str(&failed.stdout).unwrap();
+    insta::assert_snapshot!(serde_json::to_string_pretty(&record["failures"]).unwrap(), @r#"
+    [
+      "check 'two_users' does not hold",
+      "check 'fresh' is neither true nor false, but NULL",
+      "check 'each_order' gave no row",
+      "check 'many' is neither true nor false",
+      "check 'every_one' does not hold",
+      "check 'checks.sql' failed: division by zero"
+    ]
+    "#);
+    insta::assert_snapshot!(record["checks"], @r#"["two_users","fresh","each_order","many","every_one","good","?column?"]"#);
+}
+
+#[tokio::test]
+async fn a_file_that_is_missing_is_told_before_the_trial() {
+    let scene = Scene::new(shared().await, "no_checks", TABLES).await;
+    let nowhere = ["--on", "host=/nonexistent", "--checks", "missing.sql"];
+    let said = scene.verify(&nowhere).run().ended(2);
+    insta::assert_snapshot!(said.stderr, @r"
+    error: cannot read the checks in 'missing.sql'
+    caused by: No such file or directory (os error 2)
+    hint: `checks:` in backstop.yml names the file, relative to that file
+    ");
+    scene.store_is_as_before();
+}
+
 /// Its text is in nothing that is kept or printed, and it is given no key.
 #[tokio::test]
 async fn a_command_keeps_its_secrets_and_is_given_none() {

@@ -3,7 +3,6 @@
 
 use std::collections::BTreeSet;
 use std::io::Read;
-use std::path::Path;
 use std::time::Instant;
 
 use backstop_policy::identifier::quote;
@@ -11,8 +10,9 @@ use backstop_policy::manifest::Manifest;
 use tokio_postgres::error::SqlState;
 use tokio_util::sync::CancellationToken;
 
+use super::Error;
+use super::checks::{self, Assertions};
 use super::compare::{Compared, Depth, compare};
-use super::{Error, checks};
 use crate::archive::{self, Selection, Toc};
 use crate::load::{Load, load};
 use crate::postgres::cluster::{Cluster, ClusterOptions};
@@ -29,8 +29,7 @@ pub struct Trial<'a> {
     /// A server of the user's own instead of a throwaway one.
     pub on: Option<&'a Target>,
     pub jobs: usize,
-    /// A file of SQL assertions.
-    pub checks: Option<&'a Path>,
+    pub checks: Option<&'a Assertions>,
     /// A shell command, run with the trial's `DATABASE_URL`.
     pub run: Option<&'a str>,
 }
@@ -124,8 +123,8 @@ async fn in_database(
     let compared = compare(&target, manifest, &loaded.toc, &loaded.plan, depth).await?;
     let mut failures = compared.failures.clone();
     let mut ran = Vec::new();
-    if let Some(path) = trial.checks {
-        let outcome = checks::sql(&target, path).await?;
+    if let Some(checks) = trial.checks {
+        let outcome = checks.run(&target).await?;
         ran.extend(outcome.ran);
         failures.extend(outcome.failures);
     }
