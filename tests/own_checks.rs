@@ -1,9 +1,13 @@
 //! What a user adds to a trial restore: SQL assertions and a command of their own;
 //! and that a trial leaves a server of the user's own as it was.
 
+use nix::sys::signal::Signal;
+
+use crate::support::cluster::Server;
 use crate::support::command::Backstop;
+use crate::support::depot::until;
 use crate::support::keys::Age;
-use crate::support::scene::{Scene, shared};
+use crate::support::scene::{Scene, processes, shared};
 
 const TABLES: &str = "CREATE TABLE users AS SELECT 1 AS id; CREATE TABLE orders (at timestamptz)";
 
@@ -12,6 +16,18 @@ fn on_the_server(scene: &Scene<'_>, arguments: &[&str]) -> Backstop {
     let cluster = &scene.server.cluster;
     let on = format!("{} port={}", cluster.conninfo("postgres"), cluster.port());
     scene.verify(&[arguments, &["--on", &on]].concat())
+}
+
+async fn trials(server: &Server, id: &str) -> String {
+    let id = id.to_lowercase().replace('-', "_");
+    server.sql("postgres", &format!("SELECT datname FROM pg_database WHERE datname LIKE '%{id}%'")).await
+}
+
+/// The id of the only backup.
+fn id(scene: &Scene<'_>) -> String {
+    let list = scene.command("list", &["--format", "json"]).run().ended(0);
+    let list: serde_json::Value = serde_json::from_str(&list.stdout).unwrap();
+    list["backups"][0]["id"].as_str().unwrap().to_owned()
 }
 
 /// The records of verifications in the store.
@@ -92,5 +108,27 @@ async fn a_command_keeps_its_secrets_and_is_given_none() {
     }
     for (path, bytes) in scene.files() {
         assert!(!String::from_utf8_lossy(&bytes).contains("s3cret"), "in '{}'", path.display());
+    }
+}
+
+/// Neither a query that never ends nor a command that started others.
+#[tokio::test]
+async fn what_never_ends_can_be_stopped() {
+    let scene = Scene::new(shared().await, "endless_checks", TABLES).await;
+    let id = id(&scene);
+    for arguments in [["--checks", "checks.sql"], ["--run", "trap '' TERM; sleep 1000 & sleep 1000"]] {
+        let run = on_the_server(&scene, &arguments).file("checks.sql", "SELECT pg_sleep(1000)");
+        let mut run = run.start();
+        let home = run.home.path().to_owned();
+        let command = || processes(&home).iter().any(|(_, command)| command.starts_with("sleep 1000"));
+        let query = "SELECT query FROM pg_stat_activity WHERE query LIKE 'SELECT pg_sleep(1000)%'";
+        scene.until(|| async { command() || !scene.server.sql("postgres", query).await.is_empty() }).await;
+        run.signal(Signal::SIGTERM);
+        until("the end", async || run.is_over()).await;
+        let said = run.wait().ended(2);
+        assert!(said.stderr.ends_with("error: interrupted\n"), "{arguments:?}: {}", said.stderr);
+        scene.no_process(&home).await;
+        assert_eq!(trials(scene.server, &id).await, "");
+        scene.store_is_as_before();
     }
 }

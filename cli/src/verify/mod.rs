@@ -374,6 +374,14 @@ fn same(what: &str, expected: &Digest, found: &Digest) -> Result<(), Stop> {
     Ok(())
 }
 
+/// A server may keep us waiting for ever; whoever stops us must not have to.
+async fn unless<T, E: Into<Error>>(
+    stop: &CancellationToken,
+    work: impl Future<Output = Result<T, E>>,
+) -> Result<T, Error> {
+    stop.run_until_cancelled(work).await.ok_or(Error::Interrupted)?.map_err(Into::into)
+}
+
 fn gone(key: &str) -> Stop {
     Stop::Failed(format!("'{key}' is gone from the store"))
 }

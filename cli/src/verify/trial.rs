@@ -10,9 +10,9 @@ use backstop_policy::manifest::Manifest;
 use tokio_postgres::error::SqlState;
 use tokio_util::sync::CancellationToken;
 
-use super::Error;
 use super::checks::{self, Assertions};
 use super::compare::{Compared, Depth, compare};
+use super::{Error, unless};
 use crate::archive::{self, Selection, Toc};
 use crate::load::{Load, load};
 use crate::postgres::cluster::{Cluster, ClusterOptions};
@@ -65,7 +65,7 @@ pub async fn run(
     if tools.version.major != major {
         ui.note(format!("no PostgreSQL {major} server here: the trial runs on {}", tools.version.major));
     }
-    let cluster = Cluster::start(&tools, &ClusterOptions::default()).await?;
+    let cluster = unless(stop, Cluster::start(&tools, &ClusterOptions::default())).await?;
     let target = cluster.target("postgres")?;
     let admin = Session::connect(&target).await?;
     let outcome = in_database(trial, &admin, &target, &name, archive, ui, stop).await;
@@ -120,11 +120,11 @@ async fn in_database(
     loaded.notes.iter().for_each(|note| ui.note(note));
 
     let depth = Depth::Rows { jobs: trial.jobs };
-    let compared = compare(&target, manifest, &loaded.toc, &loaded.plan, depth).await?;
+    let compared = unless(stop, compare(&target, manifest, &loaded.toc, &loaded.plan, depth)).await?;
     let mut failures = compared.failures.clone();
     let mut ran = Vec::new();
     if let Some(checks) = trial.checks {
-        let outcome = checks.run(&target).await?;
+        let outcome = unless(stop, checks.run(&target)).await?;
         ran.extend(outcome.ran);
         failures.extend(outcome.failures);
     }
