@@ -132,3 +132,14 @@ async fn what_never_ends_can_be_stopped() {
         scene.store_is_as_before();
     }
 }
+
+/// Another trial of the same backup, or what somebody called so.
+#[tokio::test]
+async fn a_database_of_somebody_else_stays() {
+    let scene = Scene::new(shared().await, "trial_beside", TABLES).await;
+    let id = id(&scene);
+    let other = format!("backstop_trial_{}", id.to_lowercase().replace('-', "_"));
+    scene.server.sql("postgres", &format!("CREATE DATABASE {other} TEMPLATE template0")).await;
+    on_the_server(&scene, &[]).run().ended(0);
+    assert_eq!(trials(scene.server, &id).await, other);
+}

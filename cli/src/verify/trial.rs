@@ -50,9 +50,12 @@ pub async fn run(
     ui: Ui,
     stop: &CancellationToken,
 ) -> Result<Outcome, Error> {
-    let name = format!("backstop_trial_{}", trial.manifest.id.to_lowercase().replace('-', "_"));
+    // Two trials of one backup may run at once.
+    let id = trial.manifest.id.to_lowercase().replace('-', "_");
+    let name = format!("backstop_trial_{id}_{:08x}", rand::random::<u32>());
     if let Some(target) = trial.on {
         let admin = Session::connect(target).await?;
+        create(trial, &admin, &name, ui).await?;
         let outcome = in_database(trial, &admin, target, &name, archive, ui, stop).await;
         let gone = remove(&admin, target, &name).await;
         // Why the trial failed says more than that its remains are still there.
@@ -68,10 +71,21 @@ pub async fn run(
     let cluster = unless(stop, Cluster::start(&tools, &ClusterOptions::default())).await?;
     let target = cluster.target("postgres")?;
     let admin = Session::connect(&target).await?;
+    create(trial, &admin, &name, ui).await?;
     let outcome = in_database(trial, &admin, &target, &name, archive, ui, stop).await;
     drop(admin);
-    cluster.stop().await?;
-    outcome
+    let gone = cluster.stop().await;
+    let outcome = outcome?;
+    gone?;
+    Ok(outcome)
+}
+
+async fn create(trial: &Trial<'_>, admin: &Session, name: &str, ui: Ui) -> Result<(), Error> {
+    let locale = Locale::from(&trial.manifest.source);
+    if let Some(note) = database::create_for_trial(admin, name, &locale).await? {
+        ui.note(note);
+    }
+    Ok(())
 }
 
 async fn remove(admin: &Session, server: &Target, name: &str) -> Result<(), crate::postgres::Error> {
@@ -91,10 +105,6 @@ async fn in_database(
     ui: Ui,
     stop: &CancellationToken,
 ) -> Result<Outcome, Error> {
-    let manifest = trial.manifest;
-    if let Some(note) = database::create_for_trial(admin, name, &Locale::from(&manifest.source)).await? {
-        ui.note(note);
-    }
     let target = server.with_database(name);
     let begun = Instant::now();
     let loaded = load(
@@ -120,7 +130,7 @@ async fn in_database(
     loaded.notes.iter().for_each(|note| ui.note(note));
 
     let depth = Depth::Rows { jobs: trial.jobs };
-    let compared = unless(stop, compare(&target, manifest, &loaded.toc, &loaded.plan, depth)).await?;
+    let compared = unless(stop, compare(&target, trial.manifest, &loaded.toc, &loaded.plan, depth)).await?;
     let mut failures = compared.failures.clone();
     let mut ran = Vec::new();
     if let Some(checks) = trial.checks {
