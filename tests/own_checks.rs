@@ -143,3 +143,25 @@ async fn a_database_of_somebody_else_stays() {
     on_the_server(&scene, &[]).run().ended(0);
     assert_eq!(trials(scene.server, &id).await, other);
 }
+
+/// The server ends the session of pg_restore: that says nothing about the backup.
+#[tokio::test]
+async fn a_trial_that_the_server_ends_is_no_verdict() {
+    let tables = "CREATE FUNCTION ends() RETURNS boolean LANGUAGE sql AS $$
+        SELECT current_database() NOT LIKE 'backstop_trial%' OR pg_terminate_backend(pg_backend_pid()) $$;
+        CREATE MATERIALIZED VIEW v AS SELECT ends() AS it";
+    let scene = Scene::new(shared().await, "ended_trial", tables).await;
+    let said = on_the_server(&scene, &[]).run().ended(2);
+    assert!(said.stderr.contains("terminating connection due to administrator command"), "{}", said.stderr);
+    let hint = "\nhint: this is not about the dump: mend it on the server, then run again\n";
+    assert!(said.stderr.ends_with(hint), "{}", said.stderr);
+    assert_eq!(trials(scene.server, &id(&scene)).await, "");
+    scene.store_is_as_before();
+
+    let scene = Scene::new(shared().await, "ended_checks", TABLES).await;
+    let ends = "SELECT true AS good; SELECT pg_terminate_backend(pg_backend_pid())";
+    let said = on_the_server(&scene, &["--checks", "checks.sql"]).file("checks.sql", ends).run().ended(2);
+    assert!(said.stderr.contains("run the checks: terminating connection"), "{}", said.stderr);
+    assert!(said.stderr.ends_with("\nhint: look into the server's log, and try again\n"), "{}", said.stderr);
+    scene.store_is_as_before();
+}
