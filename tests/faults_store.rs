@@ -4,7 +4,9 @@
 
 use std::time::Duration;
 
-use crate::support::depot::{Depot, key, keys, large, redact};
+use nix::sys::signal::Signal;
+
+use crate::support::depot::{Depot, assert_unchanged, key, keys, large, redact, until};
 use crate::support::proxy::Fault;
 use crate::support::tls_server::free_port;
 
@@ -126,6 +128,22 @@ async fn a_manifest_of_which_nobody_knows_whether_it_was_stored_goes_first() {
     shop/manual/[ID].sha256
     ");
     depot.run(depot.command(["verify", "--level", "contents"])).await.ended(0);
+}
+
+/// The store has all of it and publishes it later: the manifest of a dump that is
+/// removed by then would be a false backup.
+#[tokio::test]
+async fn interrupted_while_the_manifest_is_on_its_way() {
+    let depot = Depot::seaweed("manifest-on-its-way").await;
+    depot.good_backup(&[]).await;
+    let before = depot.objects().await;
+    depot.proxy().when("PUT", ".manual.json", Fault::Delay(Duration::from_secs(3)), Some(1));
+    let run = depot.backup(&["--quiet"]).await.start();
+    until("the manifest's upload", async || depot.proxy().count("PUT", ".manual.json") == 2).await;
+    run.signal(Signal::SIGINT);
+    tokio::task::spawn_blocking(move || run.wait().ended(2)).await.unwrap();
+    tokio::time::sleep(Duration::from_secs(4)).await;
+    assert_unchanged(&before, &depot.objects().await);
 }
 
 #[tokio::test]

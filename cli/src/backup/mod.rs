@@ -299,7 +299,7 @@ async fn store_streams(
 
     let mut not_captured = not_captured::list(job, &dumped.contents.toc, snapshot.is_standby());
     let globals = if job.globals {
-        match unless(stop, store_globals(job, snapshot.target(), catalog, id, &tools, stop)).await {
+        match store_globals(job, snapshot.target(), catalog, id, &tools, stop).await {
             Ok(sealed) => Some(sealed),
             // Managed providers hide roles; the data is worth keeping all the same.
             Err(Error::Postgres(error)) => {
@@ -337,7 +337,7 @@ async fn store_globals(
     tools: &ClientTools,
     stop: &CancellationToken,
 ) -> Result<Sealed, Error> {
-    let text = globals::dump(tools, target).await?;
+    let text = unless(stop, async { Ok(globals::dump(tools, target).await?) }).await?;
     let (body, sealing) =
         pipeline::seal(std::io::Cursor::new(text), job.encryption.clone(), stop.clone(), |_| {});
     let key = keys::globals(catalog.database(), &job.tier, id, &job.encryption.record());
