@@ -4,9 +4,10 @@
 
 use std::time::Duration;
 
-use nix::sys::signal::Signal;
+use nix::sys::signal::{Signal, kill};
+use nix::unistd::Pid;
 
-use crate::support::depot::{Depot, assert_unchanged, key, keys, large, redact, until};
+use crate::support::depot::{self, Depot, assert_unchanged, key, keys, large, redact, until};
 use crate::support::proxy::Fault;
 use crate::support::tls_server::free_port;
 
@@ -144,6 +145,37 @@ async fn interrupted_while_the_manifest_is_on_its_way() {
     tokio::task::spawn_blocking(move || run.wait().ended(2)).await.unwrap();
     tokio::time::sleep(Duration::from_secs(4)).await;
     assert_unchanged(&before, &depot.objects().await);
+}
+
+/// Counting may take hours, and the dump is lost already.
+#[tokio::test]
+async fn a_store_that_fails_is_told_while_rows_are_still_counted() {
+    let depot =
+        failing(Depot::seaweed("while-counting").await, "PUT", ".dump", Fault::Answer(403, "AccessDenied"))
+            .await;
+    let server = depot::server().await;
+    server.sql("postgres", "CREATE DATABASE slow_counts TEMPLATE template0").await;
+    server.sql("slow_counts", "CREATE TABLE t AS SELECT 1 AS id").await;
+    let signs = tempfile::tempdir().unwrap();
+    let (ready, go) = (signs.path().join("ready"), signs.path().join("go"));
+    let held = crate::faults_dump::instead(&format!(
+        "touch '{}'\nwhile [ ! -e '{}' ]; do sleep 0.05; done\nexec \"$real\" \"$@\"",
+        ready.display(),
+        go.display()
+    ));
+    let run = depot.backup_of("slow_counts", &["--quiet", "--jobs", "1"]).await;
+    let mut run = run.env("BACKSTOP_PG_BIN", held.path()).start();
+    until("pg_dump", async || ready.exists()).await;
+    // The session that has the snapshot, and is to count in it, answers no more.
+    let counting =
+        "SELECT pid FROM pg_stat_activity WHERE datname = 'slow_counts' AND state = 'idle in transaction'";
+    let pid = Pid::from_raw(server.sql("postgres", counting).await.parse().unwrap());
+    kill(pid, Signal::SIGSTOP).unwrap();
+    std::fs::write(&go, "").unwrap();
+    until("the end", async || run.is_over()).await;
+    kill(pid, Signal::SIGCONT).unwrap();
+    let said = run.wait().ended(2).stderr;
+    assert!(said.contains("refused to write an object ('shop/manual/"), "{said}");
 }
 
 #[tokio::test]

@@ -261,15 +261,25 @@ async fn store_streams(
     let (body, sealing) =
         pipeline::seal(dump, job.encryption.clone(), dumping.clone(), move |bytes| progress.add(bytes));
     let key = keys::artifact(catalog.database(), &job.tier, id, &job.encryption.record());
+    let wanted = stop.child_token();
+    let putting = async {
+        let put = catalog.store().put(&key, body).await;
+        // A source that failed may do so because others changed something: that is
+        // still worth knowing. A store that failed is told at once.
+        if put.as_ref().is_err_and(|error| !matches!(error, store::Error::Source(_))) {
+            wanted.cancel();
+        }
+        put
+    };
     let asking = async {
-        let seen = unless(stop, proof::meanwhile(&snapshot, &expected, &started)).await;
+        let seen = unless(&wanted, proof::meanwhile(&snapshot, &expected, &started)).await;
         if let Err(Error::Disturbed { .. }) = seen {
             // It will never be a backup, however long it goes on.
             dumping.cancel();
         }
         seen
     };
-    let (put, seen) = tokio::join!(catalog.store().put(&key, body), asking);
+    let (put, seen) = tokio::join!(putting, asking);
     let settled = settle(put, sealing).await;
     if let Err(error @ Error::Disturbed { .. }) = seen {
         return Err(error);
