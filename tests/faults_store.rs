@@ -352,6 +352,34 @@ async fn list_and_verify_ask_again_and_then_say_that_they_cannot_tell() {
     ");
 }
 
+/// One manifest that nobody may read hides no other backup, and is not passed over.
+#[tokio::test]
+async fn a_record_that_cannot_be_read() {
+    let depot = Depot::seaweed("unread").await;
+    let older = depot.good_backup(&[]).await;
+    tokio::time::sleep(Duration::from_millis(1001)).await;
+    let newer = depot.good_backup(&[]).await;
+    let manifest: &'static str = format!("{newer}.manual.json").leak();
+    depot.proxy().when("GET", manifest, Fault::Answer(403, "AccessDenied"), FOR_EVER);
+    let list = depot.says(1, depot.command(["list"])).await;
+    let (backups, unread) = list.split_once("cannot read: ").expect(&list);
+    assert!(backups.contains("\n[ID]  "), "{list}");
+    insta::assert_snapshot!(unread, @r"
+    shop/catalog/[ID].manual.json: store '[STORE]' refused to read an object ('shop/catalog/[ID].manual.json'): the service answered 403 AccessDenied: Made up
+    hint: a record that cannot be read may be whole: see who may read that object, then run again
+    ");
+    depot.run(depot.command(["show", &older])).await.ended(0);
+    for selector in [newer.as_str(), "latest"] {
+        let said = depot.fails(2, depot.command(["show", selector])).await;
+        insta::allow_duplicates! { insta::assert_snapshot!(said, @r"
+        error: record 'shop/catalog/[ID].manual.json' cannot be read: store '[STORE]' refused to read an object ('shop/catalog/[ID].manual.json'): the service answered 403 AccessDenied: Made up
+        hint: it may be whole: see who may read that object, then run again; the other backups are not affected, name one of them by its id as `backstop list` shows it
+        "); }
+    }
+    depot.good_backup(&[]).await;
+    depot.run(depot.command(["verify", "--level", "stored"])).await.ended(0);
+}
+
 #[tokio::test]
 async fn after_a_failure_nothing_is_in_the_way_of_the_next_backup() {
     let depot = Depot::seaweed("next").await;
