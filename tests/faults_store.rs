@@ -381,6 +381,19 @@ async fn a_record_that_cannot_be_read() {
 }
 
 #[tokio::test]
+async fn a_verification_costs_the_same_however_many_there_were() {
+    let depot = Depot::seaweed("verifications").await;
+    depot.good_backup(&[]).await;
+    for n in 1..=3 {
+        depot.run(depot.command(["verify", "--level", "stored"])).await.ended(0);
+        // One before and one after each record.
+        assert_eq!(depot.proxy().count("HEAD", ".verified-"), 2 * n);
+    }
+    let objects = depot.objects().await;
+    assert_eq!(objects.keys().filter(|key| key.contains(".verified-")).count(), 3);
+}
+
+#[tokio::test]
 async fn after_a_failure_nothing_is_in_the_way_of_the_next_backup() {
     let depot = Depot::seaweed("next").await;
     depot.proxy().when("PUT", ".sha256", Fault::Answer(403, "AccessDenied"), Some(1));

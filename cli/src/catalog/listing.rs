@@ -207,9 +207,15 @@ impl Catalog {
     pub async fn record(&self, manifest: &Manifest, check: &Verification) -> Result<(), Error> {
         let body = envelope::wrap(check)
             .map_err(|error| Error::Damaged { key: manifest.id.clone(), reason: error.to_string() })?;
-        let mut number = 1;
+        let (database, tier, id) = (&manifest.database, &manifest.tier, &manifest.id);
+        let others = self.store.list(&keys::verifications(database, tier, id)).await?;
+        let number_of = |object: &store::Object| match keys::record(database, &object.key) {
+            Some(Record::Verification { number, .. }) => number,
+            _ => 0,
+        };
+        let mut number = 1 + others.iter().map(number_of).max().unwrap_or(0);
         loop {
-            let key = keys::verification(&manifest.database, &manifest.tier, &manifest.id, number);
+            let key = keys::verification(database, tier, id, number);
             let stream = crate::stream::ByteStream::from_bytes(body.clone().into());
             match self.store.put(&key, stream).await {
                 Ok(_) => return Ok(()),
