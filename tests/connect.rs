@@ -265,19 +265,6 @@ async fn a_server_that_says_nothing_is_given_up() {
 }
 
 #[tokio::test]
-async fn a_running_statement_can_be_cancelled() {
-    let server = TlsServer::start();
-    let session = Session::connect(&server.target("?sslmode=require")).await.unwrap();
-    let canceller = session.cancel_token();
-    let asleep =
-        tokio::spawn(async move { session.simple_query("SELECT pg_sleep(600)").await.err().unwrap() });
-    tokio::time::sleep(std::time::Duration::from_millis(300)).await;
-    canceller.cancel().await.unwrap();
-    let error = tokio::time::timeout(std::time::Duration::from_secs(20), asleep).await.unwrap().unwrap();
-    assert_eq!(error.code().unwrap().code(), "57014");
-}
-
-#[tokio::test]
 async fn what_a_role_may_not_read_is_found() {
     let server = TlsServer::start();
     let admin = server.admin().await;
