@@ -5,7 +5,7 @@ use std::os::unix::fs::PermissionsExt;
 use std::path::PathBuf;
 
 use backstop::postgres::finder::Finder;
-use backstop::postgres::tools::{ClientTools, ServerTools};
+use backstop::postgres::tools::ClientTools;
 use backstop::postgres::wheel::Wheel;
 
 use crate::support::{command::backstop, tools};
@@ -42,17 +42,7 @@ async fn each_server_gets_a_client_that_is_not_older() {
 #[tokio::test]
 async fn every_program_runs_by_its_full_path() {
     let client = ClientTools::at(tools::postgres(15)).await.unwrap();
-    let server = ServerTools::at(tools::postgres(15)).await.unwrap();
-    let commands = [
-        client.pg_dump(),
-        client.pg_dumpall(),
-        client.pg_restore(),
-        client.psql(),
-        server.initdb(),
-        server.postgres(),
-        server.pg_ctl(),
-    ];
-    for mut command in commands {
+    for mut command in [client.pg_dump(), client.pg_dumpall(), client.pg_restore(), client.psql()] {
         let program = PathBuf::from(command.get_program());
         assert!(program.is_absolute());
         let output = command.arg("--version").output().unwrap();

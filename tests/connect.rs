@@ -4,7 +4,6 @@
 use std::collections::HashMap;
 use std::os::unix::fs::PermissionsExt;
 use std::process::Command;
-use std::time::{Duration, Instant};
 
 use backstop::doctor::connection::reach;
 use backstop::doctor::role::role;
@@ -263,26 +262,6 @@ async fn a_server_that_says_nothing_is_given_up() {
     let url = format!("postgresql://admin@127.0.0.1:{port}/postgres?connect_timeout=1");
     let error = refusal(&Target::parse(&url, &nothing).unwrap()).await;
     assert!(matches!(error, Error::Timeout { seconds: 1, .. }), "{error:?}");
-}
-
-#[tokio::test]
-async fn a_running_statement_can_be_cancelled() {
-    let server = TlsServer::start();
-    let session = Session::connect(&server.target("?sslmode=require")).await.unwrap();
-    let canceller = session.cancel_token();
-    let asleep =
-        tokio::spawn(async move { session.simple_query("SELECT pg_sleep(600)").await.err().unwrap() });
-    let admin = server.admin().await;
-    let sleeps =
-        "SELECT count(*) FROM pg_stat_activity WHERE state = 'active' AND query = 'SELECT pg_sleep(600)'";
-    let begun = Instant::now();
-    while ask(&admin, sleeps).await == "0" {
-        assert!(begun.elapsed() < Duration::from_secs(20), "the statement does not start");
-        tokio::time::sleep(Duration::from_millis(50)).await;
-    }
-    canceller.cancel().await.unwrap();
-    let error = tokio::time::timeout(Duration::from_secs(20), asleep).await.unwrap().unwrap();
-    assert_eq!(error.code().unwrap().code(), "57014");
 }
 
 #[tokio::test]

@@ -4,7 +4,10 @@
 
 use std::time::Duration;
 
-use crate::support::depot::{Depot, key, keys, large, redact};
+use nix::sys::signal::{Signal, kill};
+use nix::unistd::Pid;
+
+use crate::support::depot::{self, Depot, assert_unchanged, key, keys, large, redact, until};
 use crate::support::proxy::Fault;
 use crate::support::tls_server::free_port;
 
@@ -126,6 +129,53 @@ async fn a_manifest_of_which_nobody_knows_whether_it_was_stored_goes_first() {
     shop/manual/[ID].sha256
     ");
     depot.run(depot.command(["verify", "--level", "contents"])).await.ended(0);
+}
+
+/// The store has all of it and publishes it later: the manifest of a dump that is
+/// removed by then would be a false backup.
+#[tokio::test]
+async fn interrupted_while_the_manifest_is_on_its_way() {
+    let depot = Depot::seaweed("manifest-on-its-way").await;
+    depot.good_backup(&[]).await;
+    let before = depot.objects().await;
+    depot.proxy().when("PUT", ".manual.json", Fault::Delay(Duration::from_secs(3)), Some(1));
+    let run = depot.backup(&["--quiet"]).await.start();
+    until("the manifest's upload", async || depot.proxy().count("PUT", ".manual.json") == 2).await;
+    run.signal(Signal::SIGINT);
+    tokio::task::spawn_blocking(move || run.wait().ended(2)).await.unwrap();
+    tokio::time::sleep(Duration::from_secs(4)).await;
+    assert_unchanged(&before, &depot.objects().await);
+}
+
+/// Counting may take hours, and the dump is lost already.
+#[tokio::test]
+async fn a_store_that_fails_is_told_while_rows_are_still_counted() {
+    let depot =
+        failing(Depot::seaweed("while-counting").await, "PUT", ".dump", Fault::Answer(403, "AccessDenied"))
+            .await;
+    let server = depot::server().await;
+    server.sql("postgres", "CREATE DATABASE slow_counts TEMPLATE template0").await;
+    server.sql("slow_counts", "CREATE TABLE t AS SELECT 1 AS id").await;
+    let signs = tempfile::tempdir().unwrap();
+    let (ready, go) = (signs.path().join("ready"), signs.path().join("go"));
+    let held = crate::faults_dump::instead(&format!(
+        "touch '{}'\nwhile [ ! -e '{}' ]; do sleep 0.05; done\nexec \"$real\" \"$@\"",
+        ready.display(),
+        go.display()
+    ));
+    let run = depot.backup_of("slow_counts", &["--quiet", "--jobs", "1"]).await;
+    let mut run = run.env("BACKSTOP_PG_BIN", held.path()).start();
+    until("pg_dump", async || ready.exists()).await;
+    // The session that has the snapshot, and is to count in it, answers no more.
+    let counting =
+        "SELECT pid FROM pg_stat_activity WHERE datname = 'slow_counts' AND state = 'idle in transaction'";
+    let pid = Pid::from_raw(server.sql("postgres", counting).await.parse().unwrap());
+    kill(pid, Signal::SIGSTOP).unwrap();
+    std::fs::write(&go, "").unwrap();
+    until("the end", async || run.is_over()).await;
+    kill(pid, Signal::SIGCONT).unwrap();
+    let said = run.wait().ended(2).stderr;
+    assert!(said.contains("refused to write an object ('shop/manual/"), "{said}");
 }
 
 #[tokio::test]
@@ -300,6 +350,47 @@ async fn list_and_verify_ask_again_and_then_say_that_they_cannot_tell() {
     caused by: the service answered 500 InternalError: Made up
     hint: run it again; if it fails again, the fault lies with the store: `backstop doctor` tests it
     ");
+}
+
+/// One manifest that nobody may read hides no other backup, and is not passed over.
+#[tokio::test]
+async fn a_record_that_cannot_be_read() {
+    let depot = Depot::seaweed("unread").await;
+    let older = depot.good_backup(&[]).await;
+    tokio::time::sleep(Duration::from_millis(1001)).await;
+    let newer = depot.good_backup(&[]).await;
+    let manifest: &'static str = format!("{newer}.manual.json").leak();
+    depot.proxy().when("GET", manifest, Fault::Answer(403, "AccessDenied"), FOR_EVER);
+    let list = depot.says(1, depot.command(["list"])).await;
+    let (backups, unread) = list.split_once("cannot read: ").expect(&list);
+    assert!(backups.contains("\n[ID]  "), "{list}");
+    insta::assert_snapshot!(unread, @r"
+    shop/catalog/[ID].manual.json: store '[STORE]' refused to read an object ('shop/catalog/[ID].manual.json'): the service answered 403 AccessDenied: Made up
+    hint: a record that cannot be read may be whole: see who may read that object, then run again
+    ");
+    depot.run(depot.command(["show", &older])).await.ended(0);
+    for selector in [newer.as_str(), "latest"] {
+        let said = depot.fails(2, depot.command(["show", selector])).await;
+        insta::allow_duplicates! { insta::assert_snapshot!(said, @r"
+        error: record 'shop/catalog/[ID].manual.json' cannot be read: store '[STORE]' refused to read an object ('shop/catalog/[ID].manual.json'): the service answered 403 AccessDenied: Made up
+        hint: it may be whole: see who may read that object, then run again; the other backups are not affected, name one of them by its id as `backstop list` shows it
+        "); }
+    }
+    depot.good_backup(&[]).await;
+    depot.run(depot.command(["verify", "--level", "stored"])).await.ended(0);
+}
+
+#[tokio::test]
+async fn a_verification_costs_the_same_however_many_there_were() {
+    let depot = Depot::seaweed("verifications").await;
+    depot.good_backup(&[]).await;
+    for n in 1..=3 {
+        depot.run(depot.command(["verify", "--level", "stored"])).await.ended(0);
+        // One before and one after each record.
+        assert_eq!(depot.proxy().count("HEAD", ".verified-"), 2 * n);
+    }
+    let objects = depot.objects().await;
+    assert_eq!(objects.keys().filter(|key| key.contains(".verified-")).count(), 3);
 }
 
 #[tokio::test]

@@ -38,6 +38,7 @@ mod lint_action;
 mod many_tables;
 mod matrix;
 mod no_client;
+mod own_checks;
 mod pooler;
 mod proven;
 mod proven_extension;

@@ -54,7 +54,8 @@ pub fn table(listing: &Listing, now: Timestamp) -> String {
         text.push('\n');
     }
     for broken in &listing.damaged {
-        text += &format!("damaged: {}: {}\n", broken.key, broken.reason);
+        let what = if broken.unread { "cannot read" } else { "damaged" };
+        text += &format!("{what}: {}: {}\n", broken.key, broken.reason);
     }
     text
 }

@@ -399,7 +399,7 @@ pub struct Verification {
     /// `server_version` of the trial server.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub trial_server: Option<String>,
-    /// Names of the user's checks that ran.
+    /// Names of the user's assertions that ran; of a command its exit status alone.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub checks: Vec<String>,
 }

@@ -279,9 +279,14 @@ impl<'a> Scene<'a> {
         }
     }
 
-    /// The store with the good backup alone.
-    pub fn before(&self) -> &BTreeMap<PathBuf, Vec<u8>> {
-        &self.before
+    /// Of a run that was killed nothing is new but its lease and unfinished files.
+    #[track_caller]
+    pub fn only_unfinished_left(&self) {
+        let name = |path: &PathBuf| path.file_name().unwrap().to_string_lossy().into_owned();
+        let new = self.paths().into_iter().filter(|path| !self.before.contains_key(path));
+        let left: Vec<String> = new.map(|path| name(&path)).collect();
+        assert!(left.iter().all(|name| name == "lease" || name.ends_with(".part")), "{left:?}");
+        assert!(left.iter().any(|name| name == "lease"), "{left:?}");
     }
 
     /// Every file in the store with its bytes.

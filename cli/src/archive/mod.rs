@@ -25,7 +25,6 @@ mod header;
 mod input;
 mod inspect;
 pub mod load;
-mod preamble;
 mod recode;
 mod relation;
 mod select;
@@ -40,7 +39,6 @@ pub use dump::{Dump, Dumped, Request, Started, Way, default_jobs, dump};
 pub use frame::Coding;
 pub use header::{Compression, Header};
 pub use inspect::{Contents, TableRows, inspect};
-pub use preamble::{needs_older_settings, older_settings};
 pub use recode::{Recoding, recode};
 pub use select::{
     Choice, ForeignKey, Halves, LeftOut, Managed, Needed, Plan, Selection, TargetFacts, human_list,

@@ -263,8 +263,18 @@ async fn store_streams(
     let (body, sealing) =
         pipeline::seal(dump, job.encryption.clone(), dumping.clone(), move |bytes| progress.add(bytes));
     let key = keys::artifact(catalog.database(), &job.tier, id, &job.encryption.record());
+    let wanted = stop.child_token();
+    let putting = async {
+        let put = catalog.store().put(&key, body).await;
+        // A source that failed may do so because others changed something: that is
+        // still worth knowing. A store that failed is told at once.
+        if put.as_ref().is_err_and(|error| !matches!(error, store::Error::Source(_))) {
+            wanted.cancel();
+        }
+        put
+    };
     let asking = async {
-        let seen = unless(stop, proof::meanwhile(&snapshot, &expected, &started)).await;
+        let seen = unless(&wanted, proof::meanwhile(&snapshot, &expected, &started)).await;
         if let Err(Error::Disturbed { .. }) = seen {
             // It will never be a backup, however long it goes on.
             dumping.cancel();
@@ -272,10 +282,9 @@ async fn store_streams(
         seen
     };
     let roles = OptionFuture::from(
-        job.globals
-            .then(|| unless(stop, store_globals(job, snapshot.target(), catalog, id, &tools, &dumping))),
+        job.globals.then(|| store_globals(job, snapshot.target(), catalog, id, &tools, &wanted)),
     );
-    let (put, seen, roles) = tokio::join!(catalog.store().put(&key, body), asking, roles);
+    let (put, seen, roles) = tokio::join!(putting, asking, roles);
     let settled = settle(put, sealing).await;
     if let Err(error @ Error::Disturbed { .. }) = seen {
         return Err(error);
@@ -342,7 +351,7 @@ async fn store_globals(
     tools: &ClientTools,
     stop: &CancellationToken,
 ) -> Result<Sealed, Error> {
-    let text = globals::dump(tools, target).await?;
+    let text = unless(stop, async { Ok(globals::dump(tools, target).await?) }).await?;
     let (body, sealing) =
         pipeline::seal(std::io::Cursor::new(text), job.encryption.clone(), stop.clone(), |_| {});
     let key = keys::globals(catalog.database(), &job.tier, id, &job.encryption.record());

@@ -37,8 +37,13 @@ pub fn manifest(database: &str, tier: &str, id: &str) -> String {
     format!("{database}/catalog/{id}.{tier}.json")
 }
 
+/// What the keys of a backup's verifications begin with.
+pub fn verifications(database: &str, tier: &str, id: &str) -> String {
+    format!("{database}/catalog/{id}.{tier}.verified-")
+}
+
 pub fn verification(database: &str, tier: &str, id: &str, number: usize) -> String {
-    format!("{database}/catalog/{id}.{tier}.verified-{number}.json")
+    format!("{}{number}.json", verifications(database, tier, id))
 }
 
 pub fn lease(database: &str) -> String {

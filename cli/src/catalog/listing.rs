@@ -1,5 +1,5 @@
 //! Read the catalogue: every committed backup with its later checks, newest
-//! first; a damaged record is named and hides nothing else.
+//! first; a record that is damaged or cannot be read is named and hides nothing else.
 
 use std::collections::BTreeMap;
 
@@ -9,6 +9,7 @@ use serde::de::DeserializeOwned;
 
 use super::keys::{self, Record};
 use super::{Backup, Catalog, Error, envelope};
+use crate::error::in_one_line;
 use crate::store::{self, Store};
 
 /// Records read at the same time.
@@ -32,25 +33,38 @@ pub struct Damaged {
     /// The schema of a record that is not damaged, but newer than this version.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub schema: Option<u32>,
+    /// The store does not give it: it may well be whole.
+    #[serde(skip_serializing_if = "std::ops::Not::not")]
+    pub unread: bool,
 }
 
 impl Damaged {
-    fn of(error: Error) -> Result<Self, Error> {
-        match error {
-            Error::Damaged { key, reason } => Ok(Self { key, reason, schema: None }),
-            Error::NewerSchema { key, found, known } => Ok(Self {
-                key,
-                reason: format!("it has schema {found}, but this version reads up to {known}"),
-                schema: Some(found),
-            }),
-            other => Err(other),
-        }
+    /// What is wrong with the record under this key; `None` where it is the store as a
+    /// whole that fails.
+    fn of(key: &str, error: &Error) -> Option<Self> {
+        let (reason, schema) = match error {
+            Error::Damaged { reason, .. } => (reason.clone(), None),
+            Error::NewerSchema { found, known, .. } => {
+                (format!("it has schema {found}, but this version reads up to {known}"), Some(*found))
+            }
+            Error::Store(error) if error.is_of_one_object() => (in_one_line(error), None),
+            Error::ReadBack { source, .. }
+                if store::Error::carried_by(source).is_none_or(store::Error::is_of_one_object) =>
+            {
+                (in_one_line(source), None)
+            }
+            _ => return None,
+        };
+        let unread = matches!(error, Error::Store(_) | Error::ReadBack { .. });
+        Some(Self { key: key.to_owned(), reason, schema, unread })
     }
 
     fn into_error(self) -> Error {
-        match self.schema {
-            Some(found) => Error::NewerSchema { key: self.key, found, known: SCHEMA },
-            None => Error::Damaged { key: self.key, reason: self.reason },
+        let Self { key, reason, schema, unread } = self;
+        match schema {
+            Some(found) => Error::NewerSchema { key, found, known: SCHEMA },
+            None if unread => Error::Unread { key, reason },
+            None => Error::Damaged { key, reason },
         }
     }
 }
@@ -66,6 +80,7 @@ impl Catalog {
         let mut backups = BTreeMap::new();
         let mut checks: BTreeMap<_, BTreeMap<usize, Verification>> = BTreeMap::new();
         let mut damaged = Vec::new();
+        let mut unread = None;
         while let Some((key, bytes)) = read.next().await {
             let outcome = match (keys::record(&self.database, key), bytes) {
                 (_, Err(error)) => Err(error),
@@ -89,8 +104,18 @@ impl Catalog {
             match outcome {
                 // Not found: removed between the listing and now.
                 Ok(()) | Err(Error::Store(store::Error::NotFound { .. })) => {}
-                Err(error) => damaged.push(Damaged::of(error)?),
+                Err(error) => {
+                    let Some(record) = Damaged::of(key, &error) else { return Err(error) };
+                    if record.unread {
+                        unread.get_or_insert(error);
+                    }
+                    damaged.push(record);
+                }
             }
+        }
+        // Then it is not one object that is not to be had.
+        if let Some(error) = unread.filter(|_| backups.is_empty()) {
+            return Err(error);
         }
         // They were read as they came.
         damaged.sort_by(|a, b| a.key.cmp(&b.key));
@@ -128,15 +153,16 @@ impl Catalog {
             let examples = ids.iter().take(3).map(|id| id.as_str()).collect::<Vec<_>>().join(", ");
             return Err(Error::Ambiguous { selector: selector.to_owned(), count: ids.len(), examples });
         }
+        let asked_for = |broken: &Damaged| match keys::record(&self.database, &broken.key) {
+            Some(Record::Manifest { id: its, tier: of }) => {
+                (id == "latest" || its.starts_with(id)) && in_tier(of)
+            }
+            _ => false,
+        };
+        listing.damaged.retain(asked_for);
         if fitting.is_empty() {
             // A damaged manifest of that very backup explains more than "not there".
-            let of_it = |broken: &Damaged| match keys::record(&self.database, &broken.key) {
-                Some(Record::Manifest { id: its, tier: of }) => {
-                    (id == "latest" || its.starts_with(id)) && in_tier(of)
-                }
-                _ => false,
-            };
-            if let Some(broken) = listing.damaged.into_iter().rev().find(of_it) {
+            if let Some(broken) = listing.damaged.pop() {
                 return Err(broken.into_error());
             }
             let (database, store) = (self.database.clone(), self.store.url().to_owned());
@@ -148,11 +174,17 @@ impl Catalog {
         }
         let mut found = fitting.swap_remove(0);
         if id == "latest" {
-            // Whoever asks for the newest must hear of a newer one that cannot be read.
             listing.damaged.retain(|broken| match keys::record(&self.database, &broken.key) {
-                Some(Record::Manifest { id, tier: of }) => id > found.manifest.id.as_str() && in_tier(of),
+                Some(Record::Manifest { id, .. }) => id > found.manifest.id.as_str(),
                 _ => false,
             });
+        }
+        // It may be whole, and the one that is meant.
+        if let Some(unread) = listing.damaged.iter().rposition(|broken| broken.unread) {
+            return Err(listing.damaged.swap_remove(unread).into_error());
+        }
+        if id == "latest" {
+            // Whoever asks for the newest must hear of a newer one that cannot be read.
             found.passed_over = listing.damaged;
         }
         Ok(found)
@@ -175,9 +207,15 @@ impl Catalog {
     pub async fn record(&self, manifest: &Manifest, check: &Verification) -> Result<(), Error> {
         let body = envelope::wrap(check)
             .map_err(|error| Error::Damaged { key: manifest.id.clone(), reason: error.to_string() })?;
-        let mut number = 1;
+        let (database, tier, id) = (&manifest.database, &manifest.tier, &manifest.id);
+        let others = self.store.list(&keys::verifications(database, tier, id)).await?;
+        let number_of = |object: &store::Object| match keys::record(database, &object.key) {
+            Some(Record::Verification { number, .. }) => number,
+            _ => 0,
+        };
+        let mut number = 1 + others.iter().map(number_of).max().unwrap_or(0);
         loop {
-            let key = keys::verification(&manifest.database, &manifest.tier, &manifest.id, number);
+            let key = keys::verification(database, tier, id, number);
             let stream = crate::stream::ByteStream::from_bytes(body.clone().into());
             match self.store.put(&key, stream).await {
                 Ok(_) => return Ok(()),

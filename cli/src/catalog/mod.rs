@@ -81,6 +81,8 @@ pub enum Error {
     Ambiguous { selector: String, count: usize, examples: String },
     #[error("record '{key}' is damaged: {reason}")]
     Damaged { key: String, reason: String },
+    #[error("record '{key}' cannot be read: {reason}")]
+    Unread { key: String, reason: String },
     #[error("record '{key}' has schema {found}, but this version reads up to {known}")]
     NewerSchema { key: String, found: u32, known: u32 },
     #[error(
@@ -114,6 +116,11 @@ impl Advise for Error {
             Self::Damaged { .. } => {
                 "the other backups are not affected, `backstop list` shows them; bring the record back \
                  from the bucket's versions or from another store"
+                    .into()
+            }
+            Self::Unread { .. } => {
+                "it may be whole: see who may read that object, then run again; the other backups are not affected, \
+                 name one of them by its id as `backstop list` shows it"
                     .into()
             }
             Self::NewerSchema { .. } => "use the version of backstop that wrote it, or a newer one".into(),

@@ -48,7 +48,12 @@ pub async fn run(args: Args, context: &Context) -> anyhow::Result<ExitStatus> {
     } else {
         context.ui.say(report::table(&listing, Timestamp::now()).trim_end());
     }
-    if listing.damaged.iter().any(|record| record.schema.is_none()) {
+    if listing.damaged.iter().any(|record| record.unread) {
+        context.ui.note(
+            "hint: a record that cannot be read may be whole: see who may read that object, then run again",
+        );
+    }
+    if listing.damaged.iter().any(|record| record.schema.is_none() && !record.unread) {
         context.ui.note(
             "hint: the other backups are not affected; bring a damaged record back from the bucket's versions or \
              from another store",

@@ -32,8 +32,8 @@ pub struct Args {
     on: Option<String>,
     #[command(flatten)]
     jobs: JobsArgs,
-    /// File of SQL assertions to run after the trial restore [default: the
-    /// database's `checks`]
+    /// File of SQL assertions to run after the trial restore, of which every
+    /// value must be true [default: the database's `checks`]
     #[arg(long, value_name = "FILE")]
     checks: Option<PathBuf>,
     /// Shell command to run after the trial restore, with its DATABASE_URL

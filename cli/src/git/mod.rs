@@ -5,7 +5,8 @@
 use std::ffi::OsStr;
 use std::io::{BufReader, Read as _, Write as _};
 use std::path::{Path, PathBuf};
-use std::process::{Child, Command, Stdio};
+use std::process::{Child, ChildStdout, Command, Stdio};
+use std::thread::JoinHandle;
 
 use crate::error::Advise;
 
@@ -139,9 +140,10 @@ impl Git {
 
     /// The index's own text of some files, in their order.
     pub fn staged<'p>(&self, paths: &[&'p str]) -> Result<Vec<(&'p str, Vec<u8>)>, Error> {
-        let mut child = spawn(git(&self.root, &["cat-file", "--batch", "-z"]).stdin(Stdio::piped()))?;
-        let mut stdin = child.stdin.take();
-        let mut out = BufReader::new(child.stdout.take().ok_or_else(no_pipe)?);
+        let (mut running, out) =
+            start(git(&self.root, &["cat-file", "--batch", "-z"]).stdin(Stdio::piped()))?;
+        let mut stdin = running.child.stdin.take();
+        let mut out = BufReader::new(out);
         let mut texts = Vec::with_capacity(paths.len());
         for path in paths {
             if let Some(stdin) = &mut stdin {
@@ -155,7 +157,7 @@ impl Git {
             }
         }
         drop(stdin);
-        wait(child, "cat-file")?;
+        running.wait("cat-file")?;
         Ok(texts)
     }
 
@@ -168,13 +170,14 @@ impl Git {
     }
 
     fn stream(&self, arguments: &[&str], each: impl FnMut(Event)) -> Result<(), Error> {
-        let mut child = spawn(&mut git(&self.root, arguments))?;
-        let out = child.stdout.take().ok_or_else(no_pipe)?;
+        let (running, out) = start(&mut git(&self.root, arguments))?;
         patch::read(BufReader::with_capacity(1 << 16, out), each).map_err(Error::Read)?;
-        wait(child, arguments.first().unwrap_or(&""))
+        running.wait(arguments.first().unwrap_or(&""))
     }
 }
 
+/// Bytes of what git says that are kept.
+const MESSAGES: u64 = 16 * 1024;
 /// A patch as [`patch`] reads it, whatever the user's configuration says.
 const PATCH: [&str; 10] = [
     "--patch",
@@ -198,18 +201,34 @@ fn git(directory: &Path, arguments: &[impl AsRef<OsStr>]) -> Command {
     command
 }
 
-fn spawn(command: &mut Command) -> Result<Child, Error> {
-    command.stdout(Stdio::piped()).stderr(Stdio::piped()).spawn().map_err(Error::Start)
+/// A git whose output is read as it comes, and what it says meanwhile.
+struct Running {
+    child: Child,
+    said: JoinHandle<Vec<u8>>,
 }
 
-fn wait(mut child: Child, command: &str) -> Result<(), Error> {
-    let mut said = String::new();
-    if let Some(mut stderr) = child.stderr.take() {
-        // What it says is only for the message.
-        let _ = stderr.read_to_string(&mut said);
+fn start(command: &mut Command) -> Result<(Running, ChildStdout), Error> {
+    let mut child = command.stdout(Stdio::piped()).stderr(Stdio::piped()).spawn().map_err(Error::Start)?;
+    let (Some(out), Some(mut stderr)) = (child.stdout.take(), child.stderr.take()) else {
+        return Err(Error::Read(std::io::Error::other("no pipe")));
+    };
+    // Git waits where nobody takes what it says.
+    let said = std::thread::spawn(move || {
+        let mut said = Vec::new();
+        // It is only for the message.
+        let _ = stderr.by_ref().take(MESSAGES).read_to_end(&mut said);
+        let _ = std::io::copy(&mut stderr, &mut std::io::sink());
+        said
+    });
+    Ok((Running { child, said }, out))
+}
+
+impl Running {
+    fn wait(mut self, command: &str) -> Result<(), Error> {
+        let status = self.child.wait().map_err(Error::Read)?;
+        let said = self.said.join().unwrap_or_default();
+        if status.success() { Ok(()) } else { Err(failed(command, &String::from_utf8_lossy(&said))) }
     }
-    let status = child.wait().map_err(Error::Read)?;
-    if status.success() { Ok(()) } else { Err(failed(command, &said)) }
 }
 
 fn failed(command: &str, said: &str) -> Error {
@@ -217,6 +236,18 @@ fn failed(command: &str, said: &str) -> Error {
     Error::Failed { command: command.to_owned(), said: said.to_owned() }
 }
 
-fn no_pipe() -> Error {
-    Error::Read(std::io::Error::other("no pipe"))
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn much_that_is_said_does_not_hold_up_what_is_read() {
+        let script = "echo 'fatal: bad revision' >&2; head -c 300000 /dev/zero >&2; echo out; exit 1";
+        let (running, mut out) = start(Command::new("sh").args(["-c", script])).unwrap();
+        let mut read = String::new();
+        out.read_to_string(&mut read).unwrap();
+        assert_eq!(read, "out\n");
+        let error = running.wait("log").unwrap_err();
+        assert_eq!(error.to_string(), "`git log` failed: bad revision");
+    }
 }

@@ -2,6 +2,7 @@
 //! secret.
 
 use std::io;
+use std::process::ExitStatus;
 
 use crate::error::Advise;
 use crate::postgres::tools;
@@ -59,11 +60,49 @@ pub enum Error {
     Restore { program: &'static str, messages: String },
     #[error("interrupted while psql finished: whether it committed to database '{database}' is not known")]
     Committing { database: String },
+    #[error("{program} was ended by the system ({status})")]
+    Killed { program: &'static str, status: ExitStatus },
     #[error("interrupted")]
     Interrupted,
     #[error("a thread of the restore died")]
     Panicked,
 }
+
+/// How PostgreSQL and its client say that they lack something (SQLSTATE classes 53
+/// and 58), that somebody stopped them (57), or that the connection is not there (08).
+/// pg_restore and psql tell no SQLSTATE. From `errcodes.txt`, libpq and `strerror`.
+const NOT_OF_THE_DUMP: [&str; 30] = [
+    "No space left on device",
+    "Disk quota exceeded",
+    "Input/output error",
+    "Read-only file system",
+    "Too many open files",
+    "out of memory",
+    "out of shared memory",
+    "Cannot allocate memory",
+    "could not resize shared memory segment",
+    "could not fork",
+    "could not extend file",
+    "could not write to file",
+    "could not write block",
+    "could not fsync file",
+    "could not read file",
+    "could not access file",
+    "temporary file size exceeds temp_file_limit",
+    "too many clients already",
+    "too many connections for",
+    "remaining connection slots are reserved",
+    "terminating connection",
+    "terminating parallel worker",
+    "canceling statement due to",
+    "the database system is",
+    "server closed the connection unexpectedly",
+    "could not connect",
+    "connection to server",
+    "no connection to the server",
+    "SSL connection has been closed unexpectedly",
+    "could not receive data from server",
+];
 
 const NOT_ALLOWED: &str = "restore as a role that may do this, or use --no-owner --no-privileges";
 
@@ -81,8 +120,24 @@ impl Error {
     /// Whether the server did not take what the archive holds: another try would
     /// end in the same way.
     pub fn is_refusal(&self) -> bool {
-        matches!(self, Self::Restore { .. } | Self::Rows { .. } | Self::LargeObjects { .. })
+        match self {
+            Self::Rows { .. } | Self::LargeObjects { .. } => true,
+            Self::Restore { messages, .. } => is_of_the_dump(messages),
+            _ => false,
+        }
     }
+}
+
+/// Whether a program failed at what it was given, by what it said.
+fn is_of_the_dump(messages: &str) -> bool {
+    // Of each message the first line: the others quote the dump.
+    let mut said = messages
+        .lines()
+        .filter(|line| line.starts_with("pg_restore: ") || line.starts_with("psql:"))
+        // Said when a worker was killed, but also behind what one of them said.
+        .filter(|line| !line.ends_with(": a worker process died unexpectedly"))
+        .peekable();
+    said.peek().is_some() && !said.any(|line| NOT_OF_THE_DUMP.iter().any(|text| line.contains(text)))
 }
 
 impl Advise for Error {
@@ -123,7 +178,57 @@ impl Advise for Error {
             Self::Restore { messages, .. } if messages.contains("permission denied") => {
                 NOT_ALLOWED.to_owned()
             }
+            Self::Killed { .. } => {
+                "the system does so when memory runs out: restore with fewer --jobs, or where there is more".to_owned()
+            }
+            Self::Restore { .. } if !self.is_refusal() => {
+                "this is not about the dump: mend it on the server, then run again".to_owned()
+            }
             _ => return None,
         })
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_the_dump_is_to_blame_for() {
+        let is_refusal = |messages: &str| {
+            Error::Restore { program: "pg_restore", messages: messages.to_owned() }.is_refusal()
+        };
+        let died = "pg_restore: error: a worker process died unexpectedly";
+        for of_the_dump in [
+            "pg_restore: error: could not execute query: ERROR:  relation \"t\" already exists\nCommand was: CREATE TABLE t ();",
+            "pg_restore: error: could not execute query: ERROR:  could not create unique index \"i\"\n\
+             DETAIL:  Key (note)=(out of memory) is duplicated.\nCommand was: CREATE UNIQUE INDEX i ON t (note);",
+            "pg_restore: error: could not execute query: ERROR:  type \"m\" does not exist\n\
+             Command was: -- No space left on device\nSELECT 1",
+            &format!(
+                "pg_restore: error: could not execute query: ERROR:  division by zero\nCommand was: X\n{died}"
+            ),
+            "psql:<stdin>:12: ERROR:  relation \"t\" already exists",
+            "psql:<stdin>:12: FEHLER:  Relation \"t\" existiert bereits",
+        ] {
+            assert!(is_refusal(of_the_dump), "{of_the_dump}");
+        }
+        for of_the_server in [
+            "",
+            died,
+            "pg_restore: error: could not execute query: ERROR:  could not extend file \"base/5/16390\": No space left on \
+             device\nHINT:  Check free disk space.\nCommand was: CREATE INDEX i ON t (id);",
+            "pg_restore: error: could not execute query: ERROR:  out of shared memory\nHINT:  You might need to increase \
+             \"max_locks_per_transaction\".\nCommand was: CREATE TABLE t ();",
+            "pg_restore: error: could not execute query: FATAL:  terminating connection due to administrator command\n\
+             server closed the connection unexpectedly\n\tThis probably means the server terminated abnormally",
+            "pg_restore: error: could not execute query: server closed the connection unexpectedly\n\tThis probably means",
+            "pg_restore: error: connection to server at \"127.0.0.1\", port 5432 failed: FATAL:  sorry, too many clients already",
+            "pg_restore: error: could not execute query: ERROR:  canceling statement due to user request",
+            "psql:<stdin>:12: FATAL:  the database system is shutting down",
+            "psql: error: connection to server on socket \"/tmp/.s.PGSQL.5432\" failed: No such file or directory",
+        ] {
+            assert!(!is_refusal(of_the_server), "{of_the_server}");
+        }
     }
 }

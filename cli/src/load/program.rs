@@ -1,8 +1,9 @@
-//! One run of `pg_restore` that talks to the database itself: it ends well, or with
-//! what it said as the error, or soon after it is told to stop.
+//! How a run of `pg_restore` ends: well, or with what it said as the error, or soon
+//! after it is told to stop.
 
 use std::io;
-use std::process::{Command, Stdio};
+use std::os::unix::process::ExitStatusExt;
+use std::process::{Command, ExitStatus, Stdio};
 use std::time::Duration;
 
 use nix::sys::signal::{Signal, kill};
@@ -18,28 +19,36 @@ pub(super) fn cannot_start(source: io::Error) -> Error {
     Error::Start { program: "pg_restore", source }
 }
 
-/// Run it to its end.
+/// What an exit status and what it said on the way come to.
+pub(super) fn ended(status: ExitStatus, messages: &[u8]) -> Result<(), Error> {
+    if status.success() {
+        return Ok(());
+    }
+    if status.signal().is_some() {
+        return Err(Error::Killed { program: "pg_restore", status });
+    }
+    let messages = String::from_utf8_lossy(messages).trim_end().to_owned();
+    Err(Error::Restore { program: "pg_restore", messages })
+}
+
+/// Run one that talks to the database itself to its end.
 pub(super) async fn run(mut command: Command, stop: &CancellationToken) -> Result<(), Error> {
     command.stdin(Stdio::null()).stdout(Stdio::null()).stderr(Stdio::piped());
     let child = tokio::process::Command::from(command).kill_on_drop(true).spawn().map_err(cannot_start)?;
     let pid = child.id().and_then(|id| i32::try_from(id).ok());
-    let ended = child.wait_with_output();
-    tokio::pin!(ended);
+    let output = child.wait_with_output();
+    tokio::pin!(output);
     let output = tokio::select! {
-        output = &mut ended => output.map_err(cannot_start)?,
+        output = &mut output => output.map_err(cannot_start)?,
         () = stop.cancelled() => {
             // It hands the signal on to its workers and cancels their statements;
             // it is our child and not waited for yet, so the number is still its own.
             if let Some(pid) = pid {
                 let _ = kill(Pid::from_raw(pid), Signal::SIGTERM);
             }
-            let _ = tokio::time::timeout(GRACE, ended).await;
+            let _ = tokio::time::timeout(GRACE, output).await;
             return Err(Error::Interrupted);
         }
     };
-    if output.status.success() {
-        return Ok(());
-    }
-    let messages = String::from_utf8_lossy(&output.stderr).trim_end().to_owned();
-    Err(Error::Restore { program: "pg_restore", messages })
+    ended(output.status, &output.stderr)
 }

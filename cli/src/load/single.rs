@@ -10,6 +10,7 @@ use std::thread::JoinHandle;
 use tempfile::NamedTempFile;
 use tokio_util::sync::CancellationToken;
 
+use super::program::{self, cannot_start};
 use super::psql::{self, Script};
 use super::{Error, Load, base_command, conninfo};
 use crate::archive::{Coding, Plan, Recoding, Toc, list_file, recode};
@@ -73,10 +74,7 @@ async fn direct(
     if let Err(Feed::Archive(error)) = fed {
         return Err(error);
     }
-    if !output.status.success() {
-        let messages = String::from_utf8_lossy(&output.stderr).trim_end().to_owned();
-        return Err(Error::Restore { program: "pg_restore", messages });
-    }
+    program::ended(output.status, &output.stderr)?;
     // pg_restore may close its input when the last entry was taken.
     tokio::task::spawn_blocking(move || to_its_end(&mut bytes)).await.map_err(|_| Error::Panicked)?
 }
@@ -87,7 +85,7 @@ struct Printing {
     child: Child,
     stdout: ChildStdout,
     feeding: Option<JoinHandle<Result<(), Error>>>,
-    messages: Option<JoinHandle<String>>,
+    messages: Option<JoinHandle<Vec<u8>>>,
     _list: NamedTempFile,
 }
 
@@ -112,7 +110,7 @@ impl Printing {
         let messages = std::thread::spawn(move || {
             let mut text = Vec::new();
             let _ = stderr.read_to_end(&mut text);
-            String::from_utf8_lossy(&text).trim_end().to_owned()
+            text
         });
         Ok(Self { child, stdout, feeding: Some(feeding), messages: Some(messages), _list: list })
     }
@@ -126,11 +124,8 @@ impl Printing {
         } else {
             feeding.join().map_err(|_| Error::Panicked)??;
         }
-        if status.success() {
-            return Ok(());
-        }
         let messages = self.messages.take().and_then(|thread| thread.join().ok()).unwrap_or_default();
-        Err(Error::Restore { program: "pg_restore", messages })
+        program::ended(status, &messages)
     }
 }
 
@@ -180,8 +175,4 @@ fn feed(archive: &mut impl Read, mut stdin: ChildStdin, readable: bool) -> Resul
 /// Read what is left, so that every check at the end of the stream is made.
 fn to_its_end(archive: &mut impl Read) -> Result<(), Error> {
     io::copy(archive, &mut io::sink()).map(drop).map_err(Error::Read)
-}
-
-fn cannot_start(source: io::Error) -> Error {
-    Error::Start { program: "pg_restore", source }
 }

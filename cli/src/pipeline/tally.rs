@@ -148,7 +148,9 @@ mod tests {
     fn a_check_tells_every_change_whatever_the_pieces() {
         let check = |pieces: &[&[u8]]| {
             let mut check = Check::default();
-            pieces.iter().for_each(|piece| check.add(piece));
+            for piece in pieces {
+                check.add(piece);
+            }
             check
         };
         let bytes: Vec<u8> = (0..2000_u32).map(|n| (n % 251) as u8).collect();

@@ -103,43 +103,25 @@ impl Finder {
         }
     }
 
-    /// See [`ClientTools::for_archive`].
-    pub async fn client_for_archive(
+    /// See [`ClientTools::for_restore`].
+    pub async fn client_for_restore(
         &self,
         oldest_major: u32,
         prefer_major: u32,
-        compression: Option<&str>,
     ) -> Result<ClientTools, Error> {
         let wanted = oldest_major.max(prefer_major);
-        let reads = async |tools: &ClientTools| match compression {
-            Some(name) => tools.supports(name).await,
-            None => true,
-        };
         let clients = self.clients().await;
-        for tools in clients.iter().filter(|tools| tools.version.major >= wanted) {
-            if reads(tools).await {
-                return Ok(tools.clone());
-            }
+        if let Some(tools) = clients.iter().find(|tools| tools.version.major >= wanted) {
+            return Ok(tools.clone());
         }
         let newest = clients.last().map(|tools| tools.version.major);
-        let missing = |wheel| match compression {
-            Some(name) if newest.is_some_and(|newest| newest >= wanted) => {
-                Error::NoCompression { needed: wanted, compression: name.to_owned() }
-            }
-            _ => Error::NoRestore { needed: wanted, newest, wheel },
-        };
+        let missing = |wheel| Error::NoRestore { needed: wanted, newest, wheel };
         if wanted > wheel::MAJOR {
             return Err(missing(None));
         }
-        let tools = match self.wheel.programs().await {
-            Ok(dir) => ClientTools::at(dir).await?,
-            Err(cause) => return Err(missing(Some(cause))),
-        };
-        match compression {
-            Some(name) if !reads(&tools).await => {
-                Err(Error::NoCompression { needed: wanted, compression: name.to_owned() })
-            }
-            _ => Ok(tools),
+        match self.wheel.programs().await {
+            Ok(dir) => ClientTools::at(dir).await,
+            Err(cause) => Err(missing(Some(cause))),
         }
     }
 

@@ -15,6 +15,7 @@ pub mod pooler;
 pub mod privileges;
 mod refusal;
 pub mod session;
+pub mod shell;
 pub mod snapshot;
 pub mod target;
 mod tls;

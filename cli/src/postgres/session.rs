@@ -16,7 +16,7 @@ use secrecy::ExposeSecret;
 use tokio::task::JoinHandle;
 use tokio_postgres::config::{self, SslNegotiation};
 use tokio_postgres::error::SqlState;
-use tokio_postgres::{CancelToken, Client, Config, SimpleQueryMessage};
+use tokio_postgres::{Client, Config, SimpleQueryMessage};
 use tokio_postgres_rustls::MakeRustlsConnect;
 
 use super::error::{Error, OLDEST_SERVER};
@@ -36,13 +36,6 @@ pub struct Session {
     tls: MakeRustlsConnect,
     encrypted: bool,
     state: State,
-}
-
-/// Stops a session's running statement, from anywhere.
-#[derive(Clone)]
-pub struct Canceller {
-    token: CancelToken,
-    tls: MakeRustlsConnect,
 }
 
 /// What a server says about itself first.
@@ -114,10 +107,6 @@ impl Session {
         Lanes { target: self.target.clone(), tls: self.tls.clone(), encrypted: self.encrypted }
     }
 
-    pub fn cancel_token(&self) -> Canceller {
-        Canceller { token: self.client.cancel_token(), tls: self.tls.clone() }
-    }
-
     /// Say goodbye to the server and wait until it is said.
     pub async fn close(mut self) {
         let task = std::mem::replace(&mut self.task, tokio::spawn(async {}));
@@ -140,15 +129,6 @@ impl Deref for Session {
 impl Drop for Session {
     fn drop(&mut self) {
         self.task.abort();
-    }
-}
-
-impl Canceller {
-    pub async fn cancel(&self) -> Result<(), Error> {
-        self.token
-            .cancel_query(self.tls.clone())
-            .await
-            .map_err(|source| Error::Broken { action: "cancel a statement".to_owned(), source })
     }
 }
 

@@ -78,13 +78,7 @@ impl ClientTools {
     /// is not older than the target server, whose major is `prefer_major`; the
     /// nearest to it where there are several.
     pub async fn for_restore(oldest_major: u32, prefer_major: u32) -> Result<Self, Error> {
-        INSTALLED.client_for_archive(oldest_major, prefer_major, None).await
-    }
-
-    /// As [`Self::for_restore`], for an archive whose blocks are compressed
-    /// with `compression` (`gzip`, `lz4`, `zstd`), which not every build reads.
-    pub async fn for_archive(oldest_major: u32, prefer_major: u32, compression: &str) -> Result<Self, Error> {
-        INSTALLED.client_for_archive(oldest_major, prefer_major, Some(compression)).await
+        INSTALLED.client_for_restore(oldest_major, prefer_major).await
     }
 
     /// The client programs in a given directory.
@@ -145,18 +139,6 @@ impl ServerTools {
     pub async fn at(dir: PathBuf) -> Result<Self, Error> {
         let version = ask_version(&dir, "postgres").await?;
         Ok(Self { dir, version })
-    }
-
-    pub fn initdb(&self) -> Command {
-        command(&self.dir, "initdb")
-    }
-
-    pub fn postgres(&self) -> Command {
-        command(&self.dir, "postgres")
-    }
-
-    pub fn pg_ctl(&self) -> Command {
-        command(&self.dir, "pg_ctl")
     }
 }
 
@@ -239,8 +221,6 @@ pub enum Error {
         #[source]
         wheel: Option<wheel::Error>,
     },
-    #[error("no pg_restore of version {needed} or newer here reads {compression} compression")]
-    NoCompression { needed: u32, compression: String },
     #[error("{}", too_old("server", *newest, &format!("cannot stand in for version {major}")))]
     NoServer {
         major: u32,
@@ -283,8 +263,6 @@ impl Advise for Error {
             }
             Self::NoClient { server: major, .. } => Some(or_name(client(major))),
             Self::NoRestore { needed, .. } => Some(or_name(client(needed))),
-            // Builds of 16 and newer by these packagers have lz4 and zstd.
-            Self::NoCompression { needed, .. } => Some(or_name(client(needed.max(&17)))),
             Self::NoServer { major, .. } => Some(or_name(server(major))),
             Self::Unusable { .. } => {
                 Some("reinstall it, or name another directory in BACKSTOP_PG_BIN".into())

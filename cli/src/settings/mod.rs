@@ -273,7 +273,7 @@ impl Settings {
         }
         let Some(entry) = &self.config.encryption else {
             let passphrase = (self.env)("BACKSTOP_PASSPHRASE").filter(|text| !text.is_empty());
-            let passphrase = passphrase.map(SecretString::from).filter(|_| self.document.is_none());
+            let passphrase = passphrase.map(SecretString::from);
             return Ok(EncryptionSettings { passphrase, ..EncryptionSettings::default() });
         };
         let recipients = entry.recipients.iter().map(|Recipient { template, .. }| {

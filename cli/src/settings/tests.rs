@@ -178,13 +178,23 @@ fn stores_and_recipients_of_flags() {
 }
 
 #[test]
-fn a_passphrase_without_a_file_comes_from_the_environment() {
-    let env = [("BACKSTOP_PASSPHRASE", "pw")];
-    let encryption = Project::new(&env).load(Overrides::default()).unwrap().encryption().unwrap();
-    assert_eq!(encryption.passphrase.unwrap().expose_secret(), "pw");
-    // What the file says is what holds, also where it says nothing.
-    let file = Project::new(&env).write("backstop.yml", "version: 1\n").load(Overrides::default()).unwrap();
-    assert!(file.encryption().unwrap().passphrase.is_none());
+fn a_passphrase_comes_from_the_environment_unless_the_file_says_who_can_open() {
+    let project = || Project::new(&[("BACKSTOP_PASSPHRASE", "pw"), ("OTHER", "other")]);
+    let of = |project: Project, overrides| {
+        let encryption = project.load(overrides).unwrap().encryption().unwrap();
+        (encryption.passphrase.map(|secret| secret.expose_secret().to_owned()), encryption.recipients.len())
+    };
+    assert_eq!(of(project(), Overrides::default()), (Some("pw".to_owned()), 0));
+    // A file that says nothing of it leaves no backup in clear text.
+    let silent = project().write("backstop.yml", "version: 1\n");
+    assert_eq!(of(silent, Overrides::default()), (Some("pw".to_owned()), 0));
+    let other = project().write("backstop.yml", "version: 1\nencryption: { passphrase: '${OTHER}' }\n");
+    assert_eq!(of(other, Overrides::default()), (Some("other".to_owned()), 0));
+    let keys = project()
+        .write("backstop.yml", &format!("version: 1\nencryption: {{ recipients: [{RECIPIENT}] }}\n"));
+    assert_eq!(of(keys, Overrides::default()), (None, 1));
+    let flag = Overrides { recipients: vec![RECIPIENT.to_owned()], ..Overrides::default() };
+    assert_eq!(of(project(), flag), (None, 1));
 }
 
 #[test]

@@ -122,6 +122,16 @@ impl Error {
         self
     }
 
+    /// Whether another object of the store may be had all the same.
+    pub fn is_of_one_object(&self) -> bool {
+        matches!(self, Self::Denied { .. } | Self::Short { .. } | Self::Changed { .. } | Self::Other { .. })
+    }
+
+    /// The error of this room that a stream carries.
+    pub fn carried_by(cause: &io::Error) -> Option<&Self> {
+        cause.get_ref()?.downcast_ref()
+    }
+
     /// Take an error of this room back out of the stream that carried it.
     pub fn from_stream(cause: io::Error, store: &str) -> Self {
         match cause.downcast::<Self>() {

@@ -16,6 +16,7 @@ use backstop_policy::manifest::{Artifact, Content, Digest, Encryption, Level, SC
 use jiff::Timestamp;
 use tokio_util::sync::CancellationToken;
 
+use self::checks::Assertions;
 use crate::archive::{self, Contents};
 use crate::catalog::{self, Backup, Catalog};
 use crate::error::{Advise, in_one_line};
@@ -84,12 +85,9 @@ pub enum Error {
         #[source]
         source: io::Error,
     },
-    #[error("cannot run '{command}'")]
-    Command {
-        command: String,
-        #[source]
-        source: io::Error,
-    },
+    /// Its text may hold a secret.
+    #[error("cannot start a shell for the command of --run")]
+    Command(#[source] io::Error),
     #[error("interrupted")]
     Interrupted,
     #[error("a thread of the verification died")]
@@ -138,7 +136,7 @@ impl Advise for Error {
             }
             Self::Open { source, .. } => source.hint(),
             Self::Record { source, .. } => source.hint(),
-            Self::Command { .. } | Self::Interrupted | Self::Panicked => None,
+            Self::Command(_) | Self::Interrupted | Self::Panicked => None,
         }
     }
 }
@@ -154,6 +152,11 @@ pub async fn verify(request: &Request<'_>, ui: Ui, stop: &CancellationToken) -> 
     if manifest.content == Content::Data && request.level == Level::Restored {
         return Err(Error::DataOnly { id: manifest.id.clone() });
     }
+    // A file that is not there is told before the trial, which may take hours.
+    let checks = match &request.checks {
+        Some(path) if request.level == Level::Restored => Some(Assertions::read(path).await?),
+        _ => None,
+    };
     let begun = Instant::now();
     let mut record = Verification {
         schema: SCHEMA,
@@ -170,7 +173,7 @@ pub async fn verify(request: &Request<'_>, ui: Ui, stop: &CancellationToken) -> 
         trial_server: None,
         checks: Vec::new(),
     };
-    match climb(request, &mut record, ui, stop).await {
+    match climb(request, checks.as_ref(), &mut record, ui, stop).await {
         Ok(()) => {}
         Err(Stop::Failed(failure)) => record.failures.push(failure),
         Err(Stop::Error(error)) => return Err(*error),
@@ -204,6 +207,7 @@ impl<E: Into<Error>> From<E> for Stop {
 /// Go up the levels until one does not hold, noting each in the record.
 async fn climb(
     request: &Request<'_>,
+    checks: Option<&Assertions>,
     record: &mut Verification,
     ui: Ui,
     stop: &CancellationToken,
@@ -254,13 +258,8 @@ async fn climb(
     let archive = tokio::task::spawn_blocking(move || pipeline::open(body, &keys))
         .await
         .map_err(|_| Error::Panicked)??;
-    let trial = trial::Trial {
-        manifest,
-        on: request.on,
-        jobs: request.jobs,
-        checks: request.checks.as_deref(),
-        run: request.run.as_deref(),
-    };
+    let trial =
+        trial::Trial { manifest, on: request.on, jobs: request.jobs, checks, run: request.run.as_deref() };
     let outcome = match trial::run(&trial, archive, ui, stop).await {
         // The archive would not restore: that is the answer, not a failure to ask.
         Err(Error::Load(error)) if error.is_refusal() => {
@@ -373,6 +372,14 @@ fn same(what: &str, expected: &Digest, found: &Digest) -> Result<(), Stop> {
         )));
     }
     Ok(())
+}
+
+/// A server may keep us waiting for ever; whoever stops us must not have to.
+async fn unless<T, E: Into<Error>>(
+    stop: &CancellationToken,
+    work: impl Future<Output = Result<T, E>>,
+) -> Result<T, Error> {
+    stop.run_until_cancelled(work).await.ok_or(Error::Interrupted)?.map_err(Into::into)
 }
 
 fn gone(key: &str) -> Stop {

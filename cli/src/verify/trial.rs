@@ -3,7 +3,6 @@
 
 use std::collections::BTreeSet;
 use std::io::Read;
-use std::path::Path;
 use std::time::Instant;
 
 use backstop_policy::identifier::quote;
@@ -11,8 +10,9 @@ use backstop_policy::manifest::Manifest;
 use tokio_postgres::error::SqlState;
 use tokio_util::sync::CancellationToken;
 
+use super::checks::{self, Assertions};
 use super::compare::{Compared, Depth, compare};
-use super::{Error, checks};
+use super::{Error, unless};
 use crate::archive::{self, Selection, Toc};
 use crate::load::{Load, load};
 use crate::postgres::cluster::{Cluster, ClusterOptions};
@@ -29,8 +29,7 @@ pub struct Trial<'a> {
     /// A server of the user's own instead of a throwaway one.
     pub on: Option<&'a Target>,
     pub jobs: usize,
-    /// A file of SQL assertions.
-    pub checks: Option<&'a Path>,
+    pub checks: Option<&'a Assertions>,
     /// A shell command, run with the trial's `DATABASE_URL`.
     pub run: Option<&'a str>,
 }
@@ -51,9 +50,12 @@ pub async fn run(
     ui: Ui,
     stop: &CancellationToken,
 ) -> Result<Outcome, Error> {
-    let name = format!("backstop_trial_{}", trial.manifest.id.to_lowercase().replace('-', "_"));
+    // Two trials of one backup may run at once.
+    let id = trial.manifest.id.to_lowercase().replace('-', "_");
+    let name = format!("backstop_trial_{id}_{:08x}", rand::random::<u32>());
     if let Some(target) = trial.on {
         let admin = Session::connect(target).await?;
+        create(trial, &admin, &name, ui).await?;
         let outcome = in_database(trial, &admin, target, &name, archive, ui, stop).await;
         let gone = remove(&admin, target, &name).await;
         // Why the trial failed says more than that its remains are still there.
@@ -66,15 +68,24 @@ pub async fn run(
     if tools.version.major != major {
         ui.note(format!("no PostgreSQL {major} server here: the trial runs on {}", tools.version.major));
     }
-    let cluster = Cluster::start(&tools, &ClusterOptions::default()).await?;
+    let cluster = unless(stop, Cluster::start(&tools, &ClusterOptions::default())).await?;
     let target = cluster.target("postgres")?;
     let admin = Session::connect(&target).await?;
+    create(trial, &admin, &name, ui).await?;
     let outcome = in_database(trial, &admin, &target, &name, archive, ui, stop).await;
     drop(admin);
-    let stopped = cluster.stop().await;
+    let gone = cluster.stop().await;
     let outcome = outcome?;
-    stopped?;
+    gone?;
     Ok(outcome)
+}
+
+async fn create(trial: &Trial<'_>, admin: &Session, name: &str, ui: Ui) -> Result<(), Error> {
+    let locale = Locale::from(&trial.manifest.source);
+    if let Some(note) = database::create_for_trial(admin, name, &locale).await? {
+        ui.note(note);
+    }
+    Ok(())
 }
 
 async fn remove(admin: &Session, server: &Target, name: &str) -> Result<(), crate::postgres::Error> {
@@ -94,10 +105,6 @@ async fn in_database(
     ui: Ui,
     stop: &CancellationToken,
 ) -> Result<Outcome, Error> {
-    let manifest = trial.manifest;
-    if let Some(note) = database::create_for_trial(admin, name, &Locale::from(&manifest.source)).await? {
-        ui.note(note);
-    }
     let target = server.with_database(name);
     let begun = Instant::now();
     let loaded = load(
@@ -123,17 +130,21 @@ async fn in_database(
     loaded.notes.iter().for_each(|note| ui.note(note));
 
     let depth = Depth::Rows { jobs: trial.jobs };
-    let compared = compare(&target, manifest, &loaded.toc, &loaded.plan, depth).await?;
+    let compared = unless(stop, compare(&target, trial.manifest, &loaded.toc, &loaded.plan, depth)).await?;
     let mut failures = compared.failures.clone();
     let mut ran = Vec::new();
-    if let Some(path) = trial.checks {
-        let outcome = checks::sql(&target, path).await?;
+    if let Some(checks) = trial.checks {
+        let outcome = unless(stop, checks.run(&target)).await?;
         ran.extend(outcome.ran);
         failures.extend(outcome.failures);
     }
     if let Some(command) = trial.run {
-        ran.push(command.to_owned());
-        failures.extend(checks::command(&target, command).await?);
+        // Never its text, which may hold a secret: the record stays for ever.
+        let status = checks::command(&target, command, stop).await?;
+        ran.push(format!("command ({status})"));
+        if !status.success() {
+            failures.push(format!("the command of --run ended with {status}"));
+        }
     }
     let server = admin
         .query_one("SHOW server_version", &[])

@@ -1,7 +1,6 @@
 //! Discovery against directories of small programs that only tell a version.
 
 use super::*;
-use crate::error::Advise;
 use std::fs::{self, Permissions};
 use std::os::unix::fs::PermissionsExt;
 use std::process::Command;
@@ -85,9 +84,9 @@ async fn a_client_older_than_the_server_is_never_chosen() {
     // Newer than the wheel too: a download is not even tried.
     let error = finder.client_for_server(19).await.unwrap_err();
     assert!(matches!(error, Error::NoClient { server: 19, newest: Some(15), wheel: None }), "{error:?}");
-    assert!(finder.client_for_archive(15, 16, None).await.is_err());
-    assert!(finder.client_for_archive(16, 15, None).await.is_err());
-    assert_eq!(finder.client_for_archive(14, 15, None).await.unwrap().version.major, 15);
+    assert!(finder.client_for_restore(15, 16).await.is_err());
+    assert!(finder.client_for_restore(16, 15).await.is_err());
+    assert_eq!(finder.client_for_restore(14, 15).await.unwrap().version.major, 15);
 }
 
 #[tokio::test]
@@ -107,29 +106,15 @@ async fn a_machine_without_any_programs_is_told_what_to_install() {
 }
 
 #[tokio::test]
-async fn an_archive_goes_to_a_build_that_reads_its_compression() {
+async fn a_build_knows_some_compressions() {
     let root = places();
-    let plain = client(root.path(), "17", "17.6", "1");
     let full = client(root.path(), "18", "18.6", "1 zstd:1 lz4:1");
-    let finder = finder(&[&plain, &full]);
-    let chosen = finder.client_for_archive(16, 17, Some("zstd")).await.unwrap();
-    assert_eq!(chosen.dir, full);
-    for compression in ["zstd", "lz4", "gzip"] {
-        assert!(chosen.supports(compression).await, "{compression}");
+    let plain = client(root.path(), "17", "17.6", "1");
+    let (full, plain) = (ClientTools::at(full).await.unwrap(), ClientTools::at(plain).await.unwrap());
+    for compression in ["zstd", "lz4", "gzip", "none"] {
+        assert!(full.supports(compression).await, "{compression}");
     }
-    let chosen = finder.client_for_archive(16, 17, Some("gzip")).await.unwrap();
-    assert_eq!(chosen.dir, plain);
-    assert!(chosen.supports("none").await && !chosen.supports("zstd").await);
-}
-
-#[tokio::test]
-async fn no_build_with_the_compression_is_its_own_error() {
-    let root = places();
-    let plain = client(root.path(), "18", "18.6", "1");
-    let finder = finder(&[&plain]);
-    let error = finder.client_for_archive(16, 15, Some("zstd")).await.unwrap_err();
-    assert_eq!(error.to_string(), "no pg_restore of version 16 or newer here reads zstd compression");
-    assert!(error.hint().unwrap().starts_with("install postgresql-client-17 (apt)"));
+    assert!(plain.supports("none").await && plain.supports("gzip").await && !plain.supports("zstd").await);
 }
 
 #[tokio::test]
@@ -184,7 +169,7 @@ async fn programs_are_asked_once() {
     finder.client_for_server(16).await.unwrap();
     let first = fs::read_to_string(&tally).unwrap().len();
     finder.client_for_server(15).await.unwrap();
-    finder.client_for_archive(15, 15, None).await.unwrap();
+    finder.client_for_restore(15, 15).await.unwrap();
     assert_eq!(fs::read_to_string(&tally).unwrap().len(), first);
 }
 

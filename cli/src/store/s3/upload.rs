@@ -134,18 +134,20 @@ impl Upload {
             .customize()
             .config_override(patience(bytes));
         let request = if self.store.sign_payload { request } else { request.disable_payload_signing() };
-        let sent = tokio::select! {
-            biased;
-            () = self.stop.cancelled() => {
-                self.remove_ours().await;
-                return Err(self.cancelled());
-            }
-            sent = request.send() => sent,
-        };
-        if let Err(cause) = sent {
+        if self.stop.is_cancelled() {
+            return Err(self.cancelled());
+        }
+        // Not interrupted: a store that has the whole body may publish it at any time,
+        // also after everything else of that backup was removed.
+        if let Err(cause) = request.send().await {
             self.settle(bytes, &cause, "write an object").await?;
         }
-        self.confirm(bytes).await.map(|()| bytes)
+        self.confirm(bytes).await?;
+        if self.stop.is_cancelled() {
+            self.remove().await;
+            return Err(self.cancelled());
+        }
+        Ok(bytes)
     }
 
     async fn begin(&self) -> Result<String, Error> {
@@ -266,12 +268,6 @@ impl Upload {
     /// the user must see, so that one of the removal is not reported.
     async fn remove(&self) {
         let _ = self.store.client.delete_object().bucket(&self.store.bucket).key(&self.full).send().await;
-    }
-
-    async fn remove_ours(&self) {
-        if let Ok(Some(Stored { writer: Writer::We, .. })) = self.stored().await {
-            self.remove().await;
-        }
     }
 
     /// Give the upload up and return the error that it ends with.
