@@ -60,7 +60,7 @@ pub struct Report {
     pub suppressed: usize,
 }
 
-/// A message may quote what was written: never a secret in it.
+/// A finding may quote what was written, in each of its texts: never a secret in it.
 fn redact(finding: &mut Finding) {
     let mask = |text: &mut String| {
         if let Cow::Owned(masked) = secrets::redact(text) {
@@ -70,6 +70,8 @@ fn redact(finding: &mut Finding) {
     mask(&mut finding.message);
     finding.help.iter_mut().for_each(mask);
     finding.related.iter_mut().for_each(|label| mask(&mut label.message));
+    finding.fix.iter_mut().for_each(|fix| mask(&mut fix.title));
+    finding.context.iter_mut().for_each(mask);
 }
 
 /// What will go wrong with the set-up that these documents describe.
@@ -218,6 +220,7 @@ fn mark(allows: &[Allow], used: Option<&mut Vec<Vec<bool>>>, rule: &str, line: u
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::finding::{Fix, Label};
 
     const DUMP: &str = "pg_dump a | gzip > b\n";
 
@@ -227,6 +230,22 @@ mod tests {
 
     fn of(text: &str, options: &Options) -> Report {
         lint(&[Document::new("scripts/backup.sh", text)], options)
+    }
+
+    #[test]
+    fn no_text_of_a_finding_keeps_a_secret() {
+        let secret = "postgres://shop:W4jx9ncQb6@db.shop-internal.net/shop";
+        let place = Place::default();
+        let related = vec![Label { path: "a.sh".to_owned(), place, message: secret.to_owned() }];
+        let mut finding = Finding {
+            related,
+            fix: Some(Fix::safe(secret, Vec::new())),
+            context: Some(secret.to_owned()),
+            ..Finding::error("a", "a.sh", place.span, secret).help(secret)
+        };
+        redact(&mut finding);
+        let told = format!("{finding:?}");
+        assert!(!told.contains("W4jx9ncQb6") && told.matches("shop:***@").count() == 5, "{told}");
     }
 
     #[test]
