@@ -127,7 +127,7 @@ fn hostile() -> [(&'static str, String); 3] {
 }
 
 /// The largest documents that are parsed, each made of one thing.
-fn parsed() -> [(&'static str, &'static str, String); 4] {
+fn parsed() -> [(&'static str, &'static str, String); 5] {
     let of = |head: &str, piece: &str| format!("{head}{}", piece.repeat(1_000_000 / piece.len()));
     let steps = "name: backup\non: push\njobs:\n  a:\n    runs-on: x\n    steps:\n";
     [
@@ -138,6 +138,11 @@ fn parsed() -> [(&'static str, &'static str, String); 4] {
         ),
         ("variables that double", "backup.sh", of("pg_dump $A\n", "A=$A$A\n")),
         ("here-documents for ssh", "backup.sh", of("", "ssh h <<'EOF'\npg_dump $A\nEOF\n")),
+        (
+            "comments that allow what follows",
+            "backup.sh",
+            of("", "# backstop: allow pipefail-missing -- a\n") + "pg_dump a | gzip > b\n",
+        ),
         ("promises", "plan.md", of("# Database backups\n", "- Daily backups: 7 days\n")),
     ]
 }

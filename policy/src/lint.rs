@@ -11,7 +11,7 @@ use crate::model::Set;
 use crate::rule::{Allowed, Alone, Check, Findings, Rule};
 use crate::rules;
 use crate::secrets;
-use crate::suppress::{self, Allow};
+use crate::suppress::Allows;
 
 /// What is looked for.
 #[derive(Debug, Clone, Default)]
@@ -89,7 +89,7 @@ struct Run<'r> {
     documents: &'r [Document],
     options: &'r Options,
     by_path: HashMap<&'r str, usize>,
-    allows: Vec<Vec<Allow>>,
+    allows: Vec<Allows>,
     alone: Vec<Alone<'r>>,
 }
 
@@ -104,30 +104,43 @@ impl<'r> Run<'r> {
             documents,
             options,
             by_path,
-            allows: documents.iter().map(suppress::allows).collect(),
+            allows: documents.iter().map(Allows::of).collect(),
             alone: alone.collect(),
         }
     }
 
     fn run(&self, set: Option<&Set<'_>>) -> Report {
-        let mut used: Vec<Vec<Vec<bool>>> = self.allows.iter().map(|allows| unused(allows)).collect();
+        let mut used: Vec<Vec<Vec<bool>>> = self.allows.iter().map(unused).collect();
         let mut kept: Vec<(usize, Finding)> = Vec::new();
         let mut suppressed = 0;
-        let mut lines: HashMap<usize, Lines<'_>> = HashMap::new();
+        let mut tables: HashMap<usize, Lines<'_>> = HashMap::new();
         for rule in rules::all().filter(|rule| self.options.selects(rule) || self.is_allowed(rule)) {
+            // Where a directive names the rule: the lines of what it found.
+            let mut named: HashMap<usize, Vec<usize>> = HashMap::new();
             for (document, finding) in self.found(rule, set) {
                 let wanted = self.options.wants(&finding, rule);
-                let allows = self.allows.get(document).map_or(&[][..], Vec::as_slice);
-                let mut allowed = false;
-                if let (false, Some(text)) = (allows.is_empty(), self.documents.get(document)) {
-                    let lines = lines.entry(document).or_insert_with(|| Lines::new(&text.text));
-                    let line = lines.position(finding.span.start).line;
-                    allowed = mark(allows, used.get_mut(document), rule.id, line);
-                }
+                let allows = self.allows.get(document).filter(|allows| allows.name(rule.id));
+                let allowed = allows.zip(self.documents.get(document)).is_some_and(|(allows, text)| {
+                    let table = tables.entry(document).or_insert_with(|| Lines::new(&text.text));
+                    let line = table.number(finding.span.start);
+                    named.entry(document).or_default().push(line);
+                    allows.cover(rule.id, line)
+                });
                 match (allowed, wanted) {
                     (true, true) => suppressed += 1,
                     (false, true) => kept.push((document, finding)),
                     (_, false) => {}
+                }
+            }
+            for (document, mut lines) in named {
+                lines.sort_unstable();
+                let (Some(allows), Some(used)) = (self.allows.get(document), used.get_mut(document)) else {
+                    continue;
+                };
+                for (allow, id) in allows.needed(rule.id, &lines) {
+                    if let Some(used) = used.get_mut(allow).and_then(|used| used.get_mut(id)) {
+                        *used = true;
+                    }
                 }
             }
         }
@@ -138,7 +151,7 @@ impl<'r> Run<'r> {
     /// Rules that a comment names run even where they are not selected, to know
     /// whether the comment is needed.
     fn is_allowed(&self, rule: &Rule) -> bool {
-        self.allows.iter().flatten().any(|allow| allow.rules.iter().any(|(id, _)| id == rule.id))
+        self.allows.iter().any(|allows| allows.name(rule.id))
     }
 
     /// What a rule finds, each text once, with the index of its document.
@@ -173,6 +186,7 @@ impl<'r> Run<'r> {
             let mut findings = Findings::new(self.documents, rule);
             for (index, (allows, used)) in self.allows.iter().zip(used).enumerate() {
                 let allowed: Vec<Allowed<'_>> = allows
+                    .all
                     .iter()
                     .zip(used)
                     .map(|(allow, used)| Allowed { allow, used: used.clone() })
@@ -199,22 +213,8 @@ fn finish(mut kept: Vec<(usize, Finding)>, set: Option<&Set<'_>>) -> Vec<Finding
     kept.into_iter().map(|(_, finding)| finding).collect()
 }
 
-fn unused(allows: &[Allow]) -> Vec<Vec<bool>> {
-    allows.iter().map(|allow| vec![false; allow.rules.len()]).collect()
-}
-
-/// Whether a finding is allowed; every comment that allows it is needed.
-fn mark(allows: &[Allow], used: Option<&mut Vec<Vec<bool>>>, rule: &str, line: usize) -> bool {
-    let mut any = false;
-    for (allow, used) in allows.iter().zip(used.into_iter().flatten()) {
-        if allow.covers(rule, line) {
-            any = true;
-            for ((id, _), used) in allow.rules.iter().zip(used) {
-                *used |= id == rule;
-            }
-        }
-    }
-    any
+fn unused(allows: &Allows) -> Vec<Vec<bool>> {
+    allows.all.iter().map(|allow| vec![false; allow.rules.len()]).collect()
 }
 
 #[cfg(test)]
