@@ -211,3 +211,14 @@ fn a_long_line_is_cut_around_the_finding_and_controls_are_shown() {
     assert!(text.lines().all(|line| line.chars().count() < 260), "{text}");
     assert!(!text.contains('\u{1b}') && text.contains('…'), "{text}");
 }
+
+#[test]
+fn a_line_with_a_finding_every_few_bytes_costs_each_a_look() {
+    let pieces: String = (0..20_000).map(|_| "/* backstop: allow nothing -- at all */ ").collect();
+    let listing = listing(&[("a.sql", &pieces)], &["invalid-allow"]);
+    assert_eq!(listing.findings.len(), 20_000);
+    let last = listing.findings.last().unwrap();
+    assert_eq!((last.start.line, last.start.column), (1, 19_999 * 40 + 20));
+    assert!(last.snippet.before.starts_with('…') && last.snippet.marked == "nothing");
+    assert!(last.fingerprint.ends_with("-20000"));
+}
