@@ -36,6 +36,7 @@ use std::collections::HashMap;
 use crate::document::Document;
 use crate::finding::Place;
 use crate::parse::lifecycle::Lifecycle;
+use crate::parse::markdown::Heading;
 use crate::parse::shell::Environment;
 use crate::parse::workflow::Workflow;
 
@@ -78,8 +79,8 @@ pub struct Set<'d> {
     pub promises: Vec<Promise>,
     /// Lifecycle rules; see [`Set::lifecycles`].
     pub buckets: Vec<Bucket>,
-    /// Of each document: where a heading begins, and its text.
-    headings: Vec<Vec<(usize, String)>>,
+    /// Of each document.
+    headings: Vec<Vec<Heading>>,
     /// What scripts are started with; see [`Set::given`].
     environment: Environment,
     /// What files of settings give to each variable.

@@ -6,7 +6,6 @@ use crate::finding::Place;
 use crate::model::{ActionRole, Command, Fate, Host, Means, Pipeline, Role, Script, Set, Unit};
 use crate::parse::expression::condition;
 use crate::parse::shell::InlineKind;
-use crate::parse::systemd;
 use crate::parse::workflow::{Job, Step, Workflow, step_at};
 use crate::parse::yaml::Node;
 
@@ -39,7 +38,8 @@ pub fn is_mailed(set: &Set<'_>, script: &Script) -> bool {
 }
 
 pub fn has_on_failure(unit: &Unit<'_>) -> bool {
-    systemd::parse_in(&unit.source).settings.iter().any(|setting| setting.name == "OnFailure")
+    let settings = unit.systemd.iter().flat_map(|it| &it.settings);
+    settings.into_iter().any(|setting| setting.name == "OnFailure")
 }
 
 /// A command that tells somebody, where a failure can reach it.
