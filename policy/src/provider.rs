@@ -31,18 +31,15 @@ pub enum Provider {
 
 impl Provider {
     pub fn detect(host: &str, port: Option<u16>, user: Option<&str>) -> Self {
-        let host = host.trim_end_matches('.').to_ascii_lowercase();
         let transaction = port == Some(6543);
-        if let Some(label) = host.strip_prefix("db.").and_then(|rest| rest.strip_suffix(".supabase.co"))
-            && !label.contains('.')
-        {
-            let project_ref = label.to_owned();
+        if let Some(project_ref) = project_of(host) {
             return if transaction {
                 Self::SupabaseTransaction { project_ref: Some(project_ref) }
             } else {
                 Self::SupabaseDirect { project_ref }
             };
         }
+        let host = host.trim_end_matches('.').to_ascii_lowercase();
         if host.ends_with(".pooler.supabase.com") {
             // The pooler knows the project by the user: `postgres.<ref>`.
             let project_ref =
@@ -123,6 +120,14 @@ impl<'u> Address<'u> {
             (host, port.and_then(|port| port.parse().ok()))
         })
     }
+}
+
+/// `<ref>` of `db.<ref>.supabase.co`: there a Supabase project's own server listens, and
+/// on port 6543 its own transaction pooler, which has no session pooler beside it.
+pub fn project_of(host: &str) -> Option<String> {
+    let host = host.trim_end_matches('.').to_ascii_lowercase();
+    let label = host.strip_prefix("db.")?.strip_suffix(".supabase.co")?;
+    (!label.contains('.')).then(|| label.to_owned())
 }
 
 /// Whether `text` has the shape of a Supabase project reference.
