@@ -131,7 +131,7 @@ fn unredirect(set: &Set<'_>, command: &Command) -> Option<Edit> {
 fn services(set: &Set<'_>, findings: &mut Findings<'_>) {
     for pipeline in &set.pipelines {
         let told = std::cell::LazyCell::new(|| is_told(set, pipeline));
-        for (_, unit) in super::alarm::units(set, pipeline) {
+        for (_, unit) in set.units_of(pipeline.root) {
             if unit.kind != Kind::Systemd || has_on_failure(unit) {
                 continue;
             }
