@@ -1,6 +1,8 @@
 //! Puts pipelines together: who calls whom, and what nobody can see.
 
 use std::collections::{HashMap, HashSet};
+use std::ops::Range;
+use std::rc::Rc;
 
 use crate::document::Kind;
 
@@ -27,10 +29,7 @@ pub fn pipelines(set: &Set<'_>) -> Vec<Pipeline> {
             continue;
         }
         let mut walk = Walk::new(set);
-        walk.unit(root);
-        // The blocks of a document follow it.
-        let blocks = set.units.iter().enumerate().skip(root + 1).take_while(|(_, other)| other.embedded);
-        blocks.for_each(|(block, _)| walk.unit(block));
+        set.units_of(root).for_each(|(index, _)| walk.unit(index));
         let Walk { scripts, commands, mut unseen, .. } = walk;
         if !concerns_backups(set, root, &commands, &unseen) {
             continue;
@@ -56,13 +55,18 @@ pub fn callees(set: &Set<'_>) -> Vec<Option<usize>> {
 }
 
 /// What each schedule starts, in the order of [`Set::schedules`].
-pub fn reaches(set: &Set<'_>) -> Vec<Reach> {
-    let each = |schedule: &super::Schedule| {
-        let mut walk = Walk::new(set);
-        schedule.scripts.clone().for_each(|script| walk.script(script));
-        Reach { scripts: walk.scripts, unseen: walk.unseen }
+pub fn reaches(set: &Set<'_>) -> Vec<Rc<Reach>> {
+    // A workflow with many schedules starts the same by each.
+    let mut known: HashMap<Range<usize>, Rc<Reach>> = HashMap::new();
+    let mut each = |schedule: &super::Schedule| {
+        let reach = known.entry(schedule.scripts.clone()).or_insert_with(|| {
+            let mut walk = Walk::new(set);
+            schedule.scripts.clone().for_each(|script| walk.script(script));
+            Rc::new(Reach { scripts: walk.scripts, unseen: walk.unseen })
+        });
+        Rc::clone(reach)
     };
-    set.schedules.iter().map(each).collect()
+    set.schedules.iter().map(&mut each).collect()
 }
 
 /// A timer starts the service of its own name, in the same document or folder.

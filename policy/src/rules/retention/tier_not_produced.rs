@@ -1,7 +1,8 @@
-use std::collections::HashSet;
+use std::collections::{HashMap, HashSet};
+use std::ops::Range;
 
 use crate::finding::Place;
-use crate::model::{Role, Script, Set, Subject, Tier, Tiers};
+use crate::model::{Pipeline, Role, Script, Set, Subject, Tier, Tiers};
 use crate::rule::{Findings, rule};
 
 use super::backups::{Deletion, deletions};
@@ -54,7 +55,7 @@ fn check(set: &Set<'_>, findings: &mut Findings<'_>) {
     }
     let tiers = Tiers::of(set);
     let mut made = produced(set, &tiers);
-    made.extend(Tier::ALL.into_iter().filter(|tier| may_promote(set, &tiers, *tier)).collect::<Vec<_>>());
+    made.extend(promoted(set, &tiers));
     let mut told: HashSet<(usize, Tier)> = HashSet::new();
     for promise in &set.promises {
         let own = promise.subject == Subject::Retention && !promise.managed;
@@ -86,10 +87,12 @@ fn report(findings: &mut Findings<'_>, at: Place, tier: Tier) {
 /// Every tier that something makes: by schedules, and by what commands name.
 fn produced(set: &Set<'_>, tiers: &Tiers<'_, '_>) -> HashSet<Tier> {
     let mut made = HashSet::new();
+    let mut known: HashMap<Range<usize>, bool> = HashMap::new();
     for schedule in &set.schedules {
         let gap = tiers.gap(schedule);
+        let scripts = schedule.scripts.clone();
         // A schedule that only cleans up or checks makes nothing.
-        if !idle(set, schedule.scripts.clone()) {
+        if !*known.entry(scripts.clone()).or_insert_with(|| idle(set, scripts)) {
             made.extend(gap.and_then(Tier::of_gap));
         }
     }
@@ -153,7 +156,7 @@ fn only_cleans(name: &str) -> bool {
 }
 
 /// Whether all that a schedule starts cleans up or checks.
-fn idle(set: &Set<'_>, scripts: std::ops::Range<usize>) -> bool {
+fn idle(set: &Set<'_>, scripts: Range<usize>) -> bool {
     let scripts = set.scripts.get(scripts).unwrap_or_default();
     let mut commands = scripts
         .iter()
@@ -166,13 +169,15 @@ fn idle(set: &Set<'_>, scripts: std::ops::Range<usize>) -> bool {
         })
 }
 
-/// Whether code that nobody can see here runs so often that it may copy a daily
-/// backup into this tier.
-fn may_promote(set: &Set<'_>, tiers: &Tiers<'_, '_>, tier: Tier) -> bool {
+/// Tiers into which code that nobody can see here, and that runs often, may copy a daily
+/// backup.
+fn promoted(set: &Set<'_>, tiers: &Tiers<'_, '_>) -> Vec<Tier> {
     let often = || set.schedules.iter().filter(|it| tiers.gap(it).is_some_and(|gap| gap <= 2 * 86_400));
-    let scripts: HashSet<usize> = often().flat_map(|schedule| schedule.scripts.clone()).collect();
+    // A workflow with many schedules starts the same by each.
+    let starts: HashSet<Range<usize>> = often().map(|schedule| schedule.scripts.clone()).collect();
+    let scripts: HashSet<usize> = starts.into_iter().flatten().collect();
     let documents: HashSet<usize> = often().map(|schedule| schedule.at.document).collect();
-    set.pipelines.iter().any(|pipeline| {
+    let may_hold = |pipeline: &Pipeline, tier: Tier| {
         let here = set.units.get(pipeline.root).is_some_and(|unit| documents.contains(&unit.document));
         let scheduled = here || pipeline.scripts.iter().any(|script| scripts.contains(script));
         let rotates = [tier.as_str(), "rotat", "archive", "promot", "tier"];
@@ -185,7 +190,9 @@ fn may_promote(set: &Set<'_>, tiers: &Tiers<'_, '_>, tier: Tier) -> bool {
         };
         pipeline.unseen.iter().any(named)
             || (!pipeline.unseen.is_empty() && set.schedules.is_empty() && pipeline.may_hide(&["backup"]))
-    })
+    };
+    let any = |tier: &Tier| set.pipelines.iter().any(|pipeline| may_hold(pipeline, *tier));
+    Tier::ALL.into_iter().filter(any).collect()
 }
 
 #[cfg(test)]
