@@ -9,7 +9,6 @@ mod proof;
 use std::sync::Arc;
 
 use backstop_policy::manifest::{self, Content, Filters, Level, Manifest, Proof};
-use futures::future::OptionFuture;
 use jiff::Timestamp;
 use tokio_util::sync::CancellationToken;
 
@@ -281,10 +280,7 @@ async fn store_streams(
         }
         seen
     };
-    let roles = OptionFuture::from(
-        job.globals.then(|| store_globals(job, snapshot.target(), catalog, id, &tools, &wanted)),
-    );
-    let (put, seen, roles) = tokio::join!(putting, asking, roles);
+    let (put, seen) = tokio::join!(putting, asking);
     let settled = settle(put, sealing).await;
     if let Err(error @ Error::Disturbed { .. }) = seen {
         return Err(error);
@@ -313,19 +309,20 @@ async fn store_streams(
     }
 
     let mut not_captured = not_captured::list(job, &dumped.contents.toc, snapshot.is_standby());
-    let globals = match roles {
-        Some(Ok(sealed)) => Some(sealed),
-        // Managed providers hide roles; the data is worth keeping all the same.
-        Some(Err(Error::Postgres(error))) => {
-            ui.warn(format!("roles and tablespaces are not in the backup: {error}"));
-            not_captured.push(format!("roles and tablespaces ({error})"));
-            None
+    let globals = if job.globals {
+        match store_globals(job, snapshot.target(), catalog, id, &tools, stop).await {
+            Ok(sealed) => Some(sealed),
+            // Managed providers hide roles; the data is worth keeping all the same.
+            Err(Error::Postgres(error)) => {
+                ui.warn(format!("roles and tablespaces are not in the backup: {error}"));
+                not_captured.push(format!("roles and tablespaces ({error})"));
+                None
+            }
+            Err(error) => return Err(error),
         }
-        Some(Err(error)) => return Err(error),
-        None => {
-            not_captured.push("roles and tablespaces (--no-globals)".to_owned());
-            None
-        }
+    } else {
+        not_captured.push("roles and tablespaces (--no-globals)".to_owned());
+        None
     };
     Ok(Stored { source, archive: describe(&dumped), proof, not_captured, dump: sealed, globals })
 }

@@ -289,14 +289,19 @@ mod tests {
         let lease = catalog.lease("a backup").await.unwrap();
         let stop = CancellationToken::new();
         let every = Duration::from_millis(5);
-        let renewal = tokio::spawn(renew(store.clone(), key.clone(), lease.me.clone(), every, stop));
+        let renewal = tokio::spawn(renew(store.clone(), key.clone(), lease.me.clone(), every, stop.clone()));
         while is_there().await.is_some_and(|holder| holder == lease.me) {
             tokio::time::sleep(every).await;
         }
         assert!(is_there().await.unwrap().is_same_run(&lease.me), "renewed");
+        stop.cancel();
+        assert!(renewal.await.unwrap(), "it was ours to the end");
+
         let other = Holder { pid: 4711, ..me() };
         store.replace(&key, body(&other)).await.unwrap();
-        assert!(!renewal.await.unwrap(), "it was another's in the end");
+        let stop = CancellationToken::new();
+        let renewal = renew(store.clone(), key.clone(), lease.me.clone(), every, stop);
+        assert!(!renewal.await, "it is another's");
         lease.release().await;
         assert_eq!(is_there().await, Some(other));
     }
