@@ -127,8 +127,13 @@ fn hostile() -> [(&'static str, String); 3] {
 }
 
 /// The largest documents that are parsed, each made of one thing.
-fn parsed() -> [(&'static str, &'static str, String); 4] {
+fn parsed() -> [(&'static str, &'static str, String); 7] {
     let of = |head: &str, piece: &str| format!("{head}{}", piece.repeat(1_000_000 / piece.len()));
+    let half = |one: &str, two: &str| one.repeat(500_000 / one.len()) + &two.repeat(500_000 / two.len());
+    let crons = "    - cron: '0 1 * * *'\n".repeat(20_000);
+    let runs = "      - run: pg_dump a > a\n".repeat(18_000);
+    let schedules =
+        format!("name: backup\non:\n  schedule:\n{crons}jobs:\n  a:\n    runs-on: x\n    steps:\n{runs}");
     let steps = "name: backup\non: push\njobs:\n  a:\n    runs-on: x\n    steps:\n";
     [
         (
@@ -138,6 +143,13 @@ fn parsed() -> [(&'static str, &'static str, String); 4] {
         ),
         ("variables that double", "backup.sh", of("pg_dump $A\n", "A=$A$A\n")),
         ("here-documents for ssh", "backup.sh", of("", "ssh h <<'EOF'\npg_dump $A\nEOF\n")),
+        (
+            "comments that allow what follows",
+            "backup.sh",
+            of("", "# backstop: allow pipefail-missing -- a\n") + "pg_dump a | gzip > b\n",
+        ),
+        ("variables for lines of a crontab", "crontab", half("A=b\n", "0 1 * * * pg_dump a > b\n")),
+        ("schedules of steps", ".github/workflows/backup.yml", schedules),
         ("promises", "plan.md", of("# Database backups\n", "- Daily backups: 7 days\n")),
     ]
 }

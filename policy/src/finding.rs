@@ -218,17 +218,29 @@ pub struct Position {
     pub column: usize,
 }
 
+/// Bytes between two counts of characters: what one column costs on the longest line.
+const BLOCK: usize = 1024;
+
 /// Where each line of a document starts.
 #[derive(Debug)]
 pub struct Lines<'t> {
     text: &'t str,
     starts: Vec<usize>,
+    /// How many characters begin before each block.
+    characters: Vec<usize>,
 }
 
 impl<'t> Lines<'t> {
     pub fn new(text: &'t str) -> Self {
         let after_breaks = text.bytes().enumerate().filter(|(_, byte)| *byte == b'\n').map(|(at, _)| at + 1);
-        Self { text, starts: std::iter::once(0).chain(after_breaks).collect() }
+        let starts = std::iter::once(0).chain(after_breaks).collect();
+        let mut counted = 0;
+        let mut characters = vec![0];
+        for block in text.as_bytes().chunks(BLOCK) {
+            counted += beginning(block);
+            characters.push(counted);
+        }
+        Self { text, starts, characters }
     }
 
     /// Where a line begins, counted from one.
@@ -243,15 +255,34 @@ impl<'t> Lines<'t> {
         Span::new(start, start + text.trim_end_matches(['\n', '\r']).len())
     }
 
+    /// The line that a byte lies on; one past the end is on the last.
+    pub fn number(&self, offset: usize) -> usize {
+        self.starts.partition_point(|start| *start <= offset)
+    }
+
     /// The position of a byte; one past the end is the end.
     pub fn position(&self, offset: usize) -> Position {
         let offset = self.text.floor_char_boundary(offset.min(self.text.len()));
-        let line = self.starts.partition_point(|start| *start <= offset);
-        let before = self.starts.get(line - 1).and_then(|start| self.text.get(*start..offset));
+        let line = self.number(offset);
+        let start = self.start(line);
         // A byte-order mark is no column of its own in any editor.
-        let column = before.map_or(0, |before| before.trim_start_matches('\u{feff}').chars().count());
+        let mark = self.text.get(start..offset).is_some_and(|before| before.starts_with('\u{feff}'));
+        let column = self.before(offset) - self.before(start) - usize::from(mark);
         Position { line, column: column + 1 }
     }
+
+    /// Characters before a byte.
+    fn before(&self, offset: usize) -> usize {
+        let block = offset / BLOCK;
+        let rest = self.text.as_bytes().get(block * BLOCK..offset).unwrap_or_default();
+        self.characters.get(block).copied().unwrap_or_default() + beginning(rest)
+    }
+}
+
+/// How many characters begin in some bytes of a text.
+fn beginning(bytes: &[u8]) -> usize {
+    // 10xxxxxx goes on with one.
+    bytes.iter().filter(|byte| (**byte & 0xc0) != 0x80).count()
 }
 
 #[cfg(test)]
@@ -281,6 +312,16 @@ mod tests {
         f.yml:2:4: error[bad-y]: 'y' is bad
         help: use 3
         ");
+    }
+
+    #[test]
+    fn a_column_of_a_long_line_is_counted_from_the_nearest_block() {
+        let text = format!("\u{feff}{}\n", "a\u{e4}\u{20ac}\u{1f512}".repeat(BLOCK));
+        let lines = Lines::new(&text);
+        for (index, (at, _)) in text.char_indices().enumerate().skip(1).step_by(7) {
+            assert_eq!(lines.position(at), Position { line: 1, column: index });
+        }
+        assert_eq!(lines.position(text.len()), Position { line: 2, column: 1 });
     }
 
     proptest! {

@@ -11,7 +11,7 @@ use crate::model::Set;
 use crate::rule::{Allowed, Alone, Check, Findings, Rule};
 use crate::rules;
 use crate::secrets;
-use crate::suppress::{self, Allow};
+use crate::suppress::Allows;
 
 /// What is looked for.
 #[derive(Debug, Clone, Default)]
@@ -60,7 +60,7 @@ pub struct Report {
     pub suppressed: usize,
 }
 
-/// A message may quote what was written: never a secret in it.
+/// A finding may quote what was written, in each of its texts: never a secret in it.
 fn redact(finding: &mut Finding) {
     let mask = |text: &mut String| {
         if let Cow::Owned(masked) = secrets::redact(text) {
@@ -70,6 +70,8 @@ fn redact(finding: &mut Finding) {
     mask(&mut finding.message);
     finding.help.iter_mut().for_each(mask);
     finding.related.iter_mut().for_each(|label| mask(&mut label.message));
+    finding.fix.iter_mut().for_each(|fix| mask(&mut fix.title));
+    finding.context.iter_mut().for_each(mask);
 }
 
 /// What will go wrong with the set-up that these documents describe.
@@ -87,7 +89,7 @@ struct Run<'r> {
     documents: &'r [Document],
     options: &'r Options,
     by_path: HashMap<&'r str, usize>,
-    allows: Vec<Vec<Allow>>,
+    allows: Vec<Allows>,
     alone: Vec<Alone<'r>>,
 }
 
@@ -102,30 +104,43 @@ impl<'r> Run<'r> {
             documents,
             options,
             by_path,
-            allows: documents.iter().map(suppress::allows).collect(),
+            allows: documents.iter().map(Allows::of).collect(),
             alone: alone.collect(),
         }
     }
 
     fn run(&self, set: Option<&Set<'_>>) -> Report {
-        let mut used: Vec<Vec<Vec<bool>>> = self.allows.iter().map(|allows| unused(allows)).collect();
+        let mut used: Vec<Vec<Vec<bool>>> = self.allows.iter().map(unused).collect();
         let mut kept: Vec<(usize, Finding)> = Vec::new();
         let mut suppressed = 0;
-        let mut lines: HashMap<usize, Lines<'_>> = HashMap::new();
+        let mut tables: HashMap<usize, Lines<'_>> = HashMap::new();
         for rule in rules::all().filter(|rule| self.options.selects(rule) || self.is_allowed(rule)) {
+            // Where a directive names the rule: the lines of what it found.
+            let mut named: HashMap<usize, Vec<usize>> = HashMap::new();
             for (document, finding) in self.found(rule, set) {
                 let wanted = self.options.wants(&finding, rule);
-                let allows = self.allows.get(document).map_or(&[][..], Vec::as_slice);
-                let mut allowed = false;
-                if let (false, Some(text)) = (allows.is_empty(), self.documents.get(document)) {
-                    let lines = lines.entry(document).or_insert_with(|| Lines::new(&text.text));
-                    let line = lines.position(finding.span.start).line;
-                    allowed = mark(allows, used.get_mut(document), rule.id, line);
-                }
+                let allows = self.allows.get(document).filter(|allows| allows.name(rule.id));
+                let allowed = allows.zip(self.documents.get(document)).is_some_and(|(allows, text)| {
+                    let table = tables.entry(document).or_insert_with(|| Lines::new(&text.text));
+                    let line = table.number(finding.span.start);
+                    named.entry(document).or_default().push(line);
+                    allows.cover(rule.id, line)
+                });
                 match (allowed, wanted) {
                     (true, true) => suppressed += 1,
                     (false, true) => kept.push((document, finding)),
                     (_, false) => {}
+                }
+            }
+            for (document, mut lines) in named {
+                lines.sort_unstable();
+                let (Some(allows), Some(used)) = (self.allows.get(document), used.get_mut(document)) else {
+                    continue;
+                };
+                for (allow, id) in allows.needed(rule.id, &lines) {
+                    if let Some(used) = used.get_mut(allow).and_then(|used| used.get_mut(id)) {
+                        *used = true;
+                    }
                 }
             }
         }
@@ -136,7 +151,7 @@ impl<'r> Run<'r> {
     /// Rules that a comment names run even where they are not selected, to know
     /// whether the comment is needed.
     fn is_allowed(&self, rule: &Rule) -> bool {
-        self.allows.iter().flatten().any(|allow| allow.rules.iter().any(|(id, _)| id == rule.id))
+        self.allows.iter().any(|allows| allows.name(rule.id))
     }
 
     /// What a rule finds, each text once, with the index of its document.
@@ -171,6 +186,7 @@ impl<'r> Run<'r> {
             let mut findings = Findings::new(self.documents, rule);
             for (index, (allows, used)) in self.allows.iter().zip(used).enumerate() {
                 let allowed: Vec<Allowed<'_>> = allows
+                    .all
                     .iter()
                     .zip(used)
                     .map(|(allow, used)| Allowed { allow, used: used.clone() })
@@ -197,27 +213,14 @@ fn finish(mut kept: Vec<(usize, Finding)>, set: Option<&Set<'_>>) -> Vec<Finding
     kept.into_iter().map(|(_, finding)| finding).collect()
 }
 
-fn unused(allows: &[Allow]) -> Vec<Vec<bool>> {
-    allows.iter().map(|allow| vec![false; allow.rules.len()]).collect()
-}
-
-/// Whether a finding is allowed; every comment that allows it is needed.
-fn mark(allows: &[Allow], used: Option<&mut Vec<Vec<bool>>>, rule: &str, line: usize) -> bool {
-    let mut any = false;
-    for (allow, used) in allows.iter().zip(used.into_iter().flatten()) {
-        if allow.covers(rule, line) {
-            any = true;
-            for ((id, _), used) in allow.rules.iter().zip(used) {
-                *used |= id == rule;
-            }
-        }
-    }
-    any
+fn unused(allows: &Allows) -> Vec<Vec<bool>> {
+    allows.all.iter().map(|allow| vec![false; allow.rules.len()]).collect()
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::finding::{Fix, Label};
 
     const DUMP: &str = "pg_dump a | gzip > b\n";
 
@@ -227,6 +230,22 @@ mod tests {
 
     fn of(text: &str, options: &Options) -> Report {
         lint(&[Document::new("scripts/backup.sh", text)], options)
+    }
+
+    #[test]
+    fn no_text_of_a_finding_keeps_a_secret() {
+        let secret = "postgres://shop:W4jx9ncQb6@db.shop-internal.net/shop";
+        let place = Place::default();
+        let related = vec![Label { path: "a.sh".to_owned(), place, message: secret.to_owned() }];
+        let mut finding = Finding {
+            related,
+            fix: Some(Fix::safe(secret, Vec::new())),
+            context: Some(secret.to_owned()),
+            ..Finding::error("a", "a.sh", place.span, secret).help(secret)
+        };
+        redact(&mut finding);
+        let told = format!("{finding:?}");
+        assert!(!told.contains("W4jx9ncQb6") && told.matches("shop:***@").count() == 5, "{told}");
     }
 
     #[test]

@@ -5,12 +5,17 @@
 //! line it allows the next one with what is indented deeper or continues it, or in
 //! Markdown the next block.
 
+use std::collections::HashMap;
 use std::ops::RangeInclusive;
 
 use memchr::memmem;
 
 use crate::document::{Document, Kind};
 use crate::finding::{Lines, Span};
+
+mod below;
+
+use below::Below;
 
 /// What every directive starts with.
 const MARKER: &str = "backstop:";
@@ -55,51 +60,151 @@ pub struct Allow {
     pub lines: RangeInclusive<usize>,
 }
 
-impl Allow {
-    /// Whether a finding of `rule` that begins on `line` is meant. Without a reason
-    /// none is.
-    pub fn covers(&self, rule: &str, line: usize) -> bool {
-        self.reason.is_some() && self.lines.contains(&line) && self.rules.iter().any(|(id, _)| id == rule)
+/// The directives of a document, in order, and what they hold for.
+#[derive(Debug, Default)]
+pub struct Allows {
+    pub all: Vec<Allow>,
+    /// By rule: where one with a reason holds, by the first line.
+    held: HashMap<String, Vec<Held>>,
+}
+
+#[derive(Debug)]
+struct Held {
+    /// Index into [`Allows::all`], and into its rules.
+    at: (usize, usize),
+    lines: RangeInclusive<usize>,
+    /// The last line that it or one before it speaks of.
+    reach: usize,
+}
+
+impl Allows {
+    pub fn of(document: &Document) -> Self {
+        let all = directives(document);
+        let mut held: HashMap<String, Vec<Held>> = HashMap::new();
+        for (index, allow) in all.iter().enumerate().filter(|(_, allow)| allow.reason.is_some()) {
+            for (number, (id, _)) in allow.rules.iter().enumerate() {
+                let one = Held { at: (index, number), lines: allow.lines.clone(), reach: 0 };
+                held.entry(id.clone()).or_default().push(one);
+            }
+        }
+        for of_rule in held.values_mut() {
+            of_rule.sort_by_key(|held| *held.lines.start());
+            let mut reach = 0;
+            for held in of_rule {
+                reach = reach.max(*held.lines.end());
+                held.reach = reach;
+            }
+        }
+        Self { all, held }
+    }
+
+    /// Whether any finding of `rule` may be meant.
+    pub fn name(&self, rule: &str) -> bool {
+        self.held.contains_key(rule)
+    }
+
+    /// Whether a finding of `rule` that begins on `line` is meant.
+    pub fn cover(&self, rule: &str, line: usize) -> bool {
+        let held = self.held.get(rule).map(Vec::as_slice).unwrap_or_default();
+        let begun = held.partition_point(|held| *held.lines.start() <= line);
+        held.get(..begun).and_then(<[Held]>::last).is_some_and(|held| held.reach >= line)
+    }
+
+    /// Which are needed for findings of `rule` on these sorted lines: indices into
+    /// [`Allows::all`] and into its rules. Every one that allows a finding is.
+    pub fn needed(&self, rule: &str, lines: &[usize]) -> impl Iterator<Item = (usize, usize)> {
+        let held = self.held.get(rule).map(Vec::as_slice).unwrap_or_default();
+        let is_needed = |held: &&Held| {
+            let first = lines.partition_point(|line| line < held.lines.start());
+            lines.get(first).is_some_and(|line| line <= held.lines.end())
+        };
+        held.iter().filter(is_needed).map(|held| held.at)
     }
 }
 
-/// Every directive of a document, in order.
-pub fn allows(document: &Document) -> Vec<Allow> {
+fn directives(document: &Document) -> Vec<Allow> {
     let text = document.text.as_str();
     // Hardly any document has one: the others cost one look.
     let mut hits = memmem::find_iter(text.as_bytes(), MARKER).peekable();
     if hits.peek().is_none() {
         return Vec::new();
     }
-    let lines = Lines::new(text);
-    let all: Vec<&str> = text.split('\n').collect();
-    hits.filter_map(|at| directive(document.kind, at, &lines, &all)).collect()
+    let table = Lines::new(text);
+    let lines: Vec<&str> = text.split('\n').collect();
+    let mut below = Below::new(&lines);
+    let mut found = Vec::new();
+    while let Some(first) = hits.next() {
+        let number = table.number(first);
+        let start = table.start(number);
+        let Some(line) = lines.get(number - 1).copied() else { break };
+        let on_line = std::iter::from_fn(|| hits.next_if(|at| *at < start + line.len()));
+        let columns: Vec<usize> = std::iter::once(first).chain(on_line).map(|at| at - start).collect();
+        let comments = comments(document.kind, line, &columns);
+        for (index, comment) in comments.iter().enumerate() {
+            let end = comments.get(index + 1).map_or(line.len(), |next| next.opens);
+            let Some((body, rules, reason)) = directive(comment, line, start, end) else { continue };
+            let covered = if comment.is_alone {
+                below.of(number, comment.syntax.0, document.kind == Kind::Markdown && comment.syntax == HTML)
+            } else {
+                number..=number
+            };
+            found.push(Allow { span: body, rules, reason, lines: covered });
+        }
+    }
+    found
 }
 
-fn directive(kind: Kind, at: usize, lines: &Lines<'_>, all: &[&str]) -> Option<Allow> {
-    let number = lines.position(at).line;
-    let line = all.get(number - 1)?;
-    let column = at - lines.start(number);
-    let before = line.get(..column)?.trim_end();
-    let (mark, (opens, closes)) = syntaxes(kind).iter().find_map(|syntax| {
-        let mark = before.strip_suffix(syntax.0)?;
-        // `a#` is no comment.
-        let separate = syntax.1.is_some() || mark.chars().next_back().is_none_or(char::is_whitespace);
-        separate.then_some((mark, *syntax))
-    })?;
-    // What stands in a string or in a comment of another kind is an example of one.
-    let is_quoted = mark.matches('"').count() % 2 == 1 || mark.contains("//");
-    if is_quoted && matches!(kind, Kind::Text | Kind::TypeScript | Kind::Drizzle) {
-        return None;
+/// A comment that begins with the marker.
+struct Comment {
+    /// Columns of its mark, and of the marker.
+    opens: usize,
+    marker: usize,
+    syntax: Syntax,
+    /// Whether nothing stands before it.
+    is_alone: bool,
+}
+
+/// The comments of a line, by the columns of the marker.
+fn comments(kind: Kind, line: &str, columns: &[usize]) -> Vec<Comment> {
+    let indent = line.len() - line.trim_start().len();
+    let slashes = line.find("//").unwrap_or(line.len());
+    let (mut counted, mut quotes) = (0, 0);
+    let mut comments = Vec::new();
+    for marker in columns {
+        let before = line.get(..*marker).unwrap_or_default().trim_end();
+        let opened = syntaxes(kind).iter().find_map(|syntax| {
+            let mark = before.strip_suffix(syntax.0)?;
+            // `a#` is no comment.
+            let separate = syntax.1.is_some() || mark.chars().next_back().is_none_or(char::is_whitespace);
+            separate.then_some((mark.len(), *syntax))
+        });
+        let Some((opens, syntax)) = opened else { continue };
+        let between = line.get(counted..opens).unwrap_or_default();
+        (counted, quotes) = (opens, quotes + between.matches('"').count());
+        // What stands in a string or in a comment of another kind is an example of one.
+        let is_quoted = quotes % 2 == 1 || slashes + 2 <= opens;
+        if !(is_quoted && matches!(kind, Kind::Text | Kind::TypeScript | Kind::Drizzle)) {
+            comments.push(Comment { opens, marker: *marker, syntax, is_alone: opens <= indent });
+        }
     }
-    let comment = line.get(column..)?;
-    let body = closes.and_then(|closes| comment.split(closes).next()).unwrap_or(comment).trim_end();
+    comments
+}
+
+type Directive = (Span, Vec<(String, Span)>, Option<String>);
+
+/// Its place, rules and reason. The comment ends at column `end` at the latest: there
+/// the line ends, or the next one begins.
+fn directive(comment: &Comment, line: &str, start: usize, end: usize) -> Option<Directive> {
+    let text = line.get(comment.marker..end)?;
+    let closes = comment.syntax.1;
+    let body = closes.and_then(|closes| text.split(closes).next()).unwrap_or(text).trim_end();
     let body = if closes.is_some() { body.trim_end_matches('-').trim_end() } else { body };
     let rest = body.strip_prefix(MARKER)?.trim_start().strip_prefix("allow")?;
     if !rest.is_empty() && !rest.starts_with([' ', '\t']) {
         return None;
     }
     let (ids, reason) = rest.split_once("--").map_or((rest, ""), |(ids, reason)| (ids, reason.trim()));
+    let at = start + comment.marker;
     let first = at + body.len() - rest.len();
     let separator = |c: char| matches!(c, ' ' | '\t' | ',');
     let mut rules = Vec::new();
@@ -110,62 +215,8 @@ fn directive(kind: Kind, at: usize, lines: &Lines<'_>, all: &[&str]) -> Option<A
         }
         offset += id.len() + 1;
     }
-    let covered = if mark.trim().is_empty() {
-        below(kind == Kind::Markdown && opens == HTML.0, opens, number, all)
-    } else {
-        number..=number
-    };
-    Some(Allow {
-        span: Span::new(at, at + body.len()),
-        rules,
-        reason: Some(reason.to_owned()).filter(|reason| !reason.is_empty()),
-        lines: covered,
-    })
-}
-
-/// The lines that a comment alone on line `number` speaks of.
-fn below(prose: bool, opens: &str, number: usize, all: &[&str]) -> RangeInclusive<usize> {
-    let line = |number: usize| all.get(number - 1).copied();
-    let mut first = number + 1;
-    // Other comments and empty lines may lie between.
-    while line(first).is_some_and(|text| text.trim().is_empty() || text.trim_start().starts_with(opens)) {
-        first += 1;
-    }
-    let Some(text) = line(first) else { return number..=number };
-    let mut last = first;
-    if prose {
-        let fence = ["```", "~~~"].into_iter().find(|fence| text.trim_start().starts_with(fence));
-        while let Some(next) = line(last + 1) {
-            let ends = match fence {
-                Some(fence) => next.trim_start().starts_with(fence),
-                None => next.trim().is_empty(),
-            };
-            last += usize::from(fence.is_some() || !ends);
-            if ends {
-                break;
-            }
-        }
-        return first..=last;
-    }
-    let indent = |text: &str| text.len() - text.trim_start().len();
-    let own = indent(text);
-    let mut blank = 0;
-    while let Some(next) = line(last + blank + 1) {
-        if next.trim().is_empty() {
-            blank += 1;
-            continue;
-        }
-        let goes_on =
-            blank == 0 && line(last).is_some_and(|text| text.trim_end().ends_with(['\\', '|', '(']));
-        let word = next.trim_start();
-        let continues = blank == 0 && (word.starts_with('|') || word.starts_with("&&"));
-        if indent(next) <= own && !goes_on && !continues {
-            break;
-        }
-        last += blank + 1;
-        blank = 0;
-    }
-    first..=last
+    let reason = Some(reason.to_owned()).filter(|reason| !reason.is_empty());
+    Some((Span::new(at, at + body.len()), rules, reason))
 }
 
 #[cfg(test)]
@@ -186,7 +237,7 @@ mod tests {
             let (first, last) = allow.lines.into_inner();
             format!("{} ({}) {first}-{last}\n", ids.join(" "), allow.reason.unwrap_or_default())
         };
-        allows(&Document::new(path, text)).into_iter().map(line).collect()
+        directives(&Document::new(path, text)).into_iter().map(line).collect()
     }
 
     #[test]
@@ -229,6 +280,52 @@ mod tests {
         assert_eq!(told("a.sh", "x # backstop: allow r-a --  \n"), "r-a () 1-1\n");
         assert_eq!(told("a.md", "<!-- backstop: allow r-a -->\nx"), "r-a () 2-2\n");
         assert_eq!(told("a.sh", "# backstop: allow"), " () 1-1\n");
+    }
+
+    #[test]
+    fn comments_behind_each_other_are_one_each() {
+        assert_eq!(
+            told("a.sql", "x /* backstop: allow r-a -- why */ /* backstop: allow r-b -- so */\n"),
+            "r-a (why) 1-1\nr-b (so) 1-1\n"
+        );
+        assert_eq!(
+            told("a.sh", "x # backstop: allow r-a -- why # backstop: allow r-b -- says backstop: too\n"),
+            "r-a (why) 1-1\nr-b (says backstop: too) 1-1\n"
+        );
+        assert_eq!(told("a.rs", "a(\"b\"); // see backstop: # backstop: allow r-a -- why\n"), "");
+    }
+
+    #[test]
+    fn of_many_those_that_hold_are_needed() {
+        let text = "# backstop: allow r-a -- why\n# backstop: allow r-b r-a -- why\n# backstop: allow r-a\na\n b\nc # backstop: allow r-a -- why\nd\n";
+        let allows = Allows::of(&Document::new("a.sh", text));
+        let covered: Vec<usize> = (1..8).filter(|line| allows.cover("r-a", *line)).collect();
+        assert_eq!(covered, [4, 5, 6]);
+        let needed = |rule, lines: &[usize]| allows.needed(rule, lines).collect::<Vec<_>>();
+        assert_eq!(needed("r-a", &[1, 5, 7]), [(0, 0), (1, 1)]);
+        assert_eq!(needed("r-a", &[6]), [(3, 0)]);
+        assert_eq!(needed("r-b", &[3, 6]), []);
+        assert!(allows.name("r-b") && !allows.name("r-c"));
+    }
+
+    #[test]
+    fn hostile_text_is_read_in_one_pass() {
+        const MANY: usize = 30_000;
+        for (path, piece) in [
+            ("a.sh", "# backstop: allow r-a -- why\n"),
+            ("a.sh", "# backstop: allow r-a -- why \\\nx \\\n"),
+            ("a.md", "<!-- backstop: allow r-a -- why -->\nx\n"),
+            ("a.sql", "/* backstop: allow r-a -- why */ "),
+            ("a.txt", "# backstop: allow r-a "),
+        ] {
+            let allows = Allows::of(&Document::new(path, piece.repeat(MANY)));
+            assert_eq!(allows.all.len(), MANY, "{piece:?}");
+            assert_eq!(allows.needed("r-a", &[2 * MANY + 1]).count(), 0);
+        }
+        for piece in ["\"# backstop: allow a -- b", "/* backstop: allowed "] {
+            let text = piece.repeat(MANY);
+            assert!(directives(&Document::new("a.ts", text)).len() <= MANY / 2, "{piece:?}");
+        }
     }
 
     #[test]

@@ -20,6 +20,8 @@ mod script_calls;
 mod shell;
 #[path = "../../fuzz/reads/sql.rs"]
 mod sql;
+#[path = "../../fuzz/reads/suppress.rs"]
+mod suppress;
 #[path = "../../fuzz/reads/systemd.rs"]
 mod systemd;
 #[path = "../../fuzz/reads/yaml.rs"]
@@ -27,13 +29,14 @@ mod yaml;
 
 type Read = fn(&str);
 
-const TARGETS: [(&str, Read); 8] = [
+const TARGETS: [(&str, Read); 9] = [
     ("crontab", crontab::read),
     ("env", env::read),
     ("markdown", markdown::read),
     ("script_calls", script_calls::read),
     ("shell", shell::read),
     ("sql", sql::read),
+    ("suppress", suppress::read),
     ("systemd", systemd::read),
     ("yaml", yaml::read),
 ];

@@ -194,7 +194,7 @@ impl<'n> Section<'n> {
                 continue;
             };
             if let Some((_, first, _)) = entries.iter().find(|(name, ..)| *name == key) {
-                let line = reader.lines.position(first.start).line;
+                let line = reader.lines.number(first.start);
                 reader.error_help(
                     "duplicate-key",
                     span,

@@ -2,13 +2,15 @@
 //! told in the same words.
 
 use std::collections::HashMap;
+use std::ops::Range;
+use std::rc::Rc;
 
 use crate::document::{Document, Kind};
 use crate::finding::{Place, Span};
 use crate::parse::compose;
 use crate::parse::crontab::{self, Form};
 use crate::parse::markdown;
-use crate::parse::shell::Flags;
+use crate::parse::shell::{Environment, Flags};
 use crate::parse::source::{Builder, Source};
 use crate::parse::systemd;
 use crate::parse::workflow::{self, Step, Variable};
@@ -17,7 +19,7 @@ use crate::parse::yaml::{self, Node};
 use super::action;
 use super::command::Arg;
 use super::role::Role;
-use super::schedule::{Clock, Reach, Schedule, of_nickname};
+use super::schedule::{Clock, Schedule, of_nickname};
 use super::script::{self, Host, Start};
 use super::unit::Unit;
 use super::{Set, buckets, embedded, environment, join, process, prose};
@@ -35,6 +37,7 @@ impl<'d> Set<'d> {
             promises: Vec::new(),
             buckets: Vec::new(),
             headings: Vec::new(),
+            environment: Environment::default(),
             settings: HashMap::new(),
             schedules: Vec::new(),
         };
@@ -116,7 +119,8 @@ impl<'d> Set<'d> {
     }
 }
 
-type Env = Vec<(String, Option<String>)>;
+/// Ranges in [`Set::environment`].
+type Env = Vec<Range<usize>>;
 
 struct Reader<'r, 'd> {
     unit: usize,
@@ -133,7 +137,8 @@ impl Reader<'_, '_> {
 
     /// `source` maps into the document.
     fn script(&mut self, host: Host, flags: Option<Flags>, env: Env, source: &Source<'_>) {
-        let start = Start { unit: self.unit, document: self.document, host, flags, env, source };
+        let environment = &self.set.environment;
+        let start = Start { unit: self.unit, document: self.document, host, flags, env, environment, source };
         let (scripts, commands) = (self.set.scripts.len(), self.set.commands.len());
         let (script, found) = script::read(start, self.set.documents, scripts, commands);
         self.set.scripts.push(script);
@@ -148,23 +153,26 @@ impl Reader<'_, '_> {
             Form::Guess
         };
         let crontab = crontab::parse_in(self.source, form);
+        let all = self.environment(
+            crontab.variables.iter().map(|variable| (variable.name.as_str(), Some(variable.value.as_str()))),
+        );
         for (index, entry) in crontab.entries.iter().enumerate() {
-            let before = crontab.variables.iter().filter(|variable| variable.span.start < entry.span.start);
-            let env: Env =
-                before.map(|variable| (variable.name.clone(), Some(variable.value.clone()))).collect();
-            let zone = crontab
-                .variable("CRON_TZ", entry.span.start)
-                .or_else(|| crontab.variable("TZ", entry.span.start));
+            let before = crontab.variables.partition_point(|variable| variable.span.start < entry.span.start);
+            let env = all.start..all.start + before;
+            let zone = ["CRON_TZ", "TZ"].into_iter().find_map(|name| {
+                self.set.environment.values(std::slice::from_ref(&env), name).next_back().flatten()
+            });
+            let clock = clock(zone);
             let first = self.set.scripts.len();
-            self.script(Host::Cron(index), None, env, &entry.command);
+            self.script(Host::Cron(index), None, vec![env], &entry.command);
             self.set.schedules.push(Schedule {
                 at: Place { document: self.document, span: entry.time_span },
                 unit: self.unit,
                 text: entry.time.clone(),
                 cron: of_nickname(&entry.time),
-                clock: clock(zone.map(|zone| zone.value.as_str())),
+                clock,
                 scripts: first..self.set.scripts.len(),
-                reach: Reach::default(),
+                reach: Rc::default(),
             });
         }
     }
@@ -172,10 +180,12 @@ impl Reader<'_, '_> {
     /// `ExecStart=` and its like; `OnCalendar=` of a timer.
     fn systemd(&mut self) {
         let unit = systemd::parse_in(self.source);
-        let env: Env = unit.environment().into_iter().map(|(name, value, _)| (name, Some(value))).collect();
+        let variables = unit.environment();
+        let env =
+            self.environment(variables.iter().map(|(name, value, _)| (name.as_str(), Some(value.as_str()))));
         for name in ["ExecStartPre", "ExecStart", "ExecStartPost"] {
             for setting in unit.all("Service", name) {
-                self.script(Host::Exec, None, env.clone(), &setting.command());
+                self.script(Host::Exec, None, vec![env.clone()], &setting.command());
             }
         }
         for setting in unit.all("Timer", "OnCalendar") {
@@ -188,7 +198,7 @@ impl Reader<'_, '_> {
                 cron: calendar.schedule,
                 clock: clock(calendar.zone.as_deref()),
                 scripts: 0..0,
-                reach: Reach::default(),
+                reach: Rc::default(),
             });
         }
     }
@@ -196,8 +206,8 @@ impl Reader<'_, '_> {
     fn services(&mut self, tree: &Node) {
         for service in compose::view(tree).unwrap_or_default() {
             let Some(script) = service.script(self.source.text()) else { continue };
-            let env = service.environment.iter().map(|it| (it.name.to_owned(), it.value.map(str::to_owned)));
-            self.script(Host::Container, None, env.collect(), &script.within(self.source));
+            let env = self.environment(service.environment.iter().map(|it| (it.name, it.value)));
+            self.script(Host::Container, None, vec![env], &script.within(self.source));
         }
     }
 
@@ -218,11 +228,10 @@ impl Reader<'_, '_> {
                 None => joined(&words, self.source.text()),
             };
             let variables = container.get("env").map(Node::items).unwrap_or_default();
-            let env = variables.iter().filter_map(|variable| {
-                let value = variable.get("value").and_then(Node::text).map(str::to_owned);
-                Some((variable.get("name")?.text()?.to_owned(), value))
-            });
-            self.script(Host::Container, None, env.collect(), &source.within(self.source));
+            let env = self.environment(variables.iter().filter_map(|variable| {
+                Some((variable.get("name")?.text()?, variable.get("value").and_then(Node::text)))
+            }));
+            self.script(Host::Container, None, vec![env], &source.within(self.source));
         }
         if let Some(schedule) = tree.path(&["spec", "schedule"]) {
             let text = schedule.text().unwrap_or_default().to_owned();
@@ -235,7 +244,7 @@ impl Reader<'_, '_> {
                 text,
                 clock: clock(Some(zone)),
                 scripts: first..self.set.scripts.len(),
-                reach: Reach::default(),
+                reach: Rc::default(),
             });
         }
     }
@@ -250,7 +259,8 @@ impl Reader<'_, '_> {
             Kind::Action => {
                 for (index, step) in workflow::composite_steps(&tree).iter().enumerate() {
                     let flags = Flags::github(step.shell.and_then(Node::text));
-                    self.step((0, index), step, Some(flags), environment(&step.environment));
+                    let env = self.environment(variables(&step.environment));
+                    self.step((0, index), step, Some(flags), vec![env]);
                 }
             }
             Kind::Compose => self.services(&tree),
@@ -265,18 +275,22 @@ impl Reader<'_, '_> {
     fn workflow(&mut self, tree: &Node) {
         let Some(workflow) = workflow::view(tree) else { return };
         let first = self.set.scripts.len();
+        let of_workflow = self.environment(variables(&workflow.environment));
         for (job_index, job) in workflow.jobs.iter().enumerate() {
             if let Some(uses) = &job.uses {
                 self.uses(job_index, None, uses.node, job.with);
             }
+            let of_job = self.environment(variables(&job.environment));
+            let of_steps: Env =
+                job.steps.iter().map(|step| self.environment(variables(&step.environment))).collect();
             // What a step writes to GITHUB_ENV, the later ones are started with.
-            let mut handed: Env = Vec::new();
-            for (step_index, step) in job.steps.iter().enumerate() {
-                let mut env = handed.clone();
-                env.extend(environment(&workflow.environment_of(job, step)));
+            let first = self.set.environment.end();
+            for (step_index, (step, of_step)) in job.steps.iter().zip(of_steps).enumerate() {
+                let handed = first..self.set.environment.end();
+                let env = vec![handed, of_workflow.clone(), of_job.clone(), of_step];
                 let commands = self.set.commands.len();
                 self.step((job_index, step_index), step, workflow.flags_of(job, step), env);
-                handed.extend(self.exported(commands));
+                self.export(commands);
             }
         }
         let scripts = first..self.set.scripts.len();
@@ -288,7 +302,7 @@ impl Reader<'_, '_> {
                 cron: cron.text().and_then(of_nickname),
                 clock: Clock::Utc,
                 scripts: scripts.clone(),
-                reach: Reach::default(),
+                reach: Rc::default(),
             });
         }
     }
@@ -316,19 +330,29 @@ impl Reader<'_, '_> {
     }
 
     /// `echo "NAME=value" >> "$GITHUB_ENV"` in the commands from `first` on.
-    fn exported(&self, first: usize) -> Env {
-        let commands = self.set.commands.get(first..).unwrap_or_default();
-        let writes = commands.iter().filter(|command| {
+    fn export(&mut self, first: usize) {
+        let Set { commands, environment, .. } = &mut *self.set;
+        let writes = commands.get(first..).unwrap_or_default().iter().filter(|command| {
             command.role == Role::Print
                 && command.output(1).is_some_and(|file| file.text.contains("GITHUB_ENV"))
         });
-        let line = |arg: &Arg| {
-            let (name, value) = arg.text.split_once('=')?;
-            let known =
-                name.bytes().all(|byte| byte.is_ascii_alphanumeric() || byte == b'_') && !name.is_empty();
-            known.then(|| (name.to_owned(), Some(value.to_owned())))
-        };
-        writes.flat_map(|command| command.args.iter().filter_map(line)).collect()
+        for arg in writes.flat_map(|command| &command.args) {
+            let Some((name, value)) = arg.text.split_once('=') else { continue };
+            let is_name = |name: &str| name.bytes().all(|byte| byte.is_ascii_alphanumeric() || byte == b'_');
+            if !name.is_empty() && is_name(name) {
+                environment.push(name, Some(value));
+            }
+        }
+    }
+
+    /// Where these variables lie from now on.
+    fn environment<'v>(
+        &mut self,
+        variables: impl Iterator<Item = (&'v str, Option<&'v str>)>,
+    ) -> Range<usize> {
+        let first = self.set.environment.end();
+        variables.for_each(|(name, value)| self.set.environment.push(name, value));
+        first..self.set.environment.end()
     }
 }
 
@@ -350,6 +374,6 @@ fn joined(words: &[&Node], document: &str) -> Source<'static> {
     builder.finish()
 }
 
-fn environment(variables: &[Variable<'_>]) -> Env {
-    variables.iter().map(|variable| (variable.name.to_owned(), variable.value().map(str::to_owned))).collect()
+fn variables<'v>(variables: &[Variable<'v>]) -> impl Iterator<Item = (&'v str, Option<&'v str>)> {
+    variables.iter().map(|variable| (variable.name, variable.value()))
 }

@@ -9,6 +9,7 @@ use crate::parse::env;
 
 use super::Set;
 use super::command::Command;
+use super::script::Script;
 use super::unit::Unit;
 
 /// The value of a variable.
@@ -33,9 +34,24 @@ impl Set<'_> {
         let before = |setting: &&super::command::Setting| setting.value.at.span.start < command.at.span.start;
         let set = script.assigned(name).rfind(before).map(known);
         set.or_else(|| {
-            let (_, value) = script.env.iter().rfind(|(set, _)| set == name)?;
-            Some(Known { text: value.clone()?, at: None })
+            let value = self.given(script, name).next_back()??;
+            Some(Known { text: value.to_owned(), at: None })
         })
+    }
+
+    /// What a script is started with, as far as that is written down: the last holds.
+    /// None inside: set to something unknown.
+    pub fn given<'s>(
+        &'s self,
+        script: &'s Script,
+        name: &str,
+    ) -> impl DoubleEndedIterator<Item = Option<&'s str>> {
+        self.environment.values(&script.env, name)
+    }
+
+    /// Whether the script gives the variable a value, or is started with it.
+    pub fn sets(&self, script: &Script, name: &str) -> bool {
+        script.assigned(name).next().is_some() || self.given(script, name).next().is_some()
     }
 
     /// What files of settings say: those of its document, and `.env` files beside the
@@ -90,5 +106,33 @@ mod tests {
         let settings = set.settings(&set.commands[0], "PGPORT");
         assert_eq!(settings.iter().map(|known| known.text.as_str()).collect::<Vec<_>>(), ["1"]);
         assert_eq!(set.variable(&set.commands[0], "PGHOST"), None);
+    }
+
+    /// What each dump is given as A.
+    fn given(path: &str, text: &str) -> Vec<String> {
+        let documents = [Document::new(path, text)];
+        let set = Set::of(&documents);
+        let dumps = set.commands.iter().filter(|command| command.name.ends_with("pg_dump"));
+        let value = |command| set.variable(command, "A").map_or_else(|| "-".to_owned(), |known| known.text);
+        dumps.map(value).collect()
+    }
+
+    #[test]
+    fn a_script_is_started_with_what_is_set_before_it() {
+        let crontab = "0 1 * * * pg_dump a\nA=1\n0 2 * * * pg_dump a\nB=0\nA=2\n0 3 * * * pg_dump a\n";
+        assert_eq!(given("crontab", crontab), ["-", "1", "2"]);
+        let service = "[Unit]\n[Service]\nEnvironment=A=1 B=2 \"A=3\"\nExecStart=/bin/pg_dump a\nExecStartPre=/bin/pg_dump b\n";
+        assert_eq!(given("a.service", service), ["3", "3"]);
+    }
+
+    #[test]
+    fn of_a_workflow_the_innermost_holds() {
+        let hand = "echo \"A=handed\" >> \"$GITHUB_ENV\"";
+        let text = format!(
+            "on: push\njobs:\n  a:\n    runs-on: x\n    steps:\n      - run: pg_dump 1\n      - run: {hand}\n      - run: pg_dump 2\n  b:\n    runs-on: x\n    env: {{A: job}}\n    steps:\n      - run: {hand}\n      - run: pg_dump 3\n      - run: pg_dump 4\n        env: {{A: step}}\n"
+        );
+        assert_eq!(given(".github/workflows/a.yml", &text), ["-", "handed", "job", "step"]);
+        let text = format!("env: {{A: all}}\n{text}");
+        assert_eq!(given(".github/workflows/a.yml", &text), ["all", "all", "job", "step"]);
     }
 }

@@ -1,6 +1,8 @@
 //! Puts pipelines together: who calls whom, and what nobody can see.
 
 use std::collections::{HashMap, HashSet};
+use std::ops::Range;
+use std::rc::Rc;
 
 use crate::document::Kind;
 
@@ -56,13 +58,18 @@ pub fn callees(set: &Set<'_>) -> Vec<Option<usize>> {
 }
 
 /// What each schedule starts, in the order of [`Set::schedules`].
-pub fn reaches(set: &Set<'_>) -> Vec<Reach> {
-    let each = |schedule: &super::Schedule| {
-        let mut walk = Walk::new(set);
-        schedule.scripts.clone().for_each(|script| walk.script(script));
-        Reach { scripts: walk.scripts, unseen: walk.unseen }
+pub fn reaches(set: &Set<'_>) -> Vec<Rc<Reach>> {
+    // A workflow with many schedules starts the same by each.
+    let mut known: HashMap<Range<usize>, Rc<Reach>> = HashMap::new();
+    let mut each = |schedule: &super::Schedule| {
+        let reach = known.entry(schedule.scripts.clone()).or_insert_with(|| {
+            let mut walk = Walk::new(set);
+            schedule.scripts.clone().for_each(|script| walk.script(script));
+            Rc::new(Reach { scripts: walk.scripts, unseen: walk.unseen })
+        });
+        Rc::clone(reach)
     };
-    set.schedules.iter().map(each).collect()
+    set.schedules.iter().map(&mut each).collect()
 }
 
 /// A timer starts the service of its own name, in the same document or folder.

@@ -36,6 +36,7 @@ use std::collections::HashMap;
 use crate::document::Document;
 use crate::finding::Place;
 use crate::parse::lifecycle::Lifecycle;
+use crate::parse::shell::Environment;
 use crate::parse::workflow::Workflow;
 
 pub use about::About;
@@ -79,6 +80,8 @@ pub struct Set<'d> {
     pub buckets: Vec<Bucket>,
     /// Of each document: where a heading begins, and its text.
     headings: Vec<Vec<(usize, String)>>,
+    /// What scripts are started with; see [`Set::given`].
+    environment: Environment,
     /// What files of settings give to each variable.
     settings: HashMap<String, Vec<Known>>,
     /// When something runs by itself.

@@ -2,6 +2,7 @@
 //! its scripts, a document with all its blocks. "Missing" rules look at these.
 
 use std::collections::HashSet;
+use std::ops::Range;
 
 use crate::document::Kind;
 use crate::finding::Place;
@@ -54,8 +55,10 @@ impl Pipeline {
     pub fn scheduled_backup<'s>(&'s self, set: &'s Set<'_>) -> Option<(usize, &'s Command, &'s Dump)> {
         let root = set.units.get(self.root)?;
         let own = set.schedules.iter().filter(|schedule| schedule.at.document == root.document);
+        let mut seen: HashSet<Range<usize>> = HashSet::new();
+        let starts = own.filter(|schedule| seen.insert(schedule.scripts.clone()));
         let started: HashSet<usize> =
-            own.flat_map(|schedule| schedule.reach.scripts.iter().copied()).collect();
+            starts.flat_map(|schedule| schedule.reach.scripts.iter().copied()).collect();
         let first = self.backup(set)?;
         let workflow = root.kind == Kind::Workflow;
         let scheduled = self.dumps(set).find(|(_, command, dump)| {

@@ -1,5 +1,7 @@
 //! When something runs by itself: a workflow's cron, a crontab's line, a timer.
 
+use std::rc::Rc;
+
 use crate::finding::Place;
 use crate::parse::crontab::gaps;
 use crate::schedule::Schedule as Cron;
@@ -34,7 +36,7 @@ pub struct Schedule {
     /// workflow's where it starts a workflow.
     pub scripts: std::ops::Range<usize>,
     /// What these scripts call as well.
-    pub reach: Reach,
+    pub reach: Rc<Reach>,
 }
 
 /// Everything that one start runs.
@@ -101,7 +103,7 @@ mod tests {
             cron: of_nickname(text),
             clock: Clock::Host,
             scripts: 0..0,
-            reach: Reach::default(),
+            reach: Rc::default(),
         };
         assert_eq!(schedule("@weekly").longest_gap(), Some(7 * 86_400));
         assert_eq!(schedule("0 0,6 * * *").longest_gap(), Some(18 * 3_600));

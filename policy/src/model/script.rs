@@ -1,12 +1,13 @@
 //! A run of shell, wherever it is written, as a list of [`Command`]s.
 
 use std::collections::HashMap;
+use std::ops::Range;
 
 use crate::document::Document;
 use crate::finding::{Place, Span};
 use crate::parse::shell::{
-    self, Failure, Flags, Invocation, Kind, PartKind, Piece, RedirectOperator, Resolved, Run, Target,
-    Variables, Word,
+    self, Environment, Failure, Flags, Invocation, Kind, PartKind, Piece, RedirectOperator, Resolved, Run,
+    Target, Variables, Word,
 };
 use crate::parse::source::Source;
 
@@ -42,9 +43,9 @@ pub struct Script {
     /// How the shell starts.
     pub flags: Flags,
     pub interpreter: Option<String>,
-    /// What it is started with, as far as that is written down: `env:` of a
-    /// workflow, an `EnvironmentFile`. None: set to something unknown.
-    pub env: Vec<(String, Option<String>)>,
+    /// What it is started with, as far as that is written down: ranges in
+    /// [`super::Set::environment`], of which the last holds.
+    pub env: Vec<Range<usize>>,
     /// Files that it reads with `.` or `source`: these may set anything.
     pub sourced: Vec<Arg>,
     /// The name of the step.
@@ -64,11 +65,6 @@ pub struct Script {
 }
 
 impl Script {
-    /// Whether the script gives the variable a value, or is started with it.
-    pub fn sets(&self, name: &str) -> bool {
-        self.by_name.contains_key(name) || self.env.iter().any(|(set, _)| set == name)
-    }
-
     /// Every assignment of one variable, in order.
     pub fn assigned(&self, name: &str) -> impl DoubleEndedIterator<Item = &Setting> {
         let indices = self.by_name.get(name).map(Vec::as_slice).unwrap_or_default();
@@ -83,17 +79,15 @@ pub struct Start<'s> {
     pub host: Host,
     /// None: as its first line says.
     pub flags: Option<Flags>,
-    pub env: Vec<(String, Option<String>)>,
+    pub env: Vec<Range<usize>>,
+    pub environment: &'s Environment,
     pub source: &'s Source<'s>,
 }
 
 /// Reads one script; `first` is the index of its first command.
 pub fn read(start: Start<'_>, documents: &[Document], index: usize, first: usize) -> (Script, Vec<Command>) {
     let tree = shell::parse_in(start.source);
-    let mut variables = Variables::of(&tree);
-    for (name, value) in &start.env {
-        variables = variables.with(name, value.as_deref());
-    }
+    let variables = Variables::of(&tree).with(start.environment, &start.env);
     let text = documents.get(start.document).map_or("", |document| document.text.as_str());
     let reader = Reader { document: start.document, text, variables: &variables };
     let flags = start.flags.unwrap_or_else(|| tree.initial_flags());
@@ -119,7 +113,7 @@ pub fn read(start: Start<'_>, documents: &[Document], index: usize, first: usize
         at: Place { document: start.document, span: tree.span },
         flags,
         interpreter: tree.shebang.as_ref().map(|shebang| shebang.interpreter.clone()),
-        env: start.env,
+        env: start.env.clone(),
         sourced: variables.sourced().iter().map(|word| reader.arg(word)).collect(),
         name: None,
         by_name: by_name(&assignments),

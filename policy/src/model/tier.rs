@@ -2,6 +2,7 @@
 //! it stands under, or how often it is started.
 
 use std::collections::HashMap;
+use std::ops::Range;
 
 use super::Set;
 use super::amount::Tier;
@@ -32,25 +33,30 @@ pub struct Tiers<'s, 'd> {
     set: &'s Set<'d>,
     /// By the text of the schedule.
     gaps: HashMap<&'s str, Option<i64>>,
-    /// The schedules that start a script, by its index.
-    starts: HashMap<usize, Vec<&'s Schedule>>,
+    /// The longest time between two runs of a script, by its index, where all that start
+    /// it agree.
+    every: HashMap<usize, Option<i64>>,
 }
 
 impl<'s, 'd> Tiers<'s, 'd> {
     pub fn of(set: &'s Set<'d>) -> Self {
         let mut gaps = HashMap::new();
-        let mut starts: HashMap<usize, Vec<&Schedule>> = HashMap::new();
+        let agree = |one: Option<i64>, other: Option<i64>| if one == other { one } else { None };
+        // A workflow with many schedules starts the same by each.
+        let mut alike: HashMap<Range<usize>, (&Schedule, Option<i64>)> = HashMap::new();
         for schedule in &set.schedules {
-            gaps.entry(schedule.text.as_str()).or_insert_with(|| schedule.longest_gap());
-            let mut scripts: Vec<usize> =
-                schedule.scripts.clone().chain(schedule.reach.scripts.iter().copied()).collect();
-            scripts.sort_unstable();
-            scripts.dedup();
-            for script in scripts {
-                starts.entry(script).or_default().push(schedule);
+            let gap = *gaps.entry(schedule.text.as_str()).or_insert_with(|| schedule.longest_gap());
+            let known = alike.entry(schedule.scripts.clone()).or_insert((schedule, gap));
+            known.1 = agree(known.1, gap);
+        }
+        let mut every: HashMap<usize, Option<i64>> = HashMap::new();
+        for (schedule, gap) in alike.into_values() {
+            for script in schedule.scripts.clone().chain(schedule.reach.scripts.iter().copied()) {
+                let known = every.entry(script).or_insert(gap);
+                *known = agree(*known, gap);
             }
         }
-        Self { set, gaps, starts }
+        Self { set, gaps, every }
     }
 
     /// The longest time between two runs, in seconds.
@@ -68,11 +74,7 @@ impl<'s, 'd> Tiers<'s, 'd> {
                 let heading = unit.embedded.then(|| self.set.context(it.at)).flatten();
                 heading.as_deref().and_then(Tier::only_in)
             })
-            .or_else(|| {
-                let mut gaps = self.starts.get(&script)?.iter().map(|schedule| self.gap(schedule));
-                let gap = gaps.next()??;
-                gaps.all(|other| other == Some(gap)).then(|| Tier::of_gap(gap))?
-            })
+            .or_else(|| Tier::of_gap((*self.every.get(&script)?)?))
     }
 }
 

@@ -64,13 +64,6 @@ pub enum Form {
     Guess,
 }
 
-impl Crontab {
-    /// The value of a variable that holds at an offset.
-    pub fn variable(&self, name: &str, at: usize) -> Option<&Variable> {
-        self.variables.iter().rfind(|variable| variable.name == name && variable.span.start <= at)
-    }
-}
-
 pub fn parse(text: &str, form: Form) -> Crontab {
     parse_in(&Source::whole(text), form)
 }
@@ -357,8 +350,8 @@ mod tests {
         assert_eq!(slice(entry.command_span), "echo \\% a && pg_dump db");
         let script = shell::parse_in(&entry.command);
         assert_eq!(slice(script.body[0].rest[0].1.span), "pg_dump db");
-        assert_eq!(crontab.variable("A", entry.span.start).unwrap().value, "1");
-        assert!(crontab.variable("A", 0).is_some() && crontab.variable("B", 99).is_none());
+        let [variable] = crontab.variables.as_slice() else { panic!("{:?}", crontab.variables) };
+        assert_eq!((variable.name.as_str(), slice(variable.value_span)), ("A", "1"));
     }
 
     #[test]

@@ -16,6 +16,9 @@ use crate::secrets::{self, Secret};
 const BEFORE: usize = 60;
 const MARKED: usize = 100;
 const BEHIND: usize = 80;
+/// Bytes of a line that are looked at for each of them: a line may be megabytes, with
+/// a finding every few bytes.
+const LOOK: usize = 4 * 1024;
 
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Shown {
@@ -96,13 +99,15 @@ pub fn shown(findings: &[Finding], documents: &[Document]) -> Vec<Shown> {
                 texts.entry(document.path.as_str()).or_insert_with(|| Text::of(document));
             }
         }
+        let Some(line) = texts.get_mut(finding.path.as_str()).map(|text| text.fingerprint(finding)) else {
+            continue;
+        };
         let Some(text) = texts.get(finding.path.as_str()) else { continue };
         let related = finding.related.iter().filter_map(|label| {
             let text = texts.get(label.path.as_str())?;
             let at = text.lines.position(label.place.span.start);
             Some(Label { path: label.path.clone(), at, message: label.message.clone() })
         });
-        let line = text.fingerprint(finding);
         let times = seen.entry(line.clone()).or_insert(0);
         *times += 1;
         all.push(Shown {
@@ -130,6 +135,8 @@ struct Text<'d> {
     whole: &'d str,
     lines: Lines<'d>,
     secrets: Vec<Secret>,
+    /// By rule and line.
+    fingerprints: HashMap<(&'static str, usize), String>,
 }
 
 impl<'d> Text<'d> {
@@ -138,6 +145,7 @@ impl<'d> Text<'d> {
             whole: &document.text,
             lines: Lines::new(&document.text),
             secrets: secrets::find(&document.text, secrets::Place::of(&document.path)),
+            fingerprints: HashMap::new(),
         }
     }
 
@@ -147,36 +155,47 @@ impl<'d> Text<'d> {
     }
 
     fn snippet(&self, span: Span) -> Snippet {
-        let line = self.lines.line(self.lines.position(span.start).line);
+        let line = self.lines.line(self.lines.number(span.start));
         let start = span.start.clamp(line.start, line.end);
         let end = span.end.clamp(start, line.end);
+        let from = line.start.max(self.whole.floor_char_boundary(start.saturating_sub(LOOK)));
         // A byte-order mark would move the caret.
-        let before = self.masked(line.start, start);
+        let before = self.masked(from, start);
         let before = before.trim_start_matches('\u{feff}');
         let cut = before.chars().count().saturating_sub(BEFORE);
         let before: String = before.chars().skip(cut).collect();
         Snippet {
-            before: if cut > 0 { format!("…{before}") } else { before },
-            marked: shorten(&self.masked(start, end), MARKED),
-            behind: shorten(&self.masked(end, line.end), BEHIND),
+            before: if cut > 0 || from > line.start { format!("…{before}") } else { before },
+            marked: self.beginning(start, end, MARKED),
+            behind: self.beginning(end, line.end, BEHIND),
+        }
+    }
+
+    /// The first characters of a part.
+    fn beginning(&self, start: usize, end: usize, limit: usize) -> String {
+        let to = end.min(self.whole.floor_char_boundary(start.saturating_add(LOOK)));
+        let masked = self.masked(start, to);
+        match masked.char_indices().nth(limit) {
+            Some((end, _)) => format!("{}…", masked.get(..end).unwrap_or_default()),
+            None if to < end => format!("{masked}…"),
+            None => masked,
         }
     }
 
     /// Of the rule, the path and the masked line: to know a value's hash would let
     /// anybody try passwords.
-    fn fingerprint(&self, finding: &Finding) -> String {
-        let line = self.lines.line(self.lines.position(finding.span.start).line);
+    fn fingerprint(&mut self, finding: &Finding) -> String {
+        let number = self.lines.number(finding.span.start);
+        if let Some(known) = self.fingerprints.get(&(finding.rule, number)) {
+            return known.clone();
+        }
+        let line = self.lines.line(number);
         let masked = self.masked(line.start, line.end);
         let words: Vec<&str> = masked.split_whitespace().collect();
         let text = [finding.rule, &finding.path, &words.join(" ")].join("\0");
-        format!("{:016x}", fnv1a(text.as_bytes()))
-    }
-}
-
-fn shorten(text: &str, limit: usize) -> String {
-    match text.char_indices().nth(limit) {
-        Some((end, _)) => format!("{}…", text.get(..end).unwrap_or_default()),
-        None => text.to_owned(),
+        let fingerprint = format!("{:016x}", fnv1a(text.as_bytes()));
+        self.fingerprints.insert((finding.rule, number), fingerprint.clone());
+        fingerprint
     }
 }
 

@@ -23,19 +23,37 @@ fn two() -> Listing {
     listing(&[("scripts/b.sh", SCRIPT)], &["credential-in-file", "pipefail-missing"])
 }
 
+fn in_every_format(listing: &Listing) -> [String; 6] {
+    [
+        text(listing),
+        summary(listing),
+        json(listing),
+        sarif(listing, "1.0.0").to_string(),
+        annotations(listing),
+        markdown(listing),
+    ]
+}
+
 #[test]
 fn no_format_shows_the_secret() {
-    let listing = two();
-    assert_eq!(listing.findings.len(), 2);
-    let all = [
-        text(&listing),
-        summary(&listing),
-        json(&listing),
-        sarif(&listing, "1.0.0").to_string(),
-        annotations(&listing),
-        markdown(&listing),
-    ];
-    for out in all {
+    let step = "on: push\njobs:\n  PGPASSWORD=W4jx9ncQb6:\n    runs-on: ubuntu-24.04\n    steps:\n      - name: 'dump postgres://shop:W4jx9ncQb6@db.shop-internal.net/shop'\n        run: pg_dump shop | gzip > a.gz\n";
+    let heading =
+        "# postgres://shop:W4jx9ncQb6@db.shop-internal.net/shop\n\n```sh\npg_dump shop | gzip > a.gz\n```\n";
+    let listing = listing(
+        &[("scripts/b.sh", SCRIPT), (".github/workflows/b.yml", step), ("a.md", heading)],
+        &["credential-in-file", "pipefail-missing"],
+    );
+    let pipes = listing.findings.iter().filter(|finding| finding.rule == "pipefail-missing");
+    let contexts: Vec<Option<&str>> = pipes.map(|finding| finding.context.as_deref()).collect();
+    assert_eq!(
+        contexts,
+        [
+            None,
+            Some("job 'PGPASSWORD=***', step 'dump postgres://shop:***@db.shop-internal.net/shop'"),
+            Some("postgres://shop:***@db.shop-internal.net/shop"),
+        ]
+    );
+    for out in in_every_format(&listing) {
         assert!(!out.contains("W4jx9ncQb6"), "{out}");
     }
 }
@@ -192,4 +210,15 @@ fn a_long_line_is_cut_around_the_finding_and_controls_are_shown() {
     let text = text(&listing(&[("a\u{1b}.sh", &line)], &["credential-in-file"]));
     assert!(text.lines().all(|line| line.chars().count() < 260), "{text}");
     assert!(!text.contains('\u{1b}') && text.contains('…'), "{text}");
+}
+
+#[test]
+fn a_line_with_a_finding_every_few_bytes_costs_each_a_look() {
+    let pieces: String = (0..20_000).map(|_| "/* backstop: allow nothing -- at all */ ").collect();
+    let listing = listing(&[("a.sql", &pieces)], &["invalid-allow"]);
+    assert_eq!(listing.findings.len(), 20_000);
+    let last = listing.findings.last().unwrap();
+    assert_eq!((last.start.line, last.start.column), (1, 19_999 * 40 + 20));
+    assert!(last.snippet.before.starts_with('…') && last.snippet.marked == "nothing");
+    assert!(last.fingerprint.ends_with("-20000"));
 }

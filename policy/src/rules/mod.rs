@@ -52,9 +52,13 @@ pub fn find(id: &str) -> Option<&'static Rule> {
 /// The rule or group that was probably meant.
 pub fn similar(name: &str) -> Option<&'static str> {
     let names = all().map(|rule| rule.id).chain(Group::ALL.map(Group::as_str));
+    let length = name.chars().count();
+    let most = |known: &str| (known.len() / 3).max(1);
     names
+        // Each character more or less is one change at least.
+        .filter(|known| known.len().abs_diff(length) <= most(known))
         .map(|known| (strsim::osa_distance(name, known), known))
-        .filter(|(distance, known)| *distance <= (known.len() / 3).max(1))
+        .filter(|(distance, known)| *distance <= most(known))
         .min_by_key(|(distance, _)| *distance)
         .map(|(_, known)| known)
 }

@@ -10,6 +10,7 @@ mod affix;
 mod ast;
 mod compound;
 mod cursor;
+mod environment;
 mod expansion;
 mod flow;
 mod heredoc;
@@ -28,6 +29,7 @@ mod word;
 use super::source::Source;
 
 pub use ast::*;
+pub use environment::Environment;
 pub use flow::{Failure, Flags, Nesting, Run};
 pub use invocation::{Argument, Invocation, Options, Setting, Wrapper};
 pub use resolve::{Piece, Resolved, Variables};

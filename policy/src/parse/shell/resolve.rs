@@ -7,10 +7,13 @@
 use std::cell::Cell;
 use std::collections::HashMap;
 use std::fmt;
+use std::ops::Range;
 
 use super::affix::{remove_prefix, remove_suffix};
 use super::walk::{Scope, ScopeKind, Visitor, walk};
-use super::{AssignedValue, Assignment, Command, Expansion, Kind, Operator, Part, PartKind, Script, Word};
+use super::{
+    AssignedValue, Assignment, Command, Environment, Expansion, Kind, Operator, Part, PartKind, Script, Word,
+};
 use crate::finding::Span;
 
 /// Assignments inside of assignments.
@@ -113,8 +116,8 @@ impl fmt::Display for Resolved {
 #[derive(Debug, Default)]
 pub struct Variables<'s> {
     bindings: HashMap<&'s str, Vec<Binding<'s>>>,
-    /// What the script is started with; None where it is set to something unknown.
-    environment: HashMap<String, Option<String>>,
+    /// What the script is started with.
+    environment: Option<(&'s Environment, &'s [Range<usize>])>,
     /// Bodies of functions, in order.
     functions: Vec<Span>,
     /// Files that the script reads with `.` or `source`: they may set anything.
@@ -144,14 +147,20 @@ impl<'s> Variables<'s> {
 
     /// Adds what the script is started with: `env:` of a workflow, an `EnvironmentFile`.
     #[must_use]
-    pub fn with(mut self, name: &str, value: Option<&str>) -> Self {
-        self.environment.insert(name.to_owned(), value.map(str::to_owned));
+    pub fn with(mut self, environment: &'s Environment, ranges: &'s [Range<usize>]) -> Self {
+        self.environment = Some((environment, ranges));
         self
+    }
+
+    /// What the script is started with; the last holds.
+    fn given(&self, name: &str) -> impl DoubleEndedIterator<Item = Option<&'s str>> {
+        let environment = self.environment.into_iter();
+        environment.flat_map(move |(environment, ranges)| environment.values(ranges, name))
     }
 
     /// Whether the document gives the variable a value anywhere.
     pub fn sets(&self, name: &str) -> bool {
-        self.bindings.contains_key(name) || self.environment.contains_key(name)
+        self.bindings.contains_key(name) || self.given(name).next().is_some()
     }
 
     /// The files that `.` and `source` read.
@@ -245,12 +254,12 @@ impl<'s> Variables<'s> {
                 true
             }
             Err(true) => false,
-            Err(false) => match self.environment.get(name) {
-                Some(Some(value)) => {
-                    out.push(Piece::Text(value.clone()));
+            Err(false) => match self.given(name).next_back().flatten() {
+                Some(value) => {
+                    out.push(Piece::Text(value.to_owned()));
                     true
                 }
-                _ => false,
+                None => false,
             },
         }
     }

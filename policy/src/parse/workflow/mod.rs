@@ -163,11 +163,15 @@ pub fn view(root: &Node) -> Option<Workflow<'_>> {
     })
 }
 
-/// The conditions of one step and of its job, and the step's name, by their indices in
-/// [`Workflow::jobs`] and [`Job::steps`]: for who asks for each of many.
+/// A job by its index in [`Workflow::jobs`], as key and value: for who asks for each of
+/// many.
+pub fn job_at(root: &Node, job: usize) -> Option<&Entry> {
+    root.get("jobs")?.entries().iter().filter(|entry| entry.key.text().is_some()).nth(job)
+}
+
+/// The conditions of one step and of its job, and the step's name; the same.
 pub fn step_at(root: &Node, job: usize, step: usize) -> Option<([Option<&Node>; 2], Option<&Node>)> {
-    let jobs = root.get("jobs")?.entries();
-    let job = &jobs.iter().filter(|entry| entry.key.text().is_some()).nth(job)?.value;
+    let job = &job_at(root, job)?.value;
     let step = job.get("steps")?.items().get(step)?;
     Some(([job.get("if"), step.get("if")], step.get("name")))
 }

@@ -151,7 +151,7 @@ fn fix(set: &Set<'_>, script: &Script, dated: &[Dated<'_>], date: &str) -> Optio
     {
         return None;
     }
-    let name = ["TS", "BACKUP_TS", "BACKUP_TIME"].into_iter().find(|name| !script.sets(name))?;
+    let name = ["TS", "BACKUP_TS", "BACKUP_TIME"].into_iter().find(|name| !set.sets(script, name))?;
     let mut edits = vec![line_before(text, start, &format!("{name}={date}"))];
     for it in &same {
         let at = it.arg.at.span;

@@ -158,7 +158,7 @@ fn asked<'s>(set: &'s Set<'_>, script: &Script, commands: &'s [Command]) -> Hash
 /// Whether anything sets the variable, or asks whether it is set.
 fn is_set(set: &Set<'_>, script: &Script, asked: &HashSet<&str>, bare: &Bare<'_>) -> bool {
     asked.contains(bare.name)
-        || script.sets(bare.name)
+        || set.sets(script, bare.name)
         || bare.command.env.iter().any(|setting| setting.name == bare.name)
         || !set.settings(bare.command, bare.name).is_empty()
 }

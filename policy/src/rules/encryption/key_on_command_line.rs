@@ -70,7 +70,7 @@ fn fix(set: &Set<'_>, command: &Command, cipher: &Cipher, key: &Said) -> Option<
     };
     let prefix = if option.text == "-k" { "-pass " } else { "" };
     // In a workflow each variable is exported; a script has to do it.
-    let exported = set.script_of(command).is_some_and(|script| script.env.iter().any(|(set, _)| set == name));
+    let exported = set.script_of(command).is_some_and(|script| set.given(script, name).next().is_some());
     Some(Fix {
         title: format!("give the key by the environment, as {name}"),
         safety: if exported { Safety::Safe } else { Safety::Unsafe },

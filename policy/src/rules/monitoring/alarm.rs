@@ -30,12 +30,12 @@ pub fn is_told(set: &Set<'_>, pipeline: &Pipeline) -> bool {
             Kind::Systemd => has_on_failure(unit),
             _ => false,
         })
-        || scripts().any(|script| matches!(script.host, Host::Cron(_)) && is_mailed(script))
+        || scripts().any(|script| matches!(script.host, Host::Cron(_)) && is_mailed(set, script))
 }
 
 /// `MAILTO=ops@..` in the crontab: what is printed becomes a mail.
-pub fn is_mailed(script: &Script) -> bool {
-    script.env.iter().any(|(name, value)| name == "MAILTO" && value.as_ref().is_some_and(|it| !it.is_empty()))
+pub fn is_mailed(set: &Set<'_>, script: &Script) -> bool {
+    set.given(script, "MAILTO").flatten().any(|address| !address.is_empty())
 }
 
 pub fn has_on_failure(unit: &Unit<'_>) -> bool {

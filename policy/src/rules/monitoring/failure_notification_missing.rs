@@ -2,6 +2,7 @@ use super::alarm::{is_told, printing_steps};
 use crate::document::Kind;
 use crate::finding::{Place, Severity};
 use crate::model::{Command, Host, Pipeline, Set};
+use crate::parse::workflow::job_at;
 use crate::rule::{Findings, rule};
 
 rule! {
@@ -87,7 +88,7 @@ fn job_of(set: &Set<'_>, command: &Command) -> Option<Place> {
     let script = set.script_of(command)?;
     let Host::Step { job, .. } = script.host else { return None };
     let unit = set.units.get(script.unit)?;
-    Some(unit.place(unit.workflow()?.jobs.get(job)?.key.span))
+    Some(unit.place(job_at(unit.tree.as_ref()?, job)?.key.span))
 }
 
 /// A document that says in prose who is told.

@@ -52,7 +52,7 @@ fn check(set: &Set<'_>, findings: &mut Findings<'_>) {
         let commands = set.commands.get(script.commands.clone()).unwrap_or_default();
         for (index, command) in commands.iter().enumerate() {
             let rest = commands.get(index + 1..).unwrap_or_default();
-            one_command(script, command, rest.get(..NEXT).unwrap_or(rest), findings);
+            one_command(set, script, command, rest.get(..NEXT).unwrap_or(rest), findings);
         }
         left_behind(set, script, commands, &unset, findings);
     }
@@ -70,11 +70,17 @@ fn unset<'s>(set: &'s Set<'_>) -> HashSet<(usize, &'s str)> {
 }
 
 /// `DATABASE_URL=… ./restore.sh`, and then something that needs it too.
-fn one_command(script: &Script, command: &Command, rest: &[Command], findings: &mut Findings<'_>) {
+fn one_command(
+    set: &Set<'_>,
+    script: &Script,
+    command: &Command,
+    rest: &[Command],
+    findings: &mut Findings<'_>,
+) {
     let restores = matches!(command.role, Role::Restore(_))
         || command.called.as_ref().is_some_and(|called| names(called, &["restore"]));
     let Some(setting) = command.env.iter().find(|setting| is_connection(&setting.name)) else { return };
-    if !restores || script.sets(&setting.name) {
+    if !restores || set.sets(script, &setting.name) {
         return;
     }
     let Some(next) = rest.iter().find(|next| needs(next, &setting.name)) else { return };

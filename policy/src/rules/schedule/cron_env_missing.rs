@@ -102,7 +102,7 @@ fn check(set: &Set<'_>, findings: &mut Findings<'_>) {
         }
         variables(set, schedule, line, &mut reads, findings);
         // Debian's own /etc/crontab sets PATH at its top.
-        let sets_path = line.sets("PATH") || unit.path.as_deref() == Some("/etc/crontab");
+        let sets_path = set.sets(line, "PATH") || unit.path.as_deref() == Some("/etc/crontab");
         if !sets_path {
             programs(set, schedule, findings);
         }
@@ -140,17 +140,20 @@ fn variables(
     }
     let mut given: HashSet<&str> = KNOWN.into_iter().collect();
     for script in &scripts {
-        given.extend(script.env.iter().map(|(name, _)| name.as_str()));
         given.extend(script.assignments.iter().map(|setting| setting.name.as_str()));
         given.extend(
             set.commands_in(script, script.at.span).iter().flat_map(|it| &it.env).map(|it| it.name.as_str()),
         );
     }
+    let started: Vec<&Script> = scripts.into_iter().filter(|script| !script.env.is_empty()).collect();
+    let is_given = |name: &str| {
+        given.contains(name) || started.iter().any(|script| set.given(script, name).next().is_some())
+    };
     let mut missing: Vec<(String, Place)> = Vec::new();
     for index in &schedule.reach.scripts {
         let Some(script) = set.scripts.get(*index) else { continue };
         for (name, span) in reads.entry(*index).or_insert_with(|| unset(script)) {
-            if !given.contains(name.as_str()) && !missing.iter().any(|(other, _)| other == name) {
+            if !is_given(name) && !missing.iter().any(|(other, _)| other == name) {
                 missing.push((name.clone(), Place { document: script.at.document, span: *span }));
             }
         }
@@ -213,7 +216,7 @@ impl<'s> Visitor<'s> for Reads {
 /// Programs that cron will not find; once a script.
 fn programs(set: &Set<'_>, schedule: &Schedule, findings: &mut Findings<'_>) {
     for script in schedule.reach.scripts.iter().filter_map(|index| set.scripts.get(*index)) {
-        if script.sets("PATH") || !script.sourced.is_empty() {
+        if set.sets(script, "PATH") || !script.sourced.is_empty() {
             continue;
         }
         let strange = set.commands_in(script, script.at.span).iter().find(|command| {

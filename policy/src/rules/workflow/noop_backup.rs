@@ -1,5 +1,6 @@
 use crate::document::Kind;
 use crate::model::{ActionRole, Command, Host, Pipeline, Role, Script, Set, Unit};
+use crate::parse::workflow::step_at;
 use crate::rule::{Findings, rule};
 
 rule! {
@@ -115,9 +116,10 @@ fn works(set: &Set<'_>, pipeline: &Pipeline) -> bool {
 /// The line that speaks of the backup: one that says it would be, before all others.
 fn print<'s>(set: &'s Set<'_>, unit: &Unit<'_>, script: &Script) -> Option<(u32, &'s Command)> {
     let step = match script.host {
-        Host::Step { job, step } => unit.workflow().and_then(|workflow| {
-            workflow.jobs.get(job)?.steps.get(step)?.name?.text().map(str::to_lowercase)
-        }),
+        Host::Step { job, step } => {
+            let name = unit.tree.as_ref().and_then(|tree| step_at(tree, job, step)?.1?.text());
+            name.map(str::to_lowercase)
+        }
         _ => None,
     };
     let named = step.is_some_and(|name| {

@@ -1,4 +1,4 @@
-use std::collections::{HashMap, HashSet};
+use std::collections::HashMap;
 
 use crate::fix::line_start;
 use crate::model::{Script, Set};
@@ -48,7 +48,6 @@ fn check(set: &Set<'_>, findings: &mut Findings<'_>) {
         if quoted.0.is_empty() {
             continue;
         }
-        let given: HashSet<&str> = script.env.iter().map(|(name, _)| name.as_str()).collect();
         // Where each variable is set first and last.
         let mut assigned: HashMap<&str, (usize, usize)> = HashMap::new();
         for setting in &script.assignments {
@@ -71,7 +70,10 @@ fn check(set: &Set<'_>, findings: &mut Findings<'_>) {
                     .get(name)
                     .is_some_and(|(first, last)| *first < heredoc.span.start || *last >= heredoc.span.end)
             };
-            let lost = uses.0.into_iter().find(|(name, _)| given.contains(name) || outside(name));
+            let lost = uses
+                .0
+                .into_iter()
+                .find(|(name, _)| set.given(script, name).next().is_some() || outside(name));
             let Some((name, part)) = lost.filter(|(name, _)| !inner.sets(name)) else { continue };
             if host.contains(&format!("{name}=")) || host.contains(&format!(" {name} ")) {
                 continue;

@@ -62,11 +62,17 @@ fn prefixes_and_suffixes_are_cut() {
 #[test]
 fn the_caller_may_know_more() {
     let script = parse("echo $BUCKET/$KEY ${OTHER}");
-    let variables = Variables::of(&script).with("BUCKET", Some("s3://b")).with("KEY", None);
+    let mut environment = Environment::default();
+    for (name, value) in [("BUCKET", Some("c")), ("OTHER", None), ("BUCKET", Some("s3://b")), ("KEY", None)] {
+        environment.push(name, value);
+    }
+    let variables = Variables::of(&script).with(&environment, &[0..1, 2..4]);
     let Kind::Simple(simple) = &script.body[0].first.commands[0].kind else { panic!("no simple command") };
     assert_eq!(variables.resolve(&simple.words[1]).to_string(), "s3://b/${KEY}");
     assert_eq!(variables.resolve(&simple.words[1]).prefix(), "s3://b/");
     assert!(variables.sets("KEY") && !variables.sets("OTHER"));
+    assert_eq!(environment.values(&[2..4, 0..1], "BUCKET").collect::<Vec<_>>(), [Some("s3://b"), Some("c")]);
+    assert_eq!(environment.end(), 4);
 }
 
 #[test]
