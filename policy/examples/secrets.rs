@@ -13,6 +13,8 @@ use std::time::Instant;
 
 use backstop_policy::secrets::{Place, Verdict, find};
 
+#[path = "../tests/secrets/anchors.rs"]
+mod anchors;
 #[path = "../tests/secrets/generator.rs"]
 mod generator;
 
@@ -71,30 +73,7 @@ fn hostile() -> Vec<(&'static str, String)> {
         ("one line without anything", "lorem ipsum dolor sit amet, consectetur ".repeat(300_000)),
         ("'password=' and 'a:' for ever", format!("password={}", "a:".repeat(3_000_000))),
     ];
-    for piece in [
-        "postgresql://a:b",
-        "password=a:a:",
-        "postgres://u:pw7Kq2@h",
-        "postgres://u:@@@@@@@@@@@@@@@@",
-        "password=x7Kq2mz ",
-        "\npassword=x7Kq2mz",
-        "password: # ",
-        "eyJ",
-        "eyJ.",
-        "AKIA",
-        "-----BEGIN PRIVATE KEY-----",
-        "cG9zdGdyZXNxbDov",
-        "mysqldump -p'",
-        "getConnection(\"",
-        "pgpass<<\n",
-        ":5432:",
-        "kind: Secret\ndata:\n password: aaaa\n",
-        "PGPASSWORD=\"",
-        "'postgres://u:' + ",
-        "?sig=",
-        "@tcp(",
-        "${PASSWORD:-",
-    ] {
+    for piece in anchors::HOSTILE {
         inputs.push((piece, repeated(piece, 6_000_000)));
     }
     inputs

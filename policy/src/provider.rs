@@ -31,18 +31,15 @@ pub enum Provider {
 
 impl Provider {
     pub fn detect(host: &str, port: Option<u16>, user: Option<&str>) -> Self {
-        let host = host.trim_end_matches('.').to_ascii_lowercase();
         let transaction = port == Some(6543);
-        if let Some(label) = host.strip_prefix("db.").and_then(|rest| rest.strip_suffix(".supabase.co"))
-            && !label.contains('.')
-        {
-            let project_ref = label.to_owned();
+        if let Some(project_ref) = project_of(host) {
             return if transaction {
                 Self::SupabaseTransaction { project_ref: Some(project_ref) }
             } else {
                 Self::SupabaseDirect { project_ref }
             };
         }
+        let host = host.trim_end_matches('.').to_ascii_lowercase();
         if host.ends_with(".pooler.supabase.com") {
             // The pooler knows the project by the user: `postgres.<ref>`.
             let project_ref =
@@ -61,29 +58,11 @@ impl Provider {
         if rds.iter().any(|suffix| host.ends_with(suffix)) { Self::Rds } else { Self::SelfHosted }
     }
 
-    /// The provider of a connection URL, or `None` where it is no URL of
-    /// PostgreSQL. A password in it may hold anything; it is not looked at.
+    /// The provider of a connection URL, or `None` where it is no URL of PostgreSQL.
     pub fn of_url(url: &str) -> Option<Self> {
-        let rest = url.strip_prefix("postgres://").or_else(|| url.strip_prefix("postgresql://"))?;
-        let (userinfo, address) = match secrets::password_in_url(url) {
-            // The host follows the `@` after the password.
-            Some(password) if url.get(password.end..)?.starts_with('@') => {
-                (url.get(url.len() - rest.len()..password.start)?, url.get(password.end + 1..)?)
-            }
-            _ => {
-                let end = rest.find(['/', '?', '#']).unwrap_or(rest.len());
-                rest.get(..end)?.rsplit_once('@').map_or(("", rest), |(user, host)| {
-                    (user, rest.get(end - host.len()..).unwrap_or_default())
-                })
-            }
-        };
-        let authority = address.split(['/', '?', '#']).next()?;
-        let (host, port) = match authority.rsplit_once(':') {
-            Some((host, port)) if !port.contains(']') => (host, port.parse().ok()),
-            _ => (authority, None),
-        };
-        let user = userinfo.split(':').next().filter(|user| !user.is_empty());
-        Some(Self::detect(host, port, user))
+        let address = Address::of(url)?;
+        let (host, port) = address.each().last()?;
+        Some(Self::detect(host, port, address.user))
     }
 
     /// Whether the connection runs through a pooler that keeps no session.
@@ -102,6 +81,53 @@ impl Provider {
             Self::SelfHosted => "PostgreSQL",
         }
     }
+}
+
+/// Where a connection URL leads.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Address<'u> {
+    pub user: Option<&'u str>,
+    /// With ports, and with commas between them: each is tried.
+    hosts: &'u str,
+}
+
+impl<'u> Address<'u> {
+    /// None where it is no URL of PostgreSQL. A password in it may hold anything; it is
+    /// not looked at.
+    pub fn of(url: &'u str) -> Option<Self> {
+        let rest = url.strip_prefix("postgres://").or_else(|| url.strip_prefix("postgresql://"))?;
+        let (userinfo, address) = match secrets::password_in_url(url) {
+            // The host follows the `@` after the password.
+            Some(password) if url.get(password.end..)?.starts_with('@') => {
+                (url.get(url.len() - rest.len()..password.start)?, url.get(password.end + 1..)?)
+            }
+            _ => {
+                let end = rest.find(['/', '?', '#']).unwrap_or(rest.len());
+                rest.get(..end)?.rsplit_once('@').map_or(("", rest), |(user, host)| {
+                    (user, rest.get(end - host.len()..).unwrap_or_default())
+                })
+            }
+        };
+        let user = userinfo.split(':').next().filter(|user| !user.is_empty());
+        Some(Self { user, hosts: address.split(['/', '?', '#']).next()? })
+    }
+
+    /// Each host, and its port where one is written as a number.
+    pub fn each(self) -> impl Iterator<Item = (&'u str, Option<u16>)> {
+        self.hosts.split(',').map(|one| {
+            let host = secrets::without_port(one);
+            let port = one.get(host.len()..).and_then(|rest| rest.strip_prefix(':'));
+            (host, port.and_then(|port| port.parse().ok()))
+        })
+    }
+}
+
+/// `<ref>` of `db.<ref>.supabase.co`: there a Supabase project's own server listens, and
+/// on port 6543 its own transaction pooler, which has no session pooler beside it.
+pub fn project_of(host: &str) -> Option<String> {
+    let host = host.trim_end_matches('.').to_ascii_lowercase();
+    let label = host.strip_prefix("db.")?.strip_suffix(".supabase.co")?;
+    (!label.contains('.')).then(|| label.to_owned())
 }
 
 /// Whether `text` has the shape of a Supabase project reference.
@@ -166,6 +192,19 @@ mod tests {
         assert_eq!(of("mysql://u@h/db"), None);
         let user = Provider::of_url(&format!("postgres://postgres.abc:pw@{pooler}:5432/postgres"));
         assert_eq!(user, Some(Provider::SupabaseSession { project_ref: Some("abc".to_owned()) }));
+    }
+
+    #[test]
+    fn the_hosts_of_a_url() {
+        let hosts = |url: &str| -> Vec<String> {
+            let each = Address::of(url).map(Address::each).into_iter().flatten();
+            each.map(|(host, port)| format!("{host} {}", port.unwrap_or_default())).collect()
+        };
+        assert_eq!(hosts("postgres://u:p@[::1]/db"), ["[::1] 0"]);
+        assert_eq!(hosts("postgres://u:p/w?x@a:5,[fd00::1]:6,c/db"), ["a 5", "[fd00::1] 6", "c 0"]);
+        assert_eq!(hosts("postgres://u:$PW@$HOST:$PORT/db?sslmode=require"), ["$HOST 0"]);
+        assert_eq!(hosts("postgresql:///db"), [" 0"]);
+        assert_eq!(hosts("mysql://u@h/db"), [""; 0]);
     }
 
     #[test]

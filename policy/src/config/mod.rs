@@ -167,13 +167,15 @@ pub struct Parsed {
     pub findings: Vec<Finding>,
     /// Every variable that the file refers to, by position.
     pub variables: Vec<Variable>,
+    /// What was read, where it is YAML.
+    pub root: Option<Node>,
 }
 
 /// Read a configuration; `path` is how messages call it.
 pub fn parse(path: &str, text: &str) -> Parsed {
     let mut reader = Reader::new(path, text);
-    let config = match yaml::parse(text) {
-        Ok(documents) => read(&documents, &mut reader),
+    let (config, root) = match yaml::parse(text) {
+        Ok(documents) => (read(&documents, &mut reader), documents.into_iter().next()),
         Err(yaml::Error { span, message }) => {
             reader.error_help(
                 "invalid-yaml",
@@ -181,7 +183,7 @@ pub fn parse(path: &str, text: &str) -> Parsed {
                 message,
                 "look at the indentation, quotes and brackets before it",
             );
-            None
+            (None, None)
         }
     };
     let Reader { mut findings, mut variables, .. } = reader;
@@ -190,7 +192,7 @@ pub fn parse(path: &str, text: &str) -> Parsed {
     findings.dedup();
     variables.sort_by_key(|variable| variable.span.start);
     let sound = findings.iter().all(|finding| finding.severity != Severity::Error);
-    Parsed { config: config.filter(|_| sound), findings, variables }
+    Parsed { config: config.filter(|_| sound), findings, variables, root }
 }
 
 fn read(documents: &[Node], reader: &mut Reader<'_>) -> Option<Config> {

@@ -83,10 +83,11 @@ impl Set<'_> {
 
     /// What the text says under the heading that a place stands under.
     pub fn prose_around(&self, place: Place) -> impl Iterator<Item = &Passage> {
-        let headings = self.headings.get(place.document).map(Vec::as_slice).unwrap_or_default();
-        let next = headings.partition_point(|(start, _)| *start <= place.span.start);
-        let start = next.checked_sub(1).and_then(|own| headings.get(own)).map_or(0, |(start, _)| *start);
-        let end = headings.get(next).map_or(usize::MAX, |(start, _)| *start);
+        let headings = self.headings(place.document);
+        let next = headings.partition_point(|heading| heading.span.start <= place.span.start);
+        let own = next.checked_sub(1).and_then(|own| headings.get(own));
+        let start = own.map_or(0, |heading| heading.span.start);
+        let end = headings.get(next).map_or(usize::MAX, |heading| heading.span.start);
         let key = |passage: &Passage| (passage.at.document, passage.at.span.start);
         let from = self.passages.partition_point(|passage| key(passage) < (place.document, start));
         let rest = self.passages.get(from..).unwrap_or_default();

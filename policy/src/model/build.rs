@@ -5,6 +5,7 @@ use std::collections::HashMap;
 use std::ops::Range;
 use std::rc::Rc;
 
+use crate::config;
 use crate::document::{Document, Kind};
 use crate::finding::{Place, Span};
 use crate::parse::compose;
@@ -77,6 +78,8 @@ impl<'d> Set<'d> {
             embedded: false,
             scripts: 0..0,
             tree: None,
+            systemd: None,
+            config: None,
         });
         self.headings.push(Vec::new());
         if document.kind == Kind::Markdown {
@@ -86,8 +89,7 @@ impl<'d> Set<'d> {
             self.promises.extend(prose::promises(&passages, self.passages.len(), &document.text));
             self.passages.extend(passages);
             if let Some(headings) = self.headings.last_mut() {
-                headings
-                    .extend(markdown.headings.into_iter().map(|heading| (heading.span.start, heading.text)));
+                *headings = markdown.headings;
             }
         }
     }
@@ -101,6 +103,7 @@ impl<'d> Set<'d> {
             Kind::Shell => reader.script(Host::File, None, Vec::new(), &source),
             Kind::Crontab => reader.crontab(),
             Kind::Systemd => reader.systemd(),
+            Kind::Backstop => reader.config(),
             Kind::TypeScript | Kind::Drizzle => {
                 for script in process::scripts(source.text()) {
                     reader.script(Host::Process, None, Vec::new(), &script.within(&source));
@@ -201,6 +204,15 @@ impl Reader<'_, '_> {
                 reach: Rc::default(),
             });
         }
+        if let Some(own) = self.set.units.get_mut(self.unit) {
+            own.systemd = Some(unit);
+        }
+    }
+
+    fn config(&mut self) {
+        let Some(unit) = self.set.units.get_mut(self.unit) else { return };
+        let path = unit.path.as_deref().unwrap_or("backstop.yml");
+        unit.config = Some(config::parse(path, self.source.text()));
     }
 
     fn services(&mut self, tree: &Node) {

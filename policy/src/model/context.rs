@@ -2,6 +2,7 @@
 
 use crate::document::Kind;
 use crate::finding::{Place, Span};
+use crate::parse::markdown::Heading;
 use crate::parse::yaml::Node;
 
 use super::Set;
@@ -15,9 +16,14 @@ impl Set<'_> {
 
     /// The heading that a place stands under.
     pub(super) fn heading(&self, place: Place) -> Option<&str> {
-        let headings = self.headings.get(place.document)?;
-        let before = headings.partition_point(|(start, _)| *start <= place.span.start);
-        headings.get(before.checked_sub(1)?).map(|(_, text)| text.as_str())
+        let headings = self.headings(place.document);
+        let before = headings.partition_point(|heading| heading.span.start <= place.span.start);
+        headings.get(before.checked_sub(1)?).map(|heading| heading.text.as_str())
+    }
+
+    /// The headings of a document, in order.
+    pub fn headings(&self, document: usize) -> &[Heading] {
+        self.headings.get(document).map(Vec::as_slice).unwrap_or_default()
     }
 
     fn step(&self, place: Place) -> Option<String> {

@@ -35,6 +35,8 @@ pub fn units<'d>(document: usize, of: &'d Document, markdown: &Markdown) -> Vec<
             embedded: true,
             scripts: 0..0,
             tree: None,
+            systemd: None,
+            config: None,
         });
     }
     found

@@ -29,10 +29,7 @@ pub fn pipelines(set: &Set<'_>) -> Vec<Pipeline> {
             continue;
         }
         let mut walk = Walk::new(set);
-        walk.unit(root);
-        // The blocks of a document follow it.
-        let blocks = set.units.iter().enumerate().skip(root + 1).take_while(|(_, other)| other.embedded);
-        blocks.for_each(|(block, _)| walk.unit(block));
+        set.units_of(root).for_each(|(index, _)| walk.unit(index));
         let Walk { scripts, commands, mut unseen, .. } = walk;
         if !concerns_backups(set, root, &commands, &unseen) {
             continue;

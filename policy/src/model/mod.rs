@@ -36,6 +36,7 @@ use std::collections::HashMap;
 use crate::document::Document;
 use crate::finding::Place;
 use crate::parse::lifecycle::Lifecycle;
+use crate::parse::markdown::Heading;
 use crate::parse::shell::Environment;
 use crate::parse::workflow::Workflow;
 
@@ -78,8 +79,8 @@ pub struct Set<'d> {
     pub promises: Vec<Promise>,
     /// Lifecycle rules; see [`Set::lifecycles`].
     pub buckets: Vec<Bucket>,
-    /// Of each document: where a heading begins, and its text.
-    headings: Vec<Vec<(usize, String)>>,
+    /// Of each document.
+    headings: Vec<Vec<Heading>>,
     /// What scripts are started with; see [`Set::given`].
     environment: Environment,
     /// What files of settings give to each variable.
@@ -101,9 +102,8 @@ impl<'d> Set<'d> {
     /// Every workflow that concerns backups, with its unit and pipeline.
     pub fn workflows(&self) -> impl Iterator<Item = (&Pipeline, &Unit<'d>, Workflow<'_>)> {
         self.pipelines.iter().flat_map(|pipeline| {
-            let root = pipeline.root;
-            let units = self.units.get(root).into_iter().chain(self.blocks_of(root));
-            units.filter_map(move |unit| Some((pipeline, unit, unit.workflow()?)))
+            let units = self.units_of(pipeline.root);
+            units.filter_map(move |(_, unit)| Some((pipeline, unit, unit.workflow()?)))
         })
     }
 
@@ -115,9 +115,10 @@ impl<'d> Set<'d> {
         })
     }
 
-    /// The blocks of a document's own unit.
-    pub fn blocks_of(&self, root: usize) -> impl Iterator<Item = &Unit<'d>> {
-        self.units.iter().skip(root + 1).take_while(|unit| unit.embedded)
+    /// A document's own unit and its blocks, which follow it, each with its index.
+    pub fn units_of(&self, root: usize) -> impl Iterator<Item = (usize, &Unit<'d>)> {
+        let blocks = self.units.iter().enumerate().skip(root + 1).take_while(|(_, unit)| unit.embedded);
+        self.units.get(root).map(|unit| (root, unit)).into_iter().chain(blocks)
     }
 
     /// The actions that one workflow uses.

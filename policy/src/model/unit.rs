@@ -1,11 +1,13 @@
 //! A piece of text of one kind: a whole document, or a fenced block of Markdown.
 
+use crate::config;
 use crate::document::Kind;
 use crate::finding::{Place, Span};
 use crate::parse::bucket_policy::{self, Policy};
 use crate::parse::compose::{self, Service};
 use crate::parse::lifecycle::{self, Lifecycle};
 use crate::parse::source::Source;
+use crate::parse::systemd;
 use crate::parse::workflow::{self, Workflow};
 use crate::parse::yaml::Node;
 
@@ -24,6 +26,10 @@ pub struct Unit<'d> {
     pub scripts: std::ops::Range<usize>,
     /// YAML and JSON: the first document, in bytes of `source`; see [`Unit::place`].
     pub tree: Option<Node>,
+    /// A unit of systemd.
+    pub systemd: Option<systemd::Unit>,
+    /// `backstop.yml`, in bytes of `source` as well.
+    pub config: Option<config::Parsed>,
 }
 
 impl Unit<'_> {

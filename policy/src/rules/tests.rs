@@ -232,6 +232,7 @@ fn messages_are_one_line_in_lower_case_and_say_what_to_do() {
     for rule in all() {
         for finding in rule.docs().examples("Bad").iter().flat_map(|group| findings(rule, &documents(group)))
         {
+            assert!(finding.help.is_some(), "{}: what to do about it: {}", rule.id, finding.message);
             let texts = std::iter::once(&finding.message)
                 .chain(&finding.help)
                 .chain(finding.related.iter().map(|label| &label.message));

@@ -44,7 +44,8 @@ impl Host {
     }
 }
 
-fn without_port(host: &str) -> &str {
+/// `[::1]` of `[::1]:5432`.
+pub(crate) fn without_port(host: &str) -> &str {
     if host.starts_with('[') {
         return host.find(']').and_then(|end| host.get(..=end)).unwrap_or(host);
     }

@@ -36,6 +36,7 @@ mod words;
 
 use std::borrow::Cow;
 
+pub(crate) use host::without_port;
 pub use kind::Kind;
 pub use literal::{password_in_conninfo, password_in_url, private_key};
 pub use place::{Place, Syntax};

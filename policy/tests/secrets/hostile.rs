@@ -8,6 +8,8 @@ use backstop_policy::secrets::{
 };
 use proptest::prelude::*;
 
+use super::anchors::HOSTILE;
+
 const PATHS: &[&str] = &["a.sh", "a.ts", "a.md", ".pgpass", ".github/workflows/a.yml", "tests/a.py"];
 
 /// What holds for every text: sorted lines, sound spans, and masks that stay.
@@ -166,33 +168,6 @@ fn long_runs_of_anchors_are_read() {
         let _ = find(&text, Place::default());
     }
 }
-
-const HOSTILE: &[&str] = &[
-    "postgresql://a:b",
-    "postgres://u:pw7Kq2@h",
-    "password=a:a:",
-    "password=x7Kq2 ",
-    "password: # ",
-    "x@",
-    "://",
-    "eyJ.",
-    "eyJ",
-    "AKIA",
-    "-----BEGIN PRIVATE KEY-----",
-    "cG9zdGdyZXNxbDov",
-    "mysqldump -p'",
-    "getConnection(\"",
-    "pgpass<<\n",
-    ":5432:",
-    "kind: Secret\ndata:\n password: aaaa\n",
-    "PGPASSWORD=\"",
-    "'postgres://u:' + ",
-    "sig=",
-    "password",
-    "@tcp(",
-    "${PASSWORD:-",
-    "identified by '",
-];
 
 #[test]
 fn the_corpus_of_the_fuzz_target_is_read() {

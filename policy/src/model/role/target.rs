@@ -1,7 +1,7 @@
 //! Which database a command speaks to, as far as its arguments say.
 
 use crate::model::options::Options;
-use crate::provider::Provider;
+use crate::provider::{Address, Provider};
 
 use super::Said;
 
@@ -28,15 +28,6 @@ impl Target {
         }
     }
 
-    /// Whether both are written the same, so that they are the same database. Two
-    /// targets that say nothing take both from the same environment.
-    pub fn is_same(&self, other: &Self) -> bool {
-        let text = |said: &Option<Said>| said.as_ref().map(|said| said.text.clone());
-        text(&self.database) == text(&other.database)
-            && text(&self.host) == text(&other.host)
-            && text(&self.port) == text(&other.port)
-    }
-
     /// The URL, where it is one.
     pub fn url(&self) -> Option<&Said> {
         self.database
@@ -61,12 +52,44 @@ impl Target {
         match (&self.host, self.url()) {
             (Some(host), _) => local(&host.text),
             (None, Some(url)) => {
-                let rest = url.text.split_once("://").map_or("", |(_, rest)| rest);
-                let authority = rest.split(['/', '?']).next().unwrap_or_default();
-                let host = authority.rsplit('@').next().unwrap_or_default();
-                local(host.rsplit_once(':').map_or(host, |(host, _)| host))
+                Address::of(&url.text).is_some_and(|address| address.each().all(|(host, _)| local(host)))
             }
             (None, None) => false,
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::finding::Place;
+    use crate::model::Arg;
+
+    #[test]
+    fn what_is_local() {
+        let is_local = |url: &str| {
+            let said = Said { text: url.to_owned(), arg: Arg::plain(Place::default(), url) };
+            Target { database: Some(said), ..Target::default() }.is_local()
+        };
+        for url in [
+            "postgres://localhost/x",
+            "postgres://u@127.0.0.1:5433/x",
+            "postgres://u:p@[::1]/x",
+            "postgres://u:p@[::1]:5432/x",
+            "postgresql://u:p/w?y@localhost:5432/x",
+            "postgresql://u:$PW@localhost,[::1]:5432/x",
+        ] {
+            assert!(is_local(url), "{url}");
+        }
+        for url in [
+            "postgres://u:p@db.shop.io/localhost",
+            "postgres://u:p/w@db.shop.io/x?host=localhost",
+            "postgres://u:p@localhost,db.shop.io:5432/x",
+            "postgres://u:p@[2a01:4f8::1]/x",
+            "postgres://u:p@$HOST:5432/x",
+            "localhost",
+        ] {
+            assert!(!is_local(url), "{url}");
         }
     }
 }

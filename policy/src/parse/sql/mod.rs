@@ -94,10 +94,6 @@ impl Statement {
         words.map(|token| token.text.to_ascii_uppercase()).collect::<Vec<_>>().join(" ")
     }
 
-    pub fn has_word(&self, word: &str) -> bool {
-        self.tokens.iter().any(|token| token.is_word(word))
-    }
-
     /// Where a function of this name is called, whatever its schema.
     pub fn calls<'s>(&'s self, function: &'s str) -> impl Iterator<Item = &'s Token> {
         self.tokens.windows(2).filter_map(move |pair| match pair {

@@ -1,7 +1,6 @@
 use crate::document::Kind;
 use crate::finding::Place;
 use crate::model::{Passage, Promise, Set, Subject};
-use crate::parse::markdown;
 use crate::rule::{Findings, rule};
 
 rule! {
@@ -52,16 +51,15 @@ fn check(set: &Set<'_>, findings: &mut Findings<'_>) {
             continue;
         }
         let own: Vec<&Promise> = set.promises.iter().filter(|it| it.at.document == index).collect();
-        missing(set, index, &document.text, findings);
+        missing(set, index, findings);
         zero(set, index, &own, findings);
         scenarios(set, &own, findings);
     }
 }
 
 /// A strategy, by its title, that has no objectives.
-fn missing(set: &Set<'_>, index: usize, text: &str, findings: &mut Findings<'_>) {
-    let markdown = markdown::parse(text);
-    let Some(title) = markdown.headings.first() else { return };
+fn missing(set: &Set<'_>, index: usize, findings: &mut Findings<'_>) {
+    let Some(title) = set.headings(index).first() else { return };
     let lower = title.text.to_lowercase();
     let has = |words: &[&str]| words.iter().any(|word| lower.contains(word));
     let strategy =

@@ -1,6 +1,6 @@
 use crate::finding::{Edit, Fix, Place, Span};
 use crate::model::{Arg, Command, Known, RestoreTool, Role, Set, Target};
-use crate::provider::Provider;
+use crate::provider::{Address, Provider, project_of};
 use crate::rule::{Findings, rule};
 
 rule! {
@@ -60,6 +60,9 @@ fn check(set: &Set<'_>, findings: &mut Findings<'_>) {
         let message = format!("{} needs one session, and {what} keeps none: {then}", command.name);
         let help = match found.provider {
             Some(Provider::Neon { .. }) => "take the host without '-pooler' (as of 2026-11)",
+            Some(_) if found.is_own => {
+                "take port 5432 of the same host, the direct connection, or without IPv6 port 5432 of the session pooler's host (as of 2026-11)"
+            }
             Some(_) => "take port 5432 of the same host, the session pooler (as of 2026-11)",
             None => "connect to the server itself, or to a pool in session mode",
         };
@@ -81,16 +84,19 @@ struct Pooler {
     arg: Option<Arg>,
     /// The setting that leads there.
     setting: Option<Place>,
+    /// Whether it is the one of a Supabase project alone, beside the server itself.
+    is_own: bool,
 }
 
 fn pooler(set: &Set<'_>, command: &Command, target: &Target) -> Option<Pooler> {
     let arg = target.database.as_ref().or(target.host.as_ref()).map(|said| said.arg.clone());
     if let Some(provider) = target.provider().filter(Provider::is_transaction_pooler) {
-        return Some(Pooler { provider: Some(provider), arg, setting: None });
+        let at = target.url().or(target.host.as_ref()).map_or("", |said| said.text.as_str());
+        return Some(Pooler { provider: Some(provider), arg, setting: None, is_own: is_own(at) });
     }
     if let Some(database) = &target.database {
         if is_pooler(&database.text) {
-            return Some(Pooler { provider: Provider::of_url(&database.text), arg, setting: None }.known());
+            return Some(Pooler::at(&database.text, arg, None));
         }
         // A variable alone: what a file of settings says, if all of them agree.
         let name = database.text.strip_prefix("${").and_then(|rest| rest.strip_suffix('}'));
@@ -98,7 +104,7 @@ fn pooler(set: &Set<'_>, command: &Command, target: &Target) -> Option<Pooler> {
         if let Some(Known { text, at }) = values.first()
             && values.iter().all(|known| is_pooler(&known.text))
         {
-            return Some(Pooler { provider: Provider::of_url(text), arg, setting: *at }.known());
+            return Some(Pooler::at(text, arg, *at));
         }
         // Set in a function or a branch, once: that is what it is where it is set.
         if let Some(name) = name
@@ -108,8 +114,7 @@ fn pooler(set: &Set<'_>, command: &Command, target: &Target) -> Option<Pooler> {
             if let (Some(setting), None) = (assigned.next(), assigned.next())
                 && is_pooler(&setting.value.text)
             {
-                let provider = Provider::of_url(&setting.value.text);
-                return Some(Pooler { provider, arg, setting: Some(setting.value.at) }.known());
+                return Some(Pooler::at(&setting.value.text, arg, Some(setting.value.at)));
             }
         }
         if target.url().is_some() {
@@ -126,17 +131,31 @@ fn pooler(set: &Set<'_>, command: &Command, target: &Target) -> Option<Pooler> {
         None => variable("PGHOST").unwrap_or(Known { text: String::new(), at: None }),
     };
     let provider = Provider::detect(&host.text, port.text.parse().ok(), None);
-    let is_one = provider.is_transaction_pooler() || port.text == "6543";
+    let is_transaction = provider.is_transaction_pooler();
+    let is_one = is_transaction || port.text == "6543";
     let arg = target.port.as_ref().or(target.host.as_ref()).map(|said| said.arg.clone());
-    is_one.then(|| Pooler { provider: Some(provider), arg, setting: port.at.or(host.at) }.known())
+    is_one.then(|| Pooler {
+        // A host that nobody knows may be anybody's.
+        provider: Some(provider).filter(|_| is_transaction),
+        arg,
+        setting: port.at.or(host.at),
+        is_own: is_own(&host.text),
+    })
 }
 
 impl Pooler {
-    /// A host that nobody knows may be anybody's.
-    fn known(self) -> Self {
-        let provider = self.provider.filter(Provider::is_transaction_pooler);
-        Self { provider, ..self }
+    /// The one that a URL or a connection string leads to. A host that nobody knows may be
+    /// anybody's.
+    fn at(text: &str, arg: Option<Arg>, setting: Option<Place>) -> Self {
+        let provider = Provider::of_url(text).filter(Provider::is_transaction_pooler);
+        Self { provider, arg, setting, is_own: is_own(text) }
     }
+}
+
+/// Of a URL or a host.
+fn is_own(text: &str) -> bool {
+    let host = Address::of(text).and_then(|address| address.each().last()).map_or(text, |(host, _)| host);
+    project_of(host).is_some()
 }
 
 /// By a URL or a connection string.
@@ -182,6 +201,22 @@ mod tests {
         b.sh:1:13: error[transaction-pooler]: pg_dump needs one session, and Supabase's transaction pooler (port 6543) keeps none: the dump breaks off or runs under other clients' settings
         help: take port 5432 of the same host, the session pooler (as of 2026-11)
         ");
+    }
+
+    #[test]
+    fn a_pooler_of_the_project_s_own_has_no_session_pooler_beside_it() {
+        const OWN: &str = "db.abcdefghijklmnopqrst.supabase.co";
+        let help = "take port 5432 of the same host, the direct connection, or without IPv6";
+        for text in [
+            format!("pg_dump 'postgres://postgres:p@{OWN}:6543/x' > a\n"),
+            format!("pg_dump -h {OWN} -p 6543 x > a\n"),
+            format!("export PGHOST={OWN} PGPORT=6543\npg_dump x > a\n"),
+            format!("if a; then U=postgres://postgres:p@{OWN}:6543/x; fi\npg_dump \"$U\" > a\n"),
+        ] {
+            let found = check(&RULE, &[("b.sh", &text)]);
+            assert!(found.contains(help) && !found.contains("the session pooler ("), "{text}: {found}");
+            assert_eq!(fix(&RULE, "b.sh", &text), text);
+        }
     }
 
     #[test]

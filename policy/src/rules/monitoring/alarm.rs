@@ -6,26 +6,15 @@ use crate::finding::Place;
 use crate::model::{ActionRole, Command, Fate, Host, Means, Pipeline, Role, Script, Set, Unit};
 use crate::parse::expression::condition;
 use crate::parse::shell::InlineKind;
-use crate::parse::systemd;
 use crate::parse::workflow::{Job, Step, Workflow, step_at};
 use crate::parse::yaml::Node;
-
-/// The units of a pipeline: its own, and a document's blocks.
-pub fn units<'s, 'd>(
-    set: &'s Set<'d>,
-    pipeline: &Pipeline,
-) -> impl Iterator<Item = (usize, &'s Unit<'d>)> + use<'s, 'd> {
-    let root = pipeline.root;
-    let blocks = set.units.iter().enumerate().skip(root + 1).take_while(|(_, unit)| unit.embedded);
-    set.units.get(root).map(|unit| (root, unit)).into_iter().chain(blocks)
-}
 
 /// Whether somebody who is elsewhere hears of a failure, or of a backup that did
 /// not come.
 pub fn is_told(set: &Set<'_>, pipeline: &Pipeline) -> bool {
     let scripts = || pipeline.scripts.iter().filter_map(|index| set.scripts.get(*index));
     pipeline.commands(set).any(|(_, command)| tells(set, command))
-        || units(set, pipeline).any(|(index, unit)| match unit.kind {
+        || set.units_of(pipeline.root).any(|(index, unit)| match unit.kind {
             Kind::Workflow => unit.workflow().is_some_and(|workflow| workflow_tells(set, index, &workflow)),
             Kind::Systemd => has_on_failure(unit),
             _ => false,
@@ -39,7 +28,8 @@ pub fn is_mailed(set: &Set<'_>, script: &Script) -> bool {
 }
 
 pub fn has_on_failure(unit: &Unit<'_>) -> bool {
-    systemd::parse_in(&unit.source).settings.iter().any(|setting| setting.name == "OnFailure")
+    let settings = unit.systemd.iter().flat_map(|it| &it.settings);
+    settings.into_iter().any(|setting| setting.name == "OnFailure")
 }
 
 /// A command that tells somebody, where a failure can reach it.

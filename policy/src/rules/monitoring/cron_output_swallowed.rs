@@ -3,7 +3,6 @@ use crate::document::Kind;
 use crate::finding::{Edit, Fix, Place, Severity, Span};
 use crate::model::{Called, Command, Fate, Redirect, Role, Schedule, Set};
 use crate::parse::shell::RedirectOperator;
-use crate::parse::systemd;
 use crate::rule::{Findings, rule};
 
 rule! {
@@ -132,7 +131,7 @@ fn unredirect(set: &Set<'_>, command: &Command) -> Option<Edit> {
 fn services(set: &Set<'_>, findings: &mut Findings<'_>) {
     for pipeline in &set.pipelines {
         let told = std::cell::LazyCell::new(|| is_told(set, pipeline));
-        for (_, unit) in super::alarm::units(set, pipeline) {
+        for (_, unit) in set.units_of(pipeline.root) {
             if unit.kind != Kind::Systemd || has_on_failure(unit) {
                 continue;
             }
@@ -145,8 +144,9 @@ fn services(set: &Set<'_>, findings: &mut Findings<'_>) {
             if !commands.any(makes) || *told {
                 continue;
             }
-            let parsed = systemd::parse_in(&unit.source);
-            let Some(start) = parsed.get("Service", "ExecStart") else { continue };
+            let Some(start) = unit.systemd.as_ref().and_then(|it| it.get("Service", "ExecStart")) else {
+                continue;
+            };
             let at = Place { document: unit.document, span: start.span };
             let report = findings
                 .report(at, "when this fails, systemd writes it into the journal and tells nobody")

@@ -1,4 +1,3 @@
-use super::alarm::units;
 use crate::document::Kind;
 use crate::finding::{Place, Severity};
 use crate::model::{ActionRole, Means, Pipeline, ProbeKind, Role, Set};
@@ -76,7 +75,7 @@ fn place(set: &Set<'_>, pipeline: &Pipeline) -> Option<Place> {
     if let Some((_, command, _)) = pipeline.scheduled_backup(set) {
         return Some(command.name_at);
     }
-    let own: Vec<usize> = units(set, pipeline).map(|(index, _)| index).collect();
+    let own: Vec<usize> = set.units_of(pipeline.root).map(|(index, _)| index).collect();
     let mut schedules = set.schedules.iter().filter(|it| own.binary_search(&it.unit).is_ok());
     schedules.find(|schedule| set.makes_backups(schedule)).map(|schedule| schedule.at)
 }
@@ -84,7 +83,7 @@ fn place(set: &Set<'_>, pipeline: &Pipeline) -> Option<Place> {
 fn is_pinged(set: &Set<'_>, pipeline: &Pipeline) -> bool {
     let tells = |means: Means| matches!(means, Means::DeadManSwitch | Means::Metric);
     pipeline.any(set, |role| matches!(role, Role::Notify(notify) if tells(notify.means)))
-        || units(set, pipeline).any(|(index, _)| {
+        || set.units_of(pipeline.root).any(|(index, _)| {
             set.actions_of(index)
                 .any(|action| matches!(action.role, ActionRole::Notify(means) if tells(means)))
         })

@@ -3,11 +3,9 @@
 
 use jiff::Timestamp;
 
-use crate::config::{self, Config, Keep, Parsed, Store, Tier};
-use crate::document::Kind;
+use crate::config::{Config, Keep, Parsed, Store, Tier};
 use crate::finding::{Place, Span};
 use crate::model::{Set, Unit};
-use crate::parse::yaml::{self, Node};
 use crate::schedule::Schedule;
 
 /// How far ahead the longest time between two backups is looked for: years with all
@@ -18,18 +16,12 @@ const FIRINGS: usize = 1_500;
 /// One file, or one block of a document.
 pub struct File<'s, 'd> {
     pub unit: &'s Unit<'d>,
-    pub parsed: Parsed,
-    root: Option<Node>,
+    pub parsed: &'s Parsed,
 }
 
 /// Every configuration, examples in documents included.
 pub fn all<'s, 'd>(set: &'s Set<'d>) -> impl Iterator<Item = File<'s, 'd>> {
-    set.units.iter().filter(|unit| unit.kind == Kind::Backstop).map(|unit| {
-        let path = unit.path.as_deref().unwrap_or("backstop.yml");
-        let parsed = config::parse(path, unit.text());
-        let root = yaml::parse(unit.text()).ok().and_then(|roots| roots.into_iter().next());
-        File { unit, parsed, root }
-    })
+    set.units.iter().filter_map(|unit| Some(File { unit, parsed: unit.config.as_ref()? }))
 }
 
 /// Whole files without an error: what is missing in an example says nothing.
@@ -49,14 +41,14 @@ impl File<'_, '_> {
     /// The key at the end of a path of keys.
     pub fn key(&self, path: &[&str]) -> Option<Place> {
         let (last, parents) = path.split_last()?;
-        let entry = self.root.as_ref()?.path(parents)?.entry(last)?;
+        let entry = self.parsed.root.as_ref()?.path(parents)?.entry(last)?;
         Some(self.place(entry.key.span))
     }
 
     /// Where something that is missing is reported: at a key that asks for it, else at
     /// the first one.
     pub fn at(&self, path: &[&str]) -> Place {
-        let first = || self.root.as_ref()?.entries().first().map(|entry| self.place(entry.key.span));
+        let first = || self.parsed.root.as_ref()?.entries().first().map(|entry| self.place(entry.key.span));
         self.key(path).or_else(first).unwrap_or_else(|| self.place(Span::default()))
     }
 }

@@ -1,4 +1,6 @@
-use crate::finding::{Severity, Span};
+use std::collections::HashSet;
+
+use crate::finding::{Lines, Severity};
 use crate::model::Set;
 use crate::rule::{Findings, rule};
 use crate::secrets::{self, Place};
@@ -48,11 +50,14 @@ fn check(set: &Set<'_>, findings: &mut Findings<'_>) {
         }
         let text = file.unit.text();
         // Each of these lines is reported as a leak already.
-        let mut leaked = secrets::find(text, Place::of("backstop.yml"));
-        leaked.retain(|secret| secret.severity() == Severity::Error);
-        let line = |span: Span| text.get(..span.start).map_or(0, |before| before.matches('\n').count());
+        let lines = Lines::new(text);
+        let leaked: HashSet<usize> = secrets::find(text, Place::of("backstop.yml"))
+            .iter()
+            .filter(|secret| secret.severity() == Severity::Error)
+            .map(|secret| lines.number(secret.span.start))
+            .collect();
         for found in found {
-            if leaked.iter().any(|secret| line(secret.span) == line(found.span)) {
+            if leaked.contains(&lines.number(found.span.start)) {
                 continue;
             }
             let message =

@@ -18,8 +18,7 @@ pub struct Runner {
 
 impl Runner {
     pub fn of(set: &Set<'_>, pipeline: &Pipeline) -> Self {
-        let units = set.units.get(pipeline.root).into_iter().chain(set.blocks_of(pipeline.root));
-        let workflows = units.filter_map(|unit| {
+        let workflows = set.units_of(pipeline.root).filter_map(|(_, unit)| {
             let workflow = unit.workflow()?;
             Some((unit.at(), workflow.jobs.iter().map(is_hosted).collect()))
         });

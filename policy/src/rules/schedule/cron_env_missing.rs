@@ -4,7 +4,6 @@ use crate::document::Kind;
 use crate::finding::{Place, Severity, Span};
 use crate::model::{Command, Schedule, Script, Set, is_env_file};
 use crate::parse::shell::{self, Expansion, Operator, Part, Variables, Visitor};
-use crate::parse::systemd;
 use crate::rule::{Findings, rule};
 
 rule! {
@@ -267,10 +266,8 @@ fn unread_file(set: &Set<'_>, schedule: &Schedule, line: &Script, findings: &mut
     }
     let name = |path: &str| path.rsplit('/').next().unwrap_or_default().to_owned();
     let script = name(&called.arg().text);
-    for unit in
-        set.units.iter().filter(|unit| unit.kind == Kind::Systemd && unit.document == schedule.at.document)
-    {
-        let service = systemd::parse_in(&unit.source);
+    for unit in set.units.iter().filter(|unit| unit.document == schedule.at.document) {
+        let Some(service) = &unit.systemd else { continue };
         let Some(file) = service.get("Service", "EnvironmentFile") else { continue };
         let starts = service
             .get("Service", "ExecStart")

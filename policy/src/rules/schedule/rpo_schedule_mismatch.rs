@@ -1,7 +1,8 @@
+use std::cell::LazyCell;
 use std::collections::HashSet;
 
 use crate::finding::{Place, Severity};
-use crate::model::{DumpTool, Promise, Role, Set, Subject, Tier};
+use crate::model::{DumpTool, Promise, Role, Set, Subject, Tier, Tiers};
 use crate::rule::{Findings, rule};
 
 const HOUR: f64 = 3_600.0;
@@ -55,6 +56,7 @@ rule! {
 }
 
 fn check(set: &Set<'_>, findings: &mut Findings<'_>) {
+    let own = LazyCell::new(|| own(set));
     let mut seen: HashSet<(usize, String)> = HashSet::new();
     let objectives = set.promises.iter().filter(|promise| promise.subject == Subject::Rpo);
     for promise in objectives {
@@ -68,7 +70,7 @@ fn check(set: &Set<'_>, findings: &mut Findings<'_>) {
         if promise.managed || is_continuous(set, promise.at.document) {
             continue;
         }
-        let Some((gap, place)) = shortest(set, promise) else { continue };
+        let Some((gap, place)) = shortest(set, &own, promise) else { continue };
         if gap > allowed * (1.0 + SLACK) {
             let message = format!(
                 "the own backups run every {}: up to that much work is lost, and the promise is {}",
@@ -111,16 +113,20 @@ fn is_continuous(set: &Set<'_>, document: usize) -> bool {
             .any(|passage| passage.concerns(&CONTINUOUS) && passage.says(&SURE))
 }
 
+/// Seconds between two backups of each schedule that makes some.
+fn own(set: &Set<'_>) -> Vec<(f64, Place)> {
+    let tiers = Tiers::of(set);
+    let own = set.schedules.iter().filter(|schedule| set.makes_backups(schedule));
+    #[expect(clippy::cast_precision_loss, reason = "seconds of years at most")]
+    own.filter_map(|schedule| Some((tiers.gap(schedule)? as f64, schedule.at))).collect()
+}
+
 /// Seconds between two own backups, and where that is said: of the document, else
 /// of all the others, else of its prose.
-fn shortest(set: &Set<'_>, promise: &Promise) -> Option<(f64, Place)> {
+fn shortest(set: &Set<'_>, own: &[(f64, Place)], promise: &Promise) -> Option<(f64, Place)> {
     let gaps = |here: bool| {
-        let own = set.schedules.iter().filter(move |schedule| {
-            (schedule.at.document == promise.at.document) == here && set.makes_backups(schedule)
-        });
-        #[expect(clippy::cast_precision_loss, reason = "seconds of years at most")]
-        own.filter_map(|schedule| Some((schedule.longest_gap()? as f64, schedule.at)))
-            .min_by(|(one, _), (other, _)| one.total_cmp(other))
+        let own = own.iter().filter(|(_, at)| (at.document == promise.at.document) == here);
+        own.copied().min_by(|(one, _), (other, _)| one.total_cmp(other))
     };
     gaps(true).or_else(|| gaps(false)).or_else(|| said(set, promise.at.document))
 }

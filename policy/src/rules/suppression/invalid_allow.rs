@@ -56,11 +56,11 @@ fn check(document: usize, allows: &[Allowed<'_>], findings: &mut Findings<'_>) {
         }
         for (id, span) in allow.rules.iter().filter(|(id, _)| rules::find(id).is_none()) {
             let id: String = id.chars().take(60).collect();
-            let report =
-                findings.report(Place { document, span: *span }, format!("no rule is called '{id}'"));
-            if let Some(meant) = rules::similar(&id) {
-                report.help(format!("did you mean `{meant}`?"));
-            }
+            let help = rules::similar(&id).map_or_else(
+                || "`backstop explain` lists the rules".to_owned(),
+                |meant| format!("did you mean `{meant}`?"),
+            );
+            findings.report(Place { document, span: *span }, format!("no rule is called '{id}'")).help(help);
         }
     }
 }
@@ -73,7 +73,7 @@ mod tests {
     #[test]
     fn what_is_missing_is_said() {
         insta::assert_snapshot!(
-            check(&RULE, &[("a.sh", "# backstop: allow\n# backstop: allow pipefail-missing\nx # backstop: allow pipefail-mising -- y\n")]),
+            check(&RULE, &[("a.sh", "# backstop: allow\n# backstop: allow pipefail-missing\nx # backstop: allow pipefail-mising -- y\nx # backstop: allow nothing-like-it -- y\n")]),
             @r"
         a.sh:1:3: warning[invalid-allow]: this comment allows nothing: it names no rule
         help: write `backstop: allow RULE -- reason`
@@ -81,6 +81,8 @@ mod tests {
         help: write `backstop: allow RULE -- reason`, for those who will read it in a year
         a.sh:3:21: warning[invalid-allow]: no rule is called 'pipefail-mising'
         help: did you mean `pipefail-missing`?
+        a.sh:4:21: warning[invalid-allow]: no rule is called 'nothing-like-it'
+        help: `backstop explain` lists the rules
         "
         );
     }

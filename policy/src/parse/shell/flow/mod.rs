@@ -79,15 +79,3 @@ pub struct Run<'s> {
     pub flags: Flags,
     pub failure: Failure<'s>,
 }
-
-impl<'s> Run<'s> {
-    /// The command that reads what this one prints.
-    pub fn piped_into(&self) -> Option<&'s Command> {
-        self.pipeline.commands.get(self.index + 1)
-    }
-
-    /// The commands before it in its pipe.
-    pub fn piped_from(&self) -> &'s [Command] {
-        self.pipeline.commands.get(..self.index).unwrap_or_default()
-    }
-}

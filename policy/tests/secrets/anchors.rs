@@ -1,0 +1,33 @@
+//! Beginnings of secrets that never become one: each makes a text of megabytes that a
+//! search in quadratic time does not get through.
+
+pub const HOSTILE: &[&str] = &[
+    "postgresql://a:b",
+    "postgres://u:pw7Kq2@h",
+    "password=a:a:",
+    "password=x7Kq2 ",
+    "password: # ",
+    "x@",
+    "://",
+    "eyJ.",
+    "eyJ",
+    "AKIA",
+    "-----BEGIN PRIVATE KEY-----",
+    "cG9zdGdyZXNxbDov",
+    "mysqldump -p'",
+    "getConnection(\"",
+    "pgpass<<\n",
+    ":5432:",
+    "kind: Secret\ndata:\n password: aaaa\n",
+    "PGPASSWORD=\"",
+    "'postgres://u:' + ",
+    "sig=",
+    "password",
+    "@tcp(",
+    "${PASSWORD:-",
+    "identified by '",
+    "postgres://u:@@@@@@@@@@@@@@@@",
+    "password=x7Kq2mz ",
+    "\npassword=x7Kq2mz",
+    "?sig=",
+];
