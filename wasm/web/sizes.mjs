@@ -15,12 +15,12 @@ async function packed(paths) {
 
 const kilo = 1000;
 // Limits are a little above what there is, so that growth is seen where it happens. The
-// aim for the module was 400: it holds 88 rules, each its own code, and no one of them or
-// of its libraries is large. `opt-level = "z"` saves 18 % and takes twice the time.
+// aims were 400 for the module and 500 for everything: it holds 88 rules, each its own
+// code, and no one of them or of its libraries is large.
 const rows = [
-  { what: "module", size: await packed([wasm]), limit: 820 * kilo },
+  { what: "module", size: await packed([wasm]), limit: 590 * kilo },
   { what: "scripts", size: await packed(scripts), limit: 105 * kilo },
-  { what: "all before the first finding", size: await packed([wasm, ...scripts, ...other]), limit: 960 * kilo },
+  { what: "all before the first finding", size: await packed([wasm, ...scripts, ...other]), limit: 700 * kilo },
 ];
 let failed = false;
 for (const { what, size, limit } of rows) {

@@ -67,15 +67,11 @@ impl Tier {
 
     /// By a word of its own: `daily`, `Weekly_`, `/monthly/`, `annual`.
     fn of_word(word: &str) -> Option<Self> {
-        Some(match word.to_ascii_lowercase().as_str() {
-            "hourly" => Self::Hourly,
-            "daily" | "nightly" => Self::Daily,
-            "weekly" => Self::Weekly,
-            "monthly" => Self::Monthly,
-            "quarterly" => Self::Quarterly,
-            "yearly" | "annual" | "annually" => Self::Yearly,
-            _ => return None,
-        })
+        const OTHERS: [(&str, Tier); 3] =
+            [("nightly", Tier::Daily), ("annual", Tier::Yearly), ("annually", Tier::Yearly)];
+        let named = Self::ALL.map(|tier| (tier.as_str(), tier));
+        let mut words = named.iter().chain(&OTHERS);
+        words.find(|(name, _)| name.eq_ignore_ascii_case(word)).map(|(_, tier)| *tier)
     }
 
     /// Every tier that a text, path or name holds as a word, in order.

@@ -5,7 +5,8 @@
 //! the same file. What cannot be followed has no artifact, and a rule that needs
 //! one stays silent.
 
-use std::collections::HashMap;
+use std::collections::{BTreeMap, HashMap};
+use std::ops::Bound;
 
 use crate::finding::Span;
 
@@ -56,8 +57,8 @@ pub struct Flow {
     pub artifacts: Vec<Artifact>,
     made: HashMap<usize, usize>,
     read: HashMap<usize, Vec<usize>>,
-    /// The latest artifact of a file.
-    files: HashMap<String, usize>,
+    /// The latest artifact of a file; what a folder holds stands together.
+    files: BTreeMap<String, usize>,
     names: HashMap<String, usize>,
     pipes: HashMap<(usize, Span), usize>,
 }
@@ -101,16 +102,21 @@ impl Flow {
                 .rposition(|it| it.file.as_ref().is_some_and(|file| glob(path, normal(&file.text))));
         }
         let folder = path.strip_suffix('/').unwrap_or(path);
-        let inside = |it: &Artifact| {
-            it.file.as_ref().is_some_and(|file| {
-                normal(&file.text).strip_prefix(folder).is_some_and(|rest| rest.starts_with('/'))
-            })
-        };
-        if !folder.is_empty() && folder != "." && self.artifacts.iter().any(inside) {
-            return self.artifacts.iter().rposition(inside);
+        if !folder.is_empty()
+            && folder != "."
+            && let Some(latest) = self.inside(folder)
+        {
+            return Some(latest);
         }
         let name = path.rsplit('/').next().filter(|name| name.len() > 2)?;
         self.names.get(name).copied()
+    }
+
+    /// The latest artifact in a folder.
+    fn inside(&self, folder: &str) -> Option<usize> {
+        let from = format!("{folder}/");
+        let files = self.files.range::<str, _>((Bound::Included(from.as_str()), Bound::Unbounded));
+        files.take_while(|(path, _)| path.starts_with(&from)).map(|(_, index)| *index).max()
     }
 
     /// `command` prints it, where it goes into a pipe.

@@ -78,14 +78,16 @@ fn sunday(text: &str) -> Option<Tier> {
     has(&["1st of", "first of the month", "first day of"]).then_some(Tier::Monthly)
 }
 
-/// Whether a text holds one of these words, from the beginning of a word.
+/// Whether a text holds one of these words, from the beginning of a word. Lower case.
 pub(super) fn holds(text: &str, words: &[&str]) -> bool {
-    let lower = text.to_ascii_lowercase();
-    words.iter().any(|word| {
-        lower.match_indices(word).any(|(at, _)| {
-            !lower.get(..at).is_some_and(|before| before.ends_with(|c: char| c.is_ascii_alphanumeric()))
-        })
-    })
+    let text = text.as_bytes();
+    let begins = |at: &usize| {
+        at.checked_sub(1).and_then(|before| text.get(before)).is_none_or(|byte| !byte.is_ascii_alphanumeric())
+    };
+    let is_at = |at: usize, word: &str| {
+        text.get(at..at + word.len()).is_some_and(|part| part.eq_ignore_ascii_case(word.as_bytes()))
+    };
+    (0..text.len()).filter(begins).any(|at| words.iter().any(|word| is_at(at, word)))
 }
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]

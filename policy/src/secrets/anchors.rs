@@ -2,7 +2,9 @@
 
 use std::sync::LazyLock;
 
-use aho_corasick::{AhoCorasick, AhoCorasickKind, MatchKind};
+use aho_corasick::automaton::Automaton;
+use aho_corasick::dfa::DFA;
+use aho_corasick::{Input, MatchKind};
 
 /// Who looks at the place that an anchor marks.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -65,21 +67,20 @@ const ANCHORS: &[(&str, Detector)] = &[
 ];
 
 /// A dense automaton: one step a byte, whatever the text is.
-static AUTOMATON: LazyLock<Option<AhoCorasick>> = LazyLock::new(|| {
-    AhoCorasick::builder()
+static AUTOMATON: LazyLock<Option<DFA>> = LazyLock::new(|| {
+    DFA::builder()
         .ascii_case_insensitive(true)
         .match_kind(MatchKind::LeftmostFirst)
-        .kind(Some(AhoCorasickKind::DFA))
         .build(ANCHORS.iter().map(|(anchor, _)| anchor))
         .ok()
 });
 
 /// Every hit with its detector, in the order of the text.
 pub(super) fn hits(text: &str) -> impl Iterator<Item = (std::ops::Range<usize>, Detector)> + '_ {
-    AUTOMATON
-        .as_ref()
+    let found = AUTOMATON.as_ref().and_then(|automaton| automaton.try_find_iter(Input::new(text)).ok());
+    found
         .into_iter()
-        .flat_map(move |automaton| automaton.find_iter(text))
+        .flatten()
         .filter_map(|hit| Some((hit.range(), ANCHORS.get(hit.pattern().as_usize())?.1)))
 }
 

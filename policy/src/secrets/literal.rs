@@ -47,6 +47,9 @@ fn in_query(url: &str) -> Option<Range<usize>> {
 
 /// The password of a libpq connection string (`host=… password=…`).
 pub fn password_in_conninfo(text: &str) -> Option<Range<usize>> {
+    if !text.contains('=') {
+        return None;
+    }
     ["password", "sslpassword"].iter().find_map(|key| {
         text.match_indices(key).find_map(|(at, _)| {
             let before = text.get(..at)?;

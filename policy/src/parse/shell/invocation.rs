@@ -65,52 +65,49 @@ impl<'a> Options<'a> {
 }
 
 /// `$COMPOSE` of known text is as many words as that has; `"$COMPOSE"` is one.
-fn split(argument: Argument<'_>) -> Vec<Argument<'_>> {
+fn split<'s>(argument: Argument<'s>, words: &mut Vec<Argument<'s>>) {
     let alone = matches!(argument.word.parts.as_slice(), [part] if part.quote == Quote::None);
     // What a command prints, as a workflow hands it on, is no list of words.
     let blanks =
         |piece: &Piece| matches!(piece, Piece::Text(text) if text.contains(' ') && !text.contains('$'));
     if !alone || !argument.word.may_split() || !argument.text.pieces.iter().any(blanks) {
-        return vec![argument];
+        words.push(argument);
+        return;
     }
     let assumed = argument.text.assumed;
-    let mut words = vec![Resolved { pieces: Vec::new(), assumed }];
+    let mut parts = vec![Resolved { pieces: Vec::new(), assumed }];
     for piece in &argument.text.pieces {
         let Piece::Text(text) = piece else {
-            words.last_mut().into_iter().for_each(|word| word.pieces.push(piece.clone()));
+            parts.last_mut().into_iter().for_each(|word| word.pieces.push(piece.clone()));
             continue;
         };
         for (index, part) in text.split(' ').enumerate() {
             if index > 0 {
-                words.push(Resolved { pieces: Vec::new(), assumed });
+                parts.push(Resolved { pieces: Vec::new(), assumed });
             }
-            if let Some(word) = words.last_mut().filter(|_| !part.is_empty()) {
+            if let Some(word) = parts.last_mut().filter(|_| !part.is_empty()) {
                 word.pieces.push(Piece::Text(part.to_owned()));
             }
         }
     }
-    words.retain(|word| !word.pieces.is_empty());
-    words.into_iter().map(|text| Argument { word: argument.word, text }).collect()
+    parts.retain(|word| !word.pieces.is_empty());
+    words.extend(parts.into_iter().map(|text| Argument { word: argument.word, text }));
 }
 
 /// `$COMPOSE exec -T db pg_dump`, `dc exec db pg_dump`: whatever starts it, the
 /// program of PostgreSQL that it starts is named.
 fn unnamed(words: &[Argument<'_>]) -> Option<usize> {
     const PROGRAMS: [&str; 5] = ["pg_dump", "pg_dumpall", "pg_basebackup", "pg_restore", "psql"];
-    let literal = |argument: &Argument<'_>| argument.text.literal().map(str::to_owned);
+    let exec =
+        words.iter().take(4).position(|word| word.text.literal() == Some("exec")).filter(|at| *at > 0)?;
     // A name of one's own for `docker compose`, not one for `echo`.
-    let starts = words.first().and_then(literal).is_none_or(|name| {
+    let starts = words.first().and_then(|word| word.text.literal()).is_none_or(|name| {
         ["docker", "compose", "kube", "podman", "nerdctl"].iter().any(|part| name.contains(part))
-            || matches!(name.as_str(), "dc" | "k" | "oc")
+            || matches!(name, "dc" | "k" | "oc")
     });
-    let exec = words
-        .iter()
-        .take(4)
-        .position(|word| literal(word).as_deref() == Some("exec"))
-        .filter(|at| starts && *at > 0)?;
-    let behind = words.get(exec + 1..)?;
+    let behind = words.get(exec + 1..).filter(|_| starts)?;
     let found =
-        behind.iter().position(|word| literal(word).is_some_and(|name| PROGRAMS.contains(&name.as_str())))?;
+        behind.iter().position(|word| word.text.literal().is_some_and(|name| PROGRAMS.contains(&name)))?;
     Some(exec + 1 + found)
 }
 
@@ -118,32 +115,32 @@ impl<'s> Invocation<'s> {
     /// None where no program is named: assignments alone, or a name that nobody
     /// knows.
     pub fn of(simple: &'s Simple, variables: &Variables<'_>) -> Option<Self> {
-        let resolve = |word: &'s Word| Argument { word, text: variables.resolve(word) };
-        let words: Vec<Argument<'s>> = simple.words.iter().map(resolve).flat_map(split).collect();
+        let mut words: Vec<Argument<'s>> = Vec::with_capacity(simple.words.len());
+        for word in &simple.words {
+            split(Argument { word, text: variables.resolve(word) }, &mut words);
+        }
         let mut wrappers = Vec::new();
-        let mut rest = words.as_slice();
         while let Some((starter, taken, end)) = STARTERS.iter().find_map(|starter| {
-            let taken = starter.matches(rest)?;
-            let end = starter.end(rest, taken);
+            let taken = starter.matches(&words)?;
+            let end = starter.end(&words, taken);
             // `docker exec db` alone starts nothing that is named.
-            (end < rest.len()).then_some((starter, taken, end))
+            (end < words.len()).then_some((starter, taken, end))
         }) {
-            let arguments = rest.get(taken..end)?.to_vec();
+            let arguments = words.drain(..end).skip(taken).collect();
             wrappers.push(Wrapper { name: starter.name, arguments });
-            rest = rest.get(end..)?;
         }
-        if let Some(end) = unnamed(rest) {
-            let arguments = rest.get(..end)?.to_vec();
-            wrappers.push(Wrapper { name: "docker compose exec", arguments });
-            rest = rest.get(end..)?;
+        if let Some(end) = unnamed(&words) {
+            wrappers.push(Wrapper { name: "docker compose exec", arguments: words.drain(..end).collect() });
         }
-        let (first, arguments) = rest.split_first()?;
-        let program = first.text.literal()?;
-        let program = program.rsplit('/').next().unwrap_or_default();
+        if words.is_empty() {
+            return None;
+        }
+        let first = words.remove(0);
+        let program = first.text.literal()?.rsplit('/').next().unwrap_or_default();
         (!program.is_empty()).then(|| Self {
             program: program.to_owned(),
             span: first.word.span,
-            arguments: arguments.to_vec(),
+            arguments: words,
             wrappers,
         })
     }
@@ -238,8 +235,8 @@ impl Starter {
                 index += if COMPOSE.contains(&text) { 2 } else { 1 };
                 text = words.get(index)?.text.literal()?;
             }
-            let base = if count == 0 && !name.contains('/') { text.rsplit('/').next()? } else { text };
-            if base != *name {
+            let folder = text.strip_suffix(name)?;
+            if !folder.is_empty() && (count > 0 || name.contains('/') || !folder.ends_with('/')) {
                 return None;
             }
             index += 1;

@@ -107,8 +107,9 @@ fn produced(set: &Set<'_>, tiers: &Tiers<'_, '_>) -> HashSet<Tier> {
                 let words = command.args.iter().map(|arg| arg.text.as_str()).chain([command.name.as_str()]);
                 let files = command.redirects.iter().filter_map(|redirect| redirect.output(1));
                 let texts = words.chain(files.map(|arg| arg.text.as_str()));
-                if !only_cleans(&command.name) {
-                    made.extend(texts.flat_map(Tier::all_in).map(|(_, tier)| tier));
+                let mut tiers = texts.flat_map(Tier::all_in).map(|(_, tier)| tier).peekable();
+                if tiers.peek().is_some() && !only_cleans(&command.name) {
+                    made.extend(tiers);
                 }
             }
         }
