@@ -3,7 +3,6 @@
 
 use nix::sys::signal::Signal;
 
-use crate::support::cluster::Server;
 use crate::support::command::Backstop;
 use crate::support::depot::until;
 use crate::support::keys::Age;
@@ -16,18 +15,6 @@ fn on_the_server(scene: &Scene<'_>, arguments: &[&str]) -> Backstop {
     let cluster = &scene.server.cluster;
     let on = format!("{} port={}", cluster.conninfo("postgres"), cluster.port());
     scene.verify(&[arguments, &["--on", &on]].concat())
-}
-
-async fn trials(server: &Server, id: &str) -> String {
-    let id = id.to_lowercase().replace('-', "_");
-    server.sql("postgres", &format!("SELECT datname FROM pg_database WHERE datname LIKE '%{id}%'")).await
-}
-
-/// The id of the only backup.
-fn id(scene: &Scene<'_>) -> String {
-    let list = scene.command("list", &["--format", "json"]).run().ended(0);
-    let list: serde_json::Value = serde_json::from_str(&list.stdout).unwrap();
-    list["backups"][0]["id"].as_str().unwrap().to_owned()
 }
 
 /// The records of verifications in the store.
@@ -115,7 +102,7 @@ async fn a_command_keeps_its_secrets_and_is_given_none() {
 #[tokio::test]
 async fn what_never_ends_can_be_stopped() {
     let scene = Scene::new(shared().await, "endless_checks", TABLES).await;
-    let id = id(&scene);
+    let id = scene.newest();
     for arguments in [["--checks", "checks.sql"], ["--run", "trap '' TERM; sleep 1000 & sleep 1000"]] {
         let run = on_the_server(&scene, &arguments).file("checks.sql", "SELECT pg_sleep(1000)");
         let mut run = run.start();
@@ -128,7 +115,7 @@ async fn what_never_ends_can_be_stopped() {
         let said = run.wait().ended(2);
         assert!(said.stderr.ends_with("error: interrupted\n"), "{arguments:?}: {}", said.stderr);
         scene.no_process(&home).await;
-        assert_eq!(trials(scene.server, &id).await, "");
+        assert_eq!(scene.trials(&id).await, "");
         scene.store_is_as_before();
     }
 }
@@ -137,11 +124,11 @@ async fn what_never_ends_can_be_stopped() {
 #[tokio::test]
 async fn a_database_of_somebody_else_stays() {
     let scene = Scene::new(shared().await, "trial_beside", TABLES).await;
-    let id = id(&scene);
+    let id = scene.newest();
     let other = format!("backstop_trial_{}", id.to_lowercase().replace('-', "_"));
     scene.server.sql("postgres", &format!("CREATE DATABASE {other} TEMPLATE template0")).await;
     on_the_server(&scene, &[]).run().ended(0);
-    assert_eq!(trials(scene.server, &id).await, other);
+    assert_eq!(scene.trials(&id).await, other);
 }
 
 /// The server ends the session of pg_restore: that says nothing about the backup.
@@ -155,7 +142,7 @@ async fn a_trial_that_the_server_ends_is_no_verdict() {
     assert!(said.stderr.contains("terminating connection due to administrator command"), "{}", said.stderr);
     let hint = "\nhint: this is not about the dump: mend it on the server, then run again\n";
     assert!(said.stderr.ends_with(hint), "{}", said.stderr);
-    assert_eq!(trials(scene.server, &id(&scene)).await, "");
+    assert_eq!(scene.trials(&scene.newest()).await, "");
     scene.store_is_as_before();
 
     let scene = Scene::new(shared().await, "ended_checks", TABLES).await;

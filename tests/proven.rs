@@ -105,8 +105,7 @@ async fn every_kind_of_object() {
         let cluster = &server.cluster;
         let on = format!("{} port={}", cluster.conninfo("postgres"), cluster.port());
         scene.verify(&["--on", &on]).run().ended(0);
-        let left = "SELECT datname FROM pg_database WHERE datname LIKE 'backstop%'";
-        assert_eq!(server.sql("postgres", left).await, "");
+        assert_eq!(scene.trials(&scene.newest()).await, "");
     }
 }
 

@@ -298,6 +298,10 @@ async fn a_restore_that_is_stopped_while_it_commits_says_what_came_of_it() {
                     "SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE datname = 'target'",
                 )
                 .await;
+            while shop.server.sql("postgres", sleeping).await != "0" {
+                patience.next().expect("it does not go");
+                tokio::time::sleep(std::time::Duration::from_millis(20)).await;
+            }
             assert_eq!(shop.server.sql("target", "SELECT to_regclass('t')").await, "");
         } else {
             assert_eq!(shop.server.sql("target", "SELECT a FROM t").await, "1");

@@ -270,6 +270,21 @@ impl<'a> Scene<'a> {
         assert_eq!(self.server.sql("postgres", &format!("SELECT pg_terminate_backend({pid})")).await, "t");
     }
 
+    /// The id of the newest backup.
+    pub fn newest(&self) -> String {
+        let list = self.command("list", &["--format", "json"]).run().ended(0);
+        let list: serde_json::Value = serde_json::from_str(&list.stdout).unwrap();
+        list["backups"][0]["id"].as_str().unwrap().to_owned()
+    }
+
+    /// Databases of trials of a backup.
+    pub async fn trials(&self, id: &str) -> String {
+        let id = id.to_lowercase().replace('-', "_");
+        self.server
+            .sql("postgres", &format!("SELECT datname FROM pg_database WHERE datname LIKE '%{id}%'"))
+            .await
+    }
+
     /// Wait for something that must come soon.
     pub async fn until<F: Future<Output = bool>>(&self, mut it_is_so: impl FnMut() -> F) {
         let begun = Instant::now();
