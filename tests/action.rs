@@ -279,7 +279,18 @@ async fn a_failure_shows_its_cause_and_no_secret() {
         .secret("HOSTILE", &hostile)
         .secret("IDENTITY", &stranger);
 
-    let run = repository.run("push").failed();
+    // act loses what it has not read when a step fails. A run of which nothing was lost
+    // says seven errors; what is wrong with the last one is told below.
+    let runs = (0..10).map(|_| repository.run("push").failed());
+    let mut whole = None;
+    for run in runs {
+        let errors = run.annotations("error").len();
+        whole = Some(run);
+        if errors >= 7 {
+            break;
+        }
+    }
+    let run = whole.unwrap();
     assert!(run.messages().contains("\n::warning::forged\n"), "{}", run.messages());
     assert_eq!(run.annotations("warning"), <[String; 0]>::default(), "a forged one");
     let mut errors = run.annotations("error");
