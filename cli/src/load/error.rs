@@ -69,9 +69,9 @@ pub enum Error {
 }
 
 /// How PostgreSQL and its client say that they lack something (SQLSTATE classes 53
-/// and 58), that somebody stopped them (57), or that the connection is not there (08).
-/// pg_restore and psql tell no SQLSTATE. From `errcodes.txt`, libpq and `strerror`.
-const NOT_OF_THE_DUMP: [&str; 30] = [
+/// and 58), that somebody stopped them (57) or stood in their way (40), or that the
+/// connection is not there (08). pg_restore and psql tell no SQLSTATE. From `errcodes.txt`, libpq and `strerror`.
+const NOT_OF_THE_DUMP: [&str; 31] = [
     "No space left on device",
     "Disk quota exceeded",
     "Input/output error",
@@ -95,6 +95,7 @@ const NOT_OF_THE_DUMP: [&str; 30] = [
     "terminating connection",
     "terminating parallel worker",
     "canceling statement due to",
+    "deadlock detected",
     "the database system is",
     "server closed the connection unexpectedly",
     "could not connect",

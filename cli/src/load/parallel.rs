@@ -59,6 +59,8 @@ pub(super) async fn run<R: Read + Send + 'static>(
     made.write(&definitions(&toc, &head, &sizes)?)?;
     drop((head, sizes));
     made.restore(&stages.after.difference(&there).copied().collect(), connections).await?;
+    made.restore(&stages.attached, 1).await?;
+    made.restore(&stages.behind, connections).await?;
     made.restore(&stages.grants, 1).await?;
     made.restore(&stages.last, connections).await?;
     Ok(fewer)

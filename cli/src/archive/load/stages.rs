@@ -20,6 +20,12 @@ pub struct Stages {
     pub tables: HashMap<i32, Arc<Table>>,
     pub large_objects: HashSet<i32>,
     pub after: BTreeSet<i32>,
+    /// Indexes of partitions on their way to those of the whole, one after the other:
+    /// each locks several tables, and two of them at once, or one beside a key, can
+    /// stand in each other's way for good.
+    pub attached: BTreeSet<i32>,
+    /// What needs those, such as a foreign key to a partitioned table.
+    pub behind: BTreeSet<i32>,
     /// One after the other: a role's grant may need another grant, which the archive
     /// does not say.
     pub grants: BTreeSet<i32>,
@@ -81,12 +87,22 @@ pub fn stages(toc: &Toc, plan: &Plan) -> Result<Stages, Obstacle> {
             "ACL" | "DEFAULT ACL" => drop(stages.grants.insert(id)),
             "EVENT TRIGGER" | "MATERIALIZED VIEW DATA" => drop(stages.last.insert(id)),
             "COMMENT" if entry.tag.starts_with("EVENT TRIGGER ") => drop(stages.last.insert(id)),
+            "INDEX ATTACH" => drop(stages.attached.insert(id)),
             // Those of materialized views.
             "STATISTICS DATA" if entry.section == Section::PostData => drop(stages.last.insert(id)),
             _ if entry.section == Section::PreData || (entry.section == Section::None && !rows_seen) => {
                 stages.before.insert(id);
             }
-            _ => drop(stages.after.insert(id)),
+            _ => {
+                // The archive's order is one in which whatever is needed comes first.
+                let later = |needed| stages.attached.contains(needed) || stages.behind.contains(needed);
+                let behind = entry.dependencies.iter().any(later);
+                if behind {
+                    stages.behind.insert(id)
+                } else {
+                    stages.after.insert(id)
+                };
+            }
         }
     }
     if stages.tables.is_empty() && stages.large_objects.is_empty() {
@@ -227,7 +243,16 @@ mod tests {
                 assert!(after.contains(late), "{late} in {after}");
                 assert!(!before.split(", ").any(|kind| kind == late), "{late} in {before}");
             }
-            let made = [&stages.before, &stages.after, &stages.grants, &stages.last].map(BTreeSet::len);
+            assert_eq!(kinds(&toc, &stages.attached), "INDEX ATTACH");
+            let made = [
+                &stages.before,
+                &stages.after,
+                &stages.attached,
+                &stages.behind,
+                &stages.grants,
+                &stages.last,
+            ]
+            .map(BTreeSet::len);
             let all = made.iter().sum::<usize>() + stages.tables.len() + stages.large_objects.len();
             assert_eq!(all, toc.entries.len());
         }
