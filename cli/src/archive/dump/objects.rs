@@ -204,19 +204,28 @@ mod tests {
     /// What a group of large objects becomes, when the server says this.
     fn made(group: &[LargeObject], said: Vec<u8>) -> Result<(Vec<u8>, Done), String> {
         let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap();
-        runtime.block_on(async {
-            let work = Work::new(vec![Job::Objects(group.to_vec())], Coding::None, None);
-            let mut coder = Coder::new(Coding::None).unwrap();
-            let mut lane = lane(said, vec![777]).await;
-            match copy(&work, &mut coder, &mut lane, 0, group).await {
-                Ok(done) => {
-                    work.line.done(0, done);
-                    let mut out = Vec::new();
-                    while let Ok(Next::Bytes(bytes)) = work.line.next() {
-                        out.extend(bytes);
-                    }
-                    Ok((out, done))
+        let work = Work::new(vec![Job::Objects(group.to_vec())], Coding::None, None);
+        std::thread::scope(|scope| {
+            // The line has room for so much only.
+            let taking = scope.spawn(|| {
+                let mut out = Vec::new();
+                while let Ok(Next::Bytes(bytes)) = work.line.next() {
+                    out.extend(bytes);
                 }
+                out
+            });
+            let copied = runtime.block_on(async {
+                let mut coder = Coder::new(Coding::None).unwrap();
+                let mut lane = lane(said, vec![777]).await;
+                copy(&work, &mut coder, &mut lane, 0, group).await
+            });
+            match &copied {
+                Ok(done) => work.line.done(0, *done),
+                Err(_) => work.line.close(),
+            }
+            let out = taking.join().unwrap();
+            match copied {
+                Ok(done) => Ok((out, done)),
                 Err(Halt::Failed(error)) => Err(error.to_string()),
                 Err(_) => Err("halted".to_owned()),
             }
