@@ -57,17 +57,7 @@ impl Catalog {
     /// Take the lease, or say who has it.
     pub async fn lease(&self, purpose: &str) -> Result<Lease, Error> {
         let key = keys::lease(&self.database);
-        let now = Timestamp::now();
-        let me = Holder {
-            purpose: purpose.to_owned(),
-            host: hostname(),
-            boot: boot(),
-            pid_namespace: pid_namespace(),
-            pid: std::process::id(),
-            began: began(std::process::id()),
-            since: now,
-            renewed: now,
-        };
+        let me = Holder::this_process(purpose);
         if !self.try_take(&key, &me).await? {
             match holder(self.store.as_ref(), &key).await? {
                 Some(other) if other.is_alive(&me) => {
@@ -134,6 +124,20 @@ impl Lease {
 }
 
 impl Holder {
+    fn this_process(purpose: &str) -> Self {
+        let now = Timestamp::now();
+        Self {
+            purpose: purpose.to_owned(),
+            host: hostname(),
+            boot: boot(),
+            pid_namespace: pid_namespace(),
+            pid: std::process::id(),
+            began: began(std::process::id()),
+            since: now,
+            renewed: now,
+        }
+    }
+
     /// Whether the run that holds it may still be at work.
     fn is_alive(&self, me: &Self) -> bool {
         let unknown_or_equal = self.pid_namespace.is_none() || self.pid_namespace == me.pid_namespace;
@@ -210,17 +214,7 @@ mod tests {
     use crate::store::Location;
 
     fn me() -> Holder {
-        let now = Timestamp::now();
-        Holder {
-            purpose: "a backup".to_owned(),
-            host: hostname(),
-            boot: boot(),
-            pid_namespace: pid_namespace(),
-            pid: std::process::id(),
-            began: began(std::process::id()),
-            since: now,
-            renewed: now,
-        }
+        Holder::this_process("a backup")
     }
 
     /// A run in the process that started this one.

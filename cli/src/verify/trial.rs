@@ -154,8 +154,9 @@ async fn in_database(
     Ok(Outcome { compared, failures, checks: ran, seconds, server })
 }
 
-/// Stand-ins for the roles of an archive, on a throwaway server. Made from within its database, because a
-/// role's name has the bytes that the encoding of the session's database gives it.
+/// Stand-ins for the roles of an archive, on a throwaway server. Made from within its
+/// database, because a role's name has the bytes that the encoding of the session's
+/// database gives it.
 pub async fn make_roles(trial: &Target, toc: &Toc) -> Result<(), crate::postgres::Error> {
     /// What only a superuser may own.
     const PRIVILEGED: [&str; 4] = ["EVENT TRIGGER", "FOREIGN DATA WRAPPER", "PUBLICATION", "SUBSCRIPTION"];
