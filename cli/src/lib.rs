@@ -18,6 +18,7 @@ pub mod postgres;
 pub mod report;
 pub mod restore;
 pub mod scaffold;
+pub mod scheduling;
 pub mod settings;
 pub mod store;
 pub mod stream;

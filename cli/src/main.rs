@@ -4,7 +4,7 @@ use std::process::ExitCode;
 
 use backstop::commands::{self, Cli, failure};
 use backstop::error::ExitStatus;
-use backstop::{github, ui};
+use backstop::{github, scheduling, ui};
 use clap::Parser;
 use tokio_util::sync::CancellationToken;
 
@@ -19,6 +19,9 @@ fn main() -> ExitCode {
 }
 
 fn execute(cli: Cli) -> ExitCode {
+    if cli.takes_rows() {
+        scheduling::wait_for_ones_turn();
+    }
     let runtime = match tokio::runtime::Builder::new_multi_thread().worker_threads(2).enable_all().build() {
         Ok(runtime) => runtime,
         Err(cause) => {

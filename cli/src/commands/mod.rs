@@ -37,6 +37,14 @@ pub struct Cli {
     command: Command,
 }
 
+impl Cli {
+    /// Whether a server sends it rows.
+    #[must_use]
+    pub const fn takes_rows(&self) -> bool {
+        matches!(self.command, Command::Backup(_))
+    }
+}
+
 const SHARED: &str = "Options of every command";
 
 const START: &str = "\
