@@ -13,7 +13,7 @@ use super::{Compression, Error};
 
 macro_rules! archive {
     ($name:ident, $file:literal) => {
-        pub(super) const $name: &[u8] = include_bytes!(concat!("../../../tests/fixtures/archives/", $file));
+        pub(crate) const $name: &[u8] = include_bytes!(concat!("../../../tests/fixtures/archives/", $file));
     };
 }
 
@@ -178,6 +178,6 @@ impl<F: FnMut(&[u8]) -> Vec<Vec<u8>>> Visitor for Rewriter<F> {
     }
 }
 
-pub(super) fn toc(mut archive: &[u8]) -> (Toc, Vec<u8>) {
+pub(crate) fn toc(mut archive: &[u8]) -> (Toc, Vec<u8>) {
     read_toc(&mut archive).unwrap()
 }

@@ -273,7 +273,7 @@ fn said(messages: &str) -> String {
 }
 
 #[cfg(test)]
-mod fixtures;
+pub(crate) mod fixtures;
 #[cfg(test)]
 mod hostile;
 

@@ -5,7 +5,7 @@
 use std::collections::{BTreeSet, HashMap, VecDeque};
 use std::sync::{Arc, Mutex, MutexGuard, OnceLock, PoisonError};
 
-use crate::archive::load::Table;
+use crate::archive::load::{Build, Table};
 
 /// A table with fewer bytes has its indexes in a moment.
 const LARGE: u64 = 32 * 1024 * 1024;
@@ -30,7 +30,7 @@ impl Filling {
 
 pub(super) struct Builds {
     /// What can be made as soon as a table is filled, by the dump id of its rows.
-    early: HashMap<i32, Vec<i32>>,
+    early: HashMap<i32, Vec<Build>>,
     /// Connections that build at a time: the others go on with the rows.
     most: usize,
     state: Mutex<State>,
@@ -38,14 +38,14 @@ pub(super) struct Builds {
 
 #[derive(Default)]
 struct State {
-    ready: VecDeque<i32>,
+    ready: VecDeque<Build>,
     building: usize,
     made: BTreeSet<i32>,
     over: bool,
 }
 
 impl Builds {
-    pub(super) fn new(early: HashMap<i32, Vec<i32>>, connections: usize) -> Self {
+    pub(super) fn new(early: HashMap<i32, Vec<Build>>, connections: usize) -> Self {
         Self { early, most: connections / 2, state: Mutex::default() }
     }
 
@@ -57,19 +57,19 @@ impl Builds {
     pub(super) fn let_go(&self, filling: Arc<Filling>) {
         let Some(Filling { table, size }) = Arc::into_inner(filling) else { return };
         if size.get().is_some_and(|size| *size >= LARGE) {
-            self.state().ready.extend(self.early.get(&table.dump_id).into_iter().flatten());
+            self.state().ready.extend(self.early.get(&table.dump_id).into_iter().flatten().cloned());
         }
     }
 
     /// The next entry to make, unless enough are being made.
-    pub(super) fn take(&self) -> Option<i32> {
+    pub(super) fn take(&self) -> Option<Build> {
         let mut state = self.state();
         if state.over || state.building == self.most {
             return None;
         }
-        let entry = state.ready.pop_front()?;
+        let build = state.ready.pop_front()?;
         state.building += 1;
-        Some(entry)
+        Some(build)
     }
 
     pub(super) fn made(&self, entry: i32) {
@@ -99,7 +99,12 @@ mod tests {
     }
 
     fn builds(connections: usize) -> Builds {
-        Builds::new(HashMap::from([(1, vec![11, 12]), (2, vec![21])]), connections)
+        let named = |dump_id| Build { dump_id, name: String::new(), statement: String::new() };
+        Builds::new(HashMap::from([(1, vec![named(11), named(12)]), (2, vec![named(21)])]), connections)
+    }
+
+    fn taken(builds: &Builds) -> Option<i32> {
+        builds.take().map(|build| build.dump_id)
     }
 
     #[test]
@@ -111,20 +116,20 @@ mod tests {
         builds.let_go(first);
         let [one, other] = copies;
         builds.let_go(one);
-        assert_eq!(builds.take(), None);
+        assert_eq!(taken(&builds), None);
         builds.let_go(other);
-        assert_eq!((builds.take(), builds.take()), (Some(11), Some(12)));
+        assert_eq!((taken(&builds), taken(&builds)), (Some(11), Some(12)));
         second.over(LARGE);
         builds.let_go(second);
-        assert_eq!(builds.take(), None, "two of four go on with the rows");
+        assert_eq!(taken(&builds), None, "two of four go on with the rows");
         builds.made(11);
-        assert_eq!(builds.take(), Some(21));
+        assert_eq!(taken(&builds), Some(21));
         let third = filling(1);
         third.over(LARGE);
         builds.let_go(third);
         builds.over();
         builds.made(12);
-        assert_eq!(builds.take(), None);
+        assert_eq!(taken(&builds), None);
         builds.made(21);
         assert_eq!(builds.all_made(), BTreeSet::from([11, 12, 21]));
     }
@@ -136,11 +141,11 @@ mod tests {
         small.over(LARGE - 1);
         several.let_go(small);
         several.let_go(filling(2));
-        assert_eq!(several.take(), None);
+        assert_eq!(taken(&several), None);
         let one = builds(1);
         let large = filling(1);
         large.over(LARGE);
         one.let_go(large);
-        assert_eq!(one.take(), None);
+        assert_eq!(taken(&one), None);
     }
 }

@@ -50,6 +50,8 @@ pub enum Error {
     },
     #[error("the rows of '{table}' were refused: {what}")]
     Rows { table: String, what: String },
+    #[error("'{name}' could not be made: {what}")]
+    Build { name: String, what: String },
     #[error("large objects were refused: {what}")]
     LargeObjects { what: String },
     #[error("the data of '{table}' is damaged: {what}")]
@@ -122,7 +124,7 @@ impl Error {
     /// end in the same way.
     pub fn is_refusal(&self) -> bool {
         match self {
-            Self::Rows { .. } | Self::LargeObjects { .. } => true,
+            Self::Rows { .. } | Self::Build { .. } | Self::LargeObjects { .. } => true,
             Self::Restore { messages, .. } => is_of_the_dump(messages),
             _ => false,
         }
@@ -166,7 +168,9 @@ impl Advise for Error {
                 "restore it with `psql -d postgres -f FILE` into an empty cluster, or dump each database by pg_dump"
                     .to_owned()
             }
-            Self::Rows { what, .. } | Self::LargeObjects { what } if what.contains("permission denied") => {
+            Self::Rows { what, .. } | Self::Build { what, .. } | Self::LargeObjects { what }
+                if what.contains("permission denied") =>
+            {
                 NOT_ALLOWED.to_owned()
             }
             Self::Damaged { .. } => "the bytes changed after pg_dump wrote them; take another backup".to_owned(),

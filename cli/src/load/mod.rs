@@ -14,6 +14,7 @@ mod script;
 mod single;
 mod worker;
 
+use std::collections::BTreeMap;
 use std::io::{self, Read};
 use std::process::Command;
 use std::sync::Arc;
@@ -46,6 +47,9 @@ pub struct Loaded {
     pub toc: Toc,
     pub plan: Plan,
     pub tools: ClientTools,
+    /// Rows that the server said it took, by the dump id of their entry; none where
+    /// a program of PostgreSQL's loaded them.
+    pub taken: BTreeMap<i32, u64>,
     /// What the load could not do as it was asked to.
     pub notes: Vec<String>,
 }
@@ -97,11 +101,14 @@ pub async fn restore(
     let tools = ClientTools::for_restore(archive.toc.header.oldest_pg_restore(), server_major).await?;
     let Archive { toc, head, rest } = archive;
     let mut notes = Vec::new();
+    let mut taken = BTreeMap::new();
     let toc = Arc::new(toc);
     match way(load, &tools, &toc, &plan, server_major) {
         Ok(stages) => {
             let source = parallel::Source { toc: toc.clone(), head, rest };
-            notes.extend(parallel::run(load, &tools, source, &plan, stages, stop).await?);
+            let done = parallel::run(load, &tools, source, &plan, stages, stop).await?;
+            notes.extend(done.fewer);
+            taken = done.taken;
         }
         Err(why) => {
             notes.extend(why.map(|why| format!("loaded over one connection: {why}")));
@@ -110,7 +117,7 @@ pub async fn restore(
         }
     }
     let toc = Arc::unwrap_or_clone(toc);
-    Ok(Loaded { toc, plan, tools, notes })
+    Ok(Loaded { toc, plan, tools, taken, notes })
 }
 
 /// How to go in parallel, or why not, where that needs saying.

@@ -1,7 +1,8 @@
 //! Rows over several connections: pg_restore makes what comes before them, the rows
 //! go straight from the stream to the server, pg_restore makes what comes after
-//! them, several things at a time, some of it as soon as a large table is full. The archive is read once and in order; the only
-//! file is a private one that holds definitions and no row.
+//! them, several things at a time, some of it as soon as a large table is full. The
+//! archive is read once and in order; the only file is a private one that holds
+//! definitions and no row.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::io::{Read, Seek, Write};
@@ -33,8 +34,15 @@ pub(super) struct Source<R> {
     pub rest: R,
 }
 
-/// Load the parts of a plan, in their order; how many connections took the rows, and
-/// why not more.
+/// How it went.
+pub(super) struct Done {
+    /// Why over fewer connections than were asked for.
+    pub fewer: Option<String>,
+    /// Rows that the server took, by the dump id of their entry.
+    pub taken: BTreeMap<i32, u64>,
+}
+
+/// Load the parts of a plan, in their order.
 pub(super) async fn run<R: Read + Send + 'static>(
     load: &Load<'_>,
     tools: &ClientTools,
@@ -42,7 +50,7 @@ pub(super) async fn run<R: Read + Send + 'static>(
     plan: &Plan,
     stages: Stages,
     stop: &CancellationToken,
-) -> Result<Option<String>, Error> {
+) -> Result<Done, Error> {
     let Source { toc, head, rest } = source;
     let stages = Arc::new(stages);
     let reading = Reading {
@@ -55,7 +63,7 @@ pub(super) async fn run<R: Read + Send + 'static>(
         Made { load, tools, toc: &toc, plan, file: NamedTempFile::new().map_err(Error::Definitions)?, stop };
     made.write(&definitions(&toc, &head, &BTreeMap::new())?)?;
     made.restore(&stages.before, 1).await?;
-    let Rows { connections, sizes, fewer, made: there } = rows(&made, rest, reading).await?;
+    let Rows { connections, sizes, taken, fewer, made: there } = rows(load, rest, reading, stop).await?;
     made.write(&definitions(&toc, &head, &sizes)?)?;
     drop((head, sizes));
     made.restore(&stages.after.difference(&there).copied().collect(), connections).await?;
@@ -63,11 +71,11 @@ pub(super) async fn run<R: Read + Send + 'static>(
     made.restore(&stages.behind, connections).await?;
     made.restore(&stages.grants, 1).await?;
     made.restore(&stages.last, connections).await?;
-    Ok(fewer)
+    Ok(Done { fewer, taken })
 }
 
 /// What pg_restore makes, from an archive without rows.
-pub(super) struct Made<'a> {
+struct Made<'a> {
     load: &'a Load<'a>,
     tools: &'a ClientTools,
     toc: &'a Toc,
@@ -86,7 +94,7 @@ impl Made<'_> {
     }
 
     /// Let `pg_restore` make some of the entries of the plan.
-    pub(super) async fn restore(&self, entries: &BTreeSet<i32>, jobs: usize) -> Result<(), Error> {
+    async fn restore(&self, entries: &BTreeSet<i32>, jobs: usize) -> Result<(), Error> {
         if entries.is_empty() {
             return Ok(());
         }
@@ -110,6 +118,8 @@ struct Rows {
     connections: usize,
     /// Bytes of each table.
     sizes: BTreeMap<i32, u64>,
+    /// Rows of each, as the server counts them.
+    taken: BTreeMap<i32, u64>,
     /// Why over fewer connections than were asked for.
     fewer: Option<String>,
     /// Entries that were made beside them.
@@ -118,8 +128,12 @@ struct Rows {
 
 /// The rows and large objects. Whatever fails first ends all of it: connections are
 /// dropped, and the server rolls back what they had under way.
-async fn rows<R: Read + Send + 'static>(made: &Made<'_>, rest: R, reading: Reading) -> Result<Rows, Error> {
-    let Made { load, stop, .. } = made;
+async fn rows<R: Read + Send + 'static>(
+    load: &Load<'_>,
+    rest: R,
+    reading: Reading,
+    stop: &CancellationToken,
+) -> Result<Rows, Error> {
     let (sessions, fewer) = connections::open(load.target, load.jobs).await?;
     let connections = sessions.len();
     let builds = Builds::new(early(&reading.toc, &reading.stages), connections);
@@ -128,13 +142,13 @@ async fn rows<R: Read + Send + 'static>(made: &Made<'_>, rest: R, reading: Readi
     let (work, queue) = mpsc::channel(connections);
     let queue = Arc::new(Mutex::new(queue));
     let router = Router { pieces: of_archive, work, connections, builds: &builds };
-    let worker = |session| Worker::new(session, queue.clone(), &builds, made).run();
+    let worker = |session| Worker::new(session, queue.clone(), &builds).run();
     let workers = try_join_all(sessions.into_iter().map(worker));
     let loaded = tokio::select! {
         loaded = try_join(router.run(), workers) => loaded,
         () = stop.cancelled() => return Err(Error::Interrupted),
     };
-    let (sizes, sessions) = match loaded {
+    let (sizes, committed) = match loaded {
         Ok(loaded) => loaded,
         // Nobody to read from: the reader says why.
         Err(Error::Panicked) => {
@@ -146,12 +160,17 @@ async fn rows<R: Read + Send + 'static>(made: &Made<'_>, rest: R, reading: Readi
         Err(error) => return Err(error),
     };
     reader.await.map_err(|_| Error::Panicked)??;
-    for (number, session) in sessions.into_iter().enumerate() {
+    // A table without rows needs no COPY, and was loaded too.
+    let mut taken: BTreeMap<i32, u64> = sizes.keys().map(|table| (*table, 0)).collect();
+    for (number, (session, rows)) in committed.into_iter().enumerate() {
+        for (table, rows) in rows {
+            *taken.entry(table).or_default() += rows;
+        }
         if number == 0 {
             connections::flush(&session).await?;
         }
         session.close().await;
     }
     let fewer = fewer.map(|error| format!("{connections} connections instead of {}: {error}", load.jobs));
-    Ok(Rows { connections, sizes, fewer, made: builds.all_made() })
+    Ok(Rows { connections, sizes, taken, fewer, made: builds.all_made() })
 }

@@ -2,7 +2,7 @@
 //! and large objects flow out to the server. Committed are whole COPYs only. Between
 //! two of them it sees to an index of a table that is full.
 
-use std::collections::BTreeSet;
+use std::collections::BTreeMap;
 use std::pin::Pin;
 use std::sync::Arc;
 
@@ -14,9 +14,8 @@ use tokio_postgres::{CopyInSink, Statement};
 
 use super::Error;
 use super::builds::{Builds, Filling};
-use super::parallel::Made;
 use super::route::{Part, Work};
-use crate::archive::load::Table;
+use crate::archive::load::{Build, Table};
 use crate::postgres;
 use crate::postgres::session::Session;
 
@@ -28,8 +27,9 @@ pub(super) struct Worker<'w> {
     session: Session,
     queue: Arc<Mutex<mpsc::Receiver<Work>>>,
     builds: &'w Builds,
-    made: &'w Made<'w>,
     copy: Option<Copy>,
+    /// Rows that were committed, by the dump id of their entry, as the server counts them.
+    taken: BTreeMap<i32, u64>,
     lo_put: Option<Statement>,
 }
 
@@ -41,23 +41,21 @@ struct Copy {
 }
 
 impl<'w> Worker<'w> {
-    pub(super) fn new(
-        session: Session,
-        queue: Arc<Mutex<mpsc::Receiver<Work>>>,
-        builds: &'w Builds,
-        made: &'w Made<'w>,
-    ) -> Self {
-        Self { session, queue, builds, made, copy: None, lo_put: None }
+    pub(super) fn new(session: Session, queue: Arc<Mutex<mpsc::Receiver<Work>>>, builds: &'w Builds) -> Self {
+        Self { session, queue, builds, copy: None, taken: BTreeMap::new(), lo_put: None }
     }
 
-    /// Work until the queue is over, and commit.
-    pub(super) async fn run(mut self) -> Result<Session, Error> {
+    /// Work until the queue is over, and commit; the rows that it committed.
+    pub(super) async fn run(mut self) -> Result<(Session, BTreeMap<i32, u64>), Error> {
         loop {
-            if let Some(entry) = self.builds.take() {
+            if let Some(build) = self.builds.take() {
                 // Nobody should wait for rows of ours meanwhile.
                 self.commit().await?;
-                self.made.restore(&BTreeSet::from([entry]), 1).await?;
-                self.builds.made(entry);
+                self.session
+                    .batch_execute(&build.statement)
+                    .await
+                    .map_err(|error| not_made(&build, error))?;
+                self.builds.made(build.dump_id);
                 continue;
             }
             let work = self.queue.lock().await.recv().await;
@@ -75,7 +73,7 @@ impl<'w> Worker<'w> {
             }
         }
         self.commit().await?;
-        Ok(self.session)
+        Ok((self.session, self.taken))
     }
 
     async fn rows(
@@ -113,7 +111,8 @@ impl<'w> Worker<'w> {
 
     async fn commit(&mut self) -> Result<(), Error> {
         let Some(Copy { filling, mut sink, .. }) = self.copy.take() else { return Ok(()) };
-        sink.as_mut().finish().await.map_err(|error| refused(&filling.table, error))?;
+        let rows = sink.as_mut().finish().await.map_err(|error| refused(&filling.table, error))?;
+        *self.taken.entry(filling.table.dump_id).or_default() += rows;
         self.builds.let_go(filling);
         Ok(())
     }
@@ -151,6 +150,14 @@ fn refused(table: &Table, error: tokio_postgres::Error) -> Error {
     match error.as_db_error().filter(|said| is_refusal(said)) {
         Some(said) => Error::Rows { table: table.name.clone(), what: what(said) },
         None => postgres::Error::asking(format!("load the rows of '{}'", table.name))(error).into(),
+    }
+}
+
+fn not_made(build: &Build, error: tokio_postgres::Error) -> Error {
+    let name = build.name.clone();
+    match error.as_db_error().filter(|said| is_refusal(said)) {
+        Some(said) => Error::Build { name, what: said.message().to_owned() },
+        None => postgres::Error::asking(format!("make '{name}'"))(error).into(),
     }
 }
 

@@ -12,7 +12,7 @@ use super::origin::{Dump, Form};
 use super::report::{self, Comparison, LeftOut};
 use super::{Destination, Error, Request, globals, plain, properties};
 use crate::archive::{self, Choice, Halves, Plan, Selection, Toc};
-use crate::load::{self, Archive, Frame, Load, facts};
+use crate::load::{self, Archive, Frame, Load, Loaded, facts};
 use crate::postgres;
 use crate::postgres::database;
 use crate::postgres::locale::Locale;
@@ -168,7 +168,7 @@ pub async fn into(
             say_plan(&plan, ui);
             let load = Load { target, selection: &request.selection, frame, jobs: request.jobs };
             let loaded = load::restore(&load, archive, plan, facts.server_major, stop).await?;
-            let mut filled = held_against(request, target, &loaded.toc, &loaded.plan).await?;
+            let mut filled = held_against(request, target, &loaded).await?;
             filled.left_out = loaded.plan.left_out.iter().map(LeftOut::from).collect();
             filled.notes = report::notes(&loaded.plan);
             filled.notes.extend(loaded.notes);
@@ -256,12 +256,8 @@ fn wanted_roles(request: &Request, toc: &Toc) -> Result<BTreeSet<String>, Error>
     Ok(archive::roles(&part))
 }
 
-pub async fn held_against(
-    request: &Request,
-    target: &Target,
-    toc: &Toc,
-    plan: &Plan,
-) -> Result<Filled, Error> {
+pub async fn held_against(request: &Request, target: &Target, loaded: &Loaded) -> Result<Filled, Error> {
+    let Loaded { toc, plan, taken, .. } = loaded;
     let Some(manifest) = request.origin.manifest() else {
         return counted(target, "the dump was not made by backstop").await;
     };
@@ -269,7 +265,7 @@ pub async fn held_against(
         return counted(target, reason).await;
     }
     let narrowed = narrow(manifest, toc, plan, &request.selection);
-    let compared = compare(target, &narrowed, toc, plan, Depth::Counts).await?;
+    let compared = compare(target, &narrowed, toc, plan, Depth::Counts { taken }).await?;
     Ok(filled(&compared))
 }
 

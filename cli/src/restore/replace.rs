@@ -46,7 +46,7 @@ pub async fn run(
     fill::say_plan(&plan, ui);
     let load = Load { target, selection: &request.selection, frame: Some(&frame), jobs: request.jobs };
     let loaded = load::restore(&load, archive, plan, facts.server_major, stop).await?;
-    let mut filled = fill::held_against(request, target, &loaded.toc, &loaded.plan).await?;
+    let mut filled = fill::held_against(request, target, &loaded).await?;
     filled.left_out = loaded.plan.left_out.iter().map(LeftOut::from).collect();
     filled.notes = report::notes(&loaded.plan);
     filled.notes.extend(loaded.notes);

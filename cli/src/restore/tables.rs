@@ -167,7 +167,7 @@ pub async fn restore(
     let Content::Archive(archive) = content else { return Err(Error::NoChoiceInSql) };
     let load = Load { target, selection: &request.selection, frame: Some(&choice.frame), jobs: request.jobs };
     let loaded = load::restore(&load, archive, choice.plan, choice.server_major, stop).await?;
-    let mut filled = fill::held_against(request, target, &loaded.toc, &loaded.plan).await?;
+    let mut filled = fill::held_against(request, target, &loaded).await?;
     filled.left_out = loaded.plan.left_out.iter().map(LeftOut::from).collect();
     if choice.tables.is_empty() {
         filled.notes = report::notes(&loaded.plan);

@@ -28,9 +28,13 @@ pub struct Compared {
 
 /// How far rows are compared.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Depth {
+pub enum Depth<'a> {
     /// Their number.
-    Counts,
+    Counts {
+        /// As the server said when it took them, by the dump id of their entry. The others
+        /// are counted.
+        taken: &'a BTreeMap<i32, u64>,
+    },
     /// Every row, by its digest: all of them are read again.
     Rows {
         /// Connections that read them.
@@ -45,7 +49,7 @@ pub async fn compare(
     manifest: &Manifest,
     toc: &Toc,
     plan: &Plan,
-    depth: Depth,
+    depth: Depth<'_>,
 ) -> Result<Compared, archive::Error> {
     let Proof::Snapshot { tables, sequences, large_objects, roots, fingerprint, .. } = &manifest.proof else {
         return Ok(Compared::default());
@@ -59,10 +63,7 @@ pub async fn compare(
 
     let mut expected: BTreeMap<String, u64> = BTreeMap::new();
     for table in tables.iter().filter(|table| !gone.relation(&table.schema, &table.name)) {
-        let name = table.root.clone().unwrap_or_else(|| {
-            format!("{}.{}", identifier::quote(&table.schema), identifier::quote(&table.name))
-        });
-        *expected.entry(name).or_default() += table.rows;
+        *expected.entry(place(table)).or_default() += table.rows;
     }
     // A table that the fingerprint names has a line of its own below.
     let defined: BTreeSet<Vec<String>> = fingerprint
@@ -77,9 +78,14 @@ pub async fn compare(
             compared.partial.push(format!("{} rows of {}.{}", table.rows, table.schema, table.name));
         }
     }
-    let found = snapshot.rows_of(expected.keys().cloned().collect()).await?;
+    let mut found = match depth {
+        Depth::Counts { taken } => rows_taken(tables, toc, taken),
+        Depth::Rows { .. } => BTreeMap::new(),
+    };
+    let rest = expected.keys().filter(|name| !found.contains_key(*name)).cloned().collect();
+    found.extend(snapshot.rows_of(rest).await?);
     let digests = match depth {
-        Depth::Counts => Digests::default(),
+        Depth::Counts { .. } => Digests::default(),
         Depth::Rows { jobs } => Digests::of(&snapshot, toc, tables, roots, jobs).await?,
     };
     for (name, rows) in &expected {
@@ -113,12 +119,7 @@ pub async fn compare(
     let expected: Vec<(String, &SequenceProof)> = sequences
         .iter()
         .filter(|sequence| !gone.relation(&sequence.schema, &sequence.name))
-        .map(|sequence| {
-            (
-                format!("{}.{}", identifier::quote(&sequence.schema), identifier::quote(&sequence.name)),
-                sequence,
-            )
-        })
+        .map(|sequence| (qualified(&sequence.schema, &sequence.name), sequence))
         .collect();
     let names: Vec<String> = expected.iter().map(|(name, _)| name.clone()).collect();
     let found = snapshot.positions_of(&names).await?;
@@ -163,6 +164,33 @@ pub async fn compare(
     Ok(compared)
 }
 
+fn qualified(schema: &str, name: &str) -> String {
+    format!("{}.{}", identifier::quote(schema), identifier::quote(name))
+}
+
+/// Where the rows of a table are compared: at its root, or at itself.
+fn place(table: &TableProof) -> String {
+    table.root.clone().unwrap_or_else(|| qualified(&table.schema, &table.name))
+}
+
+/// Rows by their place, where all that belong there are known.
+fn rows_taken(tables: &[TableProof], toc: &Toc, taken: &BTreeMap<i32, u64>) -> BTreeMap<String, u64> {
+    let entries: BTreeMap<(&str, &str), i32> = toc
+        .entries
+        .iter()
+        .filter(|entry| entry.desc == "TABLE DATA")
+        .map(|entry| ((entry.namespace.as_str(), entry.tag.as_str()), entry.dump_id))
+        .collect();
+    let mut places: BTreeMap<String, Option<u64>> = BTreeMap::new();
+    for table in tables {
+        let entry = entries.get(&(table.schema.as_str(), table.name.as_str()));
+        let rows = entry.and_then(|entry| taken.get(entry));
+        let sum = places.entry(place(table)).or_insert(Some(0));
+        *sum = sum.zip(rows).map(|(sum, rows)| sum + rows);
+    }
+    places.into_iter().filter_map(|(place, rows)| Some((place, rows?))).collect()
+}
+
 /// What a table's rows add up to beside what they did in the snapshot.
 enum Digest {
     Equal,
@@ -183,15 +211,12 @@ impl Digests {
         jobs: usize,
     ) -> Result<Self, archive::Error> {
         let Some(key) = toc.row_key() else { return Ok(Self::default()) };
-        let qualified =
-            |schema: &str, name: &str| format!("{}.{}", identifier::quote(schema), identifier::quote(name));
         let mut expected: BTreeMap<String, &str> =
             roots.iter().map(|root| (root.name.clone(), root.digest.as_str())).collect();
-        // Where the rows of a table are added up: at its root, or at itself.
         let mut places: BTreeMap<String, String> = BTreeMap::new();
         for table in tables {
             let own = qualified(&table.schema, &table.name);
-            let place = table.root.clone().unwrap_or_else(|| own.clone());
+            let place = place(table);
             if let Some(digest) = &table.digest {
                 expected.insert(place.clone(), digest);
             }
@@ -230,5 +255,42 @@ fn concerns_large_objects(toc: &Toc, plan: &Plan, expected: u64) -> bool {
         expected > 0
     } else {
         entries.any(|entry| plan.entries.contains(&entry.dump_id))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use backstop_policy::manifest::Counted;
+
+    use super::*;
+    use crate::archive::fixtures;
+
+    #[test]
+    fn rows_are_known_where_all_that_belong_to_a_place_were_taken() {
+        let (toc, _) = fixtures::toc(fixtures::ZOO_18_NONE);
+        let table = |schema: &str, name: &str, root: Option<&str>| TableProof {
+            schema: schema.to_owned(),
+            name: name.to_owned(),
+            root: root.map(str::to_owned),
+            rows: 0,
+            counted: Counted::Snapshot,
+            digest: None,
+        };
+        let data = |name: &str| {
+            let entry = |entry: &&archive::Entry| entry.desc == "TABLE DATA" && entry.tag == name;
+            toc.entries.iter().find(entry).unwrap().dump_id
+        };
+        let tables = [
+            table("shop", "orders", None),
+            table("shop", "users", Some("shop.people")),
+            table("shop", "products", Some("shop.people")),
+            table("public", "egg", None),
+        ];
+        let mut taken = BTreeMap::from([(data("orders"), 7), (data("users"), 2)]);
+        let known =
+            |taken: &BTreeMap<i32, u64>| rows_taken(&tables, &toc, taken).into_iter().collect::<Vec<_>>();
+        assert_eq!(known(&taken), [("\"shop\".\"orders\"".to_owned(), 7)]);
+        taken.insert(data("products"), 3);
+        assert_eq!(known(&taken), [("\"shop\".\"orders\"".to_owned(), 7), ("shop.people".to_owned(), 5)]);
     }
 }

@@ -15,7 +15,7 @@ pub use cut::{Cut, Cutter};
 pub use definitions::{Definitions, definitions};
 pub use frames::Plain;
 pub use read::{Piece, Reading, read};
-pub use stages::{Obstacle, Stages, Table, early, stages};
+pub use stages::{Build, Obstacle, Stages, Table, early, stages};
 
 /// Bytes of one piece, unless a zstd frame is larger.
 pub const PIECE: usize = 256 * 1024;

@@ -10,6 +10,8 @@
 use std::collections::{BTreeSet, HashMap, HashSet};
 use std::sync::Arc;
 
+use backstop_policy::identifier::quote;
+
 use crate::archive::select::Plan;
 use crate::archive::toc::{Entry, Section, Toc};
 
@@ -111,10 +113,30 @@ pub fn stages(toc: &Toc, plan: &Plan) -> Result<Stages, Obstacle> {
     Ok(stages)
 }
 
+/// An index or a key, as a connection makes it itself.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Build {
+    pub dump_id: i32,
+    /// `schema.name`, for messages.
+    pub name: String,
+    pub statement: String,
+}
+
+impl Build {
+    /// What is not ASCII waits for pg_restore, which knows every encoding.
+    fn of(entry: &Entry) -> Option<Self> {
+        let plain =
+            !entry.definition.is_empty() && (entry.definition.is_ascii() && entry.tablespace.is_ascii());
+        let place = if entry.tablespace.is_empty() { "''".to_owned() } else { quote(&entry.tablespace) };
+        let statement = format!("SET default_tablespace = {place}; {}", entry.definition);
+        plain.then(|| Self { dump_id: entry.dump_id, name: entry.name(), statement })
+    }
+}
+
 /// What stands on one loaded table and needs nothing else that comes after the rows,
 /// by the dump id of the table's rows: it can be made as soon as those are there. Of a
 /// partition nothing can: rows may come to it through its root.
-pub fn early(toc: &Toc, stages: &Stages) -> HashMap<i32, Vec<i32>> {
+pub fn early(toc: &Toc, stages: &Stages) -> HashMap<i32, Vec<Build>> {
     let index = toc.index();
     let of_kind = |id: &i32, kind: &str| index.get(id).is_some_and(|entry| entry.desc == kind);
     let attached: HashSet<i32> = toc
@@ -134,7 +156,7 @@ pub fn early(toc: &Toc, stages: &Stages) -> HashMap<i32, Vec<i32>> {
             (!attached.contains(of)).then_some((*of, table.dump_id))
         })
         .collect();
-    let mut early: HashMap<i32, Vec<i32>> = HashMap::new();
+    let mut early: HashMap<i32, Vec<Build>> = HashMap::new();
     for entry in &toc.entries {
         if !stages.after.contains(&entry.dump_id) || !matches!(entry.desc.as_str(), "INDEX" | "CONSTRAINT") {
             continue;
@@ -145,7 +167,7 @@ pub fn early(toc: &Toc, stages: &Stages) -> HashMap<i32, Vec<i32>> {
         let others = tables.any(|other| other != table);
         let waits = entry.dependencies.iter().any(|id| stages.after.contains(id) || stages.last.contains(id));
         if let (Some(rows), false, false) = (rows.get(table), others, waits) {
-            early.entry(*rows).or_default().push(entry.dump_id);
+            early.entry(*rows).or_default().extend(Build::of(entry));
         }
     }
     early
@@ -269,7 +291,8 @@ mod tests {
             let mut shown: Vec<String> = early
                 .iter()
                 .map(|(rows, made)| {
-                    format!("{}: {}", name(rows), made.iter().map(name).collect::<Vec<_>>().join(", "))
+                    let made: Vec<&str> = made.iter().map(|build| build.name.as_str()).collect();
+                    format!("{}: {}", name(rows), made.join(", "))
                 })
                 .collect();
             shown.sort();
