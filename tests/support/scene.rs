@@ -246,17 +246,19 @@ impl<'a> Scene<'a> {
 
     /// The connection that keeps every table locked while others copy.
     pub async fn keeper(&self) -> i32 {
-        let locks = "pid IN (SELECT pid FROM pg_locks WHERE granted AND relation = \
-            (SELECT oid FROM pg_class WHERE relname = 'zlast')) AND state = 'idle in transaction'";
-        let found: Vec<i32> = self
-            .server
-            .sql(&self.database, &format!("SELECT pid FROM pg_stat_activity WHERE {locks}"))
-            .await
-            .lines()
-            .map(|pid| pid.parse().unwrap())
-            .collect();
-        assert_eq!(found.len(), 1, "{}", self.sessions().await);
-        found[0]
+        let ask = "SELECT pid FROM pg_stat_activity WHERE state = 'idle in transaction' AND pid IN \
+            (SELECT pid FROM pg_locks WHERE granted AND relation = \
+            (SELECT oid FROM pg_class WHERE relname = 'zlast'))";
+        let begun = Instant::now();
+        loop {
+            // Whoever describes the catalogue locks tables too, for a moment.
+            let found = self.server.sql(&self.database, ask).await;
+            if let Ok(keeper) = found.parse() {
+                return keeper;
+            }
+            assert!(begun.elapsed() < PATIENCE, "sessions: {}", self.sessions().await);
+            tokio::time::sleep(Duration::from_millis(20)).await;
+        }
     }
 
     /// Server processes of this database of which this is true.
