@@ -208,7 +208,8 @@ async fn what_goes_over_one_connection_is_told() {
     std::fs::write(&file, dump(server, 15, &scene.database, &["--no-owner"])).unwrap();
     let done =
         restore(server, &file, "by_few", &["--jobs", "5", "--no-owner"]).env("PGUSER", "few").run().ended(0);
-    let note = "2 connections instead of 5: ";
+    // How many it gets: that of the pg_restore before may just be on its way out.
+    let note = " connections instead of 5: ";
     assert!(done.stdout.contains(note) && done.stdout.contains("too many connections"), "{}", done.stdout);
     assert_eq!(server.sql("by_few", "SELECT count(*) FROM t").await, "9");
     server.sql("postgres", "DROP DATABASE by_few").await;
