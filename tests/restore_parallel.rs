@@ -206,13 +206,22 @@ async fn what_goes_over_one_connection_is_told() {
 
     server.sql("postgres", "CREATE ROLE few LOGIN CREATEDB CONNECTION LIMIT 3").await;
     std::fs::write(&file, dump(server, 15, &scene.database, &["--no-owner"])).unwrap();
-    let done =
-        restore(server, &file, "by_few", &["--jobs", "5", "--no-owner"]).env("PGUSER", "few").run().ended(0);
-    // How many it gets: that of the pg_restore before may just be on its way out.
-    let note = " connections instead of 5: ";
-    assert!(done.stdout.contains(note) && done.stdout.contains("too many connections"), "{}", done.stdout);
-    assert_eq!(server.sql("by_few", "SELECT count(*) FROM t").await, "9");
-    server.sql("postgres", "DROP DATABASE by_few").await;
+    let mut said = String::new();
+    for _ in 0..5 {
+        let done = restore(server, &file, "by_few", &["--jobs", "5", "--no-owner"])
+            .env("PGUSER", "few")
+            .run()
+            .ended(0);
+        assert!(done.stdout.contains("too many connections"), "{}", done.stdout);
+        assert_eq!(server.sql("by_few", "SELECT count(*) FROM t").await, "9");
+        server.sql("postgres", "DROP DATABASE by_few").await;
+        said = done.stdout;
+        // The server may still count pg_restore's own, which has just ended: then it is one.
+        if !said.contains("1 connections instead of 5: ") {
+            break;
+        }
+    }
+    assert!(said.contains("2 connections instead of 5: "), "{said}");
 }
 
 /// A file with the archive of [`BIG`], uncompressed.

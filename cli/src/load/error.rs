@@ -183,6 +183,10 @@ impl Advise for Error {
             Self::Restore { messages, .. } if messages.contains("permission denied") => {
                 NOT_ALLOWED.to_owned()
             }
+            Self::Build { .. } => {
+                "where the target lacks something, add it and run again; where the rows are to blame, take another backup"
+                    .to_owned()
+            }
             Self::Killed { .. } => {
                 "the system does so when memory runs out: restore with fewer --jobs, or where there is more".to_owned()
             }

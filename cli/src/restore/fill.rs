@@ -2,7 +2,7 @@
 //! when anything fails, or an empty one, in one transaction. At the end it is
 //! held against the snapshot of the dump.
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 use std::time::Instant;
 
 use backstop_policy::manifest::{Fingerprint, Manifest, Proof};
@@ -265,6 +265,9 @@ pub async fn held_against(request: &Request, target: &Target, loaded: &Loaded) -
         return counted(target, reason).await;
     }
     let narrowed = narrow(manifest, toc, plan, &request.selection);
+    // What is to take the place of living data is counted where it lies.
+    let (in_place, none) = (matches!(request.destination, Destination::InPlace(_)), BTreeMap::new());
+    let taken = if in_place { &none } else { taken };
     let compared = compare(target, &narrowed, toc, plan, Depth::Counts { taken }).await?;
     Ok(filled(&compared))
 }

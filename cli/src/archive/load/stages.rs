@@ -125,11 +125,13 @@ pub struct Build {
 impl Build {
     /// What is not ASCII waits for pg_restore, which knows every encoding.
     fn of(entry: &Entry) -> Option<Self> {
-        let plain =
-            !entry.definition.is_empty() && (entry.definition.is_ascii() && entry.tablespace.is_ascii());
-        let place = if entry.tablespace.is_empty() { "''".to_owned() } else { quote(&entry.tablespace) };
-        let statement = format!("SET default_tablespace = {place}; {}", entry.definition);
-        plain.then(|| Self { dump_id: entry.dump_id, name: entry.name(), statement })
+        let Entry { dump_id, definition, tablespace, .. } = entry;
+        if definition.is_empty() || !definition.is_ascii() || !tablespace.is_ascii() {
+            return None;
+        }
+        let place = if tablespace.is_empty() { "''".to_owned() } else { quote(tablespace) };
+        let statement = format!("SET default_tablespace = {place}; {definition}");
+        Some(Self { dump_id: *dump_id, name: entry.name(), statement })
     }
 }
 
