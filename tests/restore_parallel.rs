@@ -19,6 +19,14 @@ pub const HARD: &str = r#"
     SET search_path = hard;
     CREATE TABLE huge AS SELECT 1 AS id, repeat('fifty megabytes ', 3500000) AS text UNION ALL SELECT 2, 'small';
     ALTER TABLE huge ALTER text SET STORAGE EXTERNAL;
+    -- Made by the connections that load, of which a key is an index first.
+    ALTER TABLE huge ADD CONSTRAINT "the ""key"" (id);" PRIMARY KEY (id), ADD UNIQUE (id) INCLUDE ("a ""b"" (c"),
+        ADD CONSTRAINT later UNIQUE (id) DEFERRABLE, ADD COLUMN "a ""b"" (c" int UNIQUE;
+    CREATE INDEX ON huge (length(text)) WHERE id > 1;
+    COMMENT ON CONSTRAINT "the ""key"" (id);" ON huge IS 'an index first';
+    ALTER TABLE huge CLUSTER ON "the ""key"" (id);", REPLICA IDENTITY USING INDEX "the ""key"" (id);";
+    CREATE TABLE of_huge (id int REFERENCES huge);
+    INSERT INTO of_huge VALUES (2);
     CREATE TABLE longish AS SELECT n AS id, repeat(chr(97 + n % 26), 70000 * (n % 5)) AS text FROM generate_series(1, 40) n;
     CREATE TABLE many AS SELECT n AS id, md5(n::text) AS word, CASE WHEN n % 7 > 0 THEN n % 100 END AS maybe
         FROM generate_series(1, 120000) n;

@@ -7,6 +7,7 @@ use std::process::{Command, Stdio};
 use super::blocks::{self, Visitor};
 use super::decode::Sink;
 use super::input::Input;
+use super::select::Plan;
 use super::toc::{Entry, Toc, read_kept, read_toc};
 use super::write::int;
 use super::{Compression, Error};
@@ -176,6 +177,11 @@ impl<F: FnMut(&[u8]) -> Vec<Vec<u8>>> Visitor for Rewriter<F> {
         self.out.extend(int(0));
         Ok(())
     }
+}
+
+/// Nothing is left out.
+pub(crate) fn everything(toc: &Toc) -> Plan {
+    Plan { entries: toc.entries.iter().map(|entry| entry.dump_id).collect(), ..Plan::default() }
 }
 
 pub(crate) fn toc(mut archive: &[u8]) -> (Toc, Vec<u8>) {

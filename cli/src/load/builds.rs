@@ -1,11 +1,18 @@
-//! Indexes that are made while other rows still flow in: a table whose last row was
-//! committed flows in, what stands on that table alone flows out, one entry at a time.
-//! What is left of it when the rows are over is made with all the rest.
+//! Indexes that our own connections make: a table whose last row was committed flows
+//! in, what stands on that table alone flows out, one entry at a time. Some of it is
+//! made while other rows still flow, and what is left as soon as they are over, before
+//! pg_restore makes all the rest.
 
 use std::collections::{BTreeSet, HashMap, VecDeque};
 use std::sync::{Arc, Mutex, MutexGuard, OnceLock, PoisonError};
 
+use futures::future::try_join_all;
+
+use super::Error;
+use super::error::refusal;
 use crate::archive::load::{Build, Table};
+use crate::postgres;
+use crate::postgres::session::Session;
 
 /// A table with fewer bytes has its indexes in a moment.
 const LARGE: u64 = 32 * 1024 * 1024;
@@ -31,8 +38,7 @@ impl Filling {
 pub(super) struct Builds {
     /// What can be made as soon as a table is filled, by the dump id of its rows.
     early: HashMap<i32, Vec<Build>>,
-    /// Connections that build at a time: the others go on with the rows.
-    most: usize,
+    connections: usize,
     state: Mutex<State>,
 }
 
@@ -45,8 +51,12 @@ struct State {
 }
 
 impl Builds {
-    pub(super) fn new(early: HashMap<i32, Vec<Build>>, connections: usize) -> Self {
-        Self { early, most: connections / 2, state: Mutex::default() }
+    pub(super) fn new(mut early: HashMap<i32, Vec<Build>>, connections: usize) -> Self {
+        if connections == 1 {
+            // Nothing would be done beside anything else.
+            early.clear();
+        }
+        Self { early, connections, state: Mutex::default() }
     }
 
     fn state(&self) -> MutexGuard<'_, State> {
@@ -61,32 +71,75 @@ impl Builds {
         }
     }
 
-    /// The next entry to make, unless enough are being made.
-    pub(super) fn take(&self) -> Option<Build> {
-        let mut state = self.state();
-        if state.over || state.building == self.most {
-            return None;
-        }
-        let build = state.ready.pop_front()?;
-        state.building += 1;
-        Some(build)
+    /// No more rows will be handed out.
+    pub(super) fn over(&self) {
+        self.state().over = true;
     }
 
-    pub(super) fn made(&self, entry: i32) {
+    /// Whether there is an entry whose time has come.
+    pub(super) fn is_due(&self) -> bool {
+        self.is_due_in(&self.state())
+    }
+
+    fn is_due_in(&self, state: &State) -> bool {
+        // While there are rows, half of the connections see to them.
+        !state.ready.is_empty() && (state.over || state.building < self.connections / 2)
+    }
+
+    /// Make the next entry, if there is one whose time has come.
+    pub(super) async fn make_next(&self, session: &Session) -> Result<bool, Error> {
+        let Some((build, helped)) = self.take() else { return Ok(false) };
+        if helped {
+            let allow = session.batch_execute("RESET max_parallel_maintenance_workers").await;
+            allow.map_err(postgres::Error::asking("prepare a connection for an index"))?;
+        }
+        make(session, &build).await?;
+        self.made(build.dump_id);
+        Ok(true)
+    }
+
+    /// The next entry, and whether the server's helpers may take part in it.
+    fn take(&self) -> Option<(Build, bool)> {
+        let mut state = self.state();
+        if !self.is_due_in(&state) {
+            return None;
+        }
+        let left = state.ready.len() + state.building;
+        // A connection stands for a core. Helpers take half as much work again (measured
+        // on a key of seven million rows), and are worth it where cores are idle.
+        let helped = state.over && 2 * left <= self.connections;
+        let build = state.ready.pop_front()?;
+        state.building += 1;
+        Some((build, helped))
+    }
+
+    fn made(&self, entry: i32) {
         let mut state = self.state();
         state.building -= 1;
         state.made.insert(entry);
     }
 
-    /// The rows are over, and with them the time in which one entry goes after another.
-    pub(super) fn over(&self) {
-        self.state().over = true;
+    /// Make what the last commit made ready, side by side; all that need not be made
+    /// any more.
+    pub(super) async fn finish(self, sessions: &[Session]) -> Result<BTreeSet<i32>, Error> {
+        try_join_all(sessions.iter().map(async |session| {
+            while self.make_next(session).await? {}
+            Ok::<(), Error>(())
+        }))
+        .await?;
+        Ok(self.state.into_inner().unwrap_or_else(PoisonError::into_inner).made)
     }
+}
 
-    /// What need not be made any more.
-    pub(super) fn all_made(self) -> BTreeSet<i32> {
-        self.state.into_inner().unwrap_or_else(PoisonError::into_inner).made
+async fn make(session: &Session, build: &Build) -> Result<(), Error> {
+    let name = &build.name;
+    for statement in &build.statements {
+        session.batch_execute(statement).await.map_err(|error| match refusal(&error) {
+            Some(said) => Error::Build { name: name.clone(), what: said.message().to_owned() },
+            None => postgres::Error::asking(format!("make '{name}'"))(error).into(),
+        })?;
     }
+    Ok(())
 }
 
 #[cfg(test)]
@@ -99,12 +152,12 @@ mod tests {
     }
 
     fn builds(connections: usize) -> Builds {
-        let named = |dump_id| Build { dump_id, name: String::new(), statement: String::new() };
+        let named = |dump_id| Build { dump_id, name: String::new(), statements: Vec::new() };
         Builds::new(HashMap::from([(1, vec![named(11), named(12)]), (2, vec![named(21)])]), connections)
     }
 
     fn taken(builds: &Builds) -> Option<i32> {
-        builds.take().map(|build| build.dump_id)
+        builds.take().map(|(build, _)| build.dump_id)
     }
 
     #[test]
@@ -124,14 +177,31 @@ mod tests {
         assert_eq!(taken(&builds), None, "two of four go on with the rows");
         builds.made(11);
         assert_eq!(taken(&builds), Some(21));
-        let third = filling(1);
-        third.over(LARGE);
-        builds.let_go(third);
-        builds.over();
         builds.made(12);
-        assert_eq!(taken(&builds), None);
         builds.made(21);
-        assert_eq!(builds.all_made(), BTreeSet::from([11, 12, 21]));
+        assert_eq!(builds.state().made, BTreeSet::from([11, 12, 21]));
+    }
+
+    #[test]
+    fn when_the_rows_are_over_everybody_builds_and_idle_cores_help() {
+        let builds = builds(3);
+        for table in [1, 2] {
+            let filling = filling(table);
+            filling.over(LARGE);
+            builds.let_go(filling);
+        }
+        let taken = || builds.take().map(|(build, helped)| (build.dump_id, helped));
+        assert_eq!(taken(), Some((11, false)));
+        assert_eq!(taken(), None, "two of three go on with the rows");
+        builds.over();
+        assert_eq!((taken(), taken()), (Some((12, false)), Some((21, false))));
+        for entry in [11, 12, 21] {
+            builds.made(entry);
+        }
+        let again = filling(2);
+        again.over(LARGE);
+        builds.let_go(again);
+        assert_eq!(taken(), Some((21, true)));
     }
 
     #[test]

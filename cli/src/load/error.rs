@@ -4,6 +4,8 @@
 use std::io;
 use std::process::ExitStatus;
 
+use tokio_postgres::error::DbError;
+
 use crate::error::Advise;
 use crate::postgres::tools;
 use crate::{archive, postgres};
@@ -108,6 +110,12 @@ const NOT_OF_THE_DUMP: [&str; 31] = [
 ];
 
 const NOT_ALLOWED: &str = "restore as a role that may do this, or use --no-owner --no-privileges";
+
+/// What a server said, where that is about what was sent and not about the server.
+pub(super) fn refusal(error: &tokio_postgres::Error) -> Option<&DbError> {
+    const CLASSES: [&str; 6] = ["0A", "22", "23", "42", "54", "P0"];
+    error.as_db_error().filter(|said| CLASSES.iter().any(|class| said.code().code().starts_with(class)))
+}
 
 /// Rooms send their own errors through a stream.
 impl From<archive::Error> for Error {

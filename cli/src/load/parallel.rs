@@ -1,14 +1,14 @@
 //! Rows over several connections: pg_restore makes what comes before them, the rows
-//! go straight from the stream to the server, pg_restore makes what comes after
-//! them, several things at a time, some of it as soon as a large table is full. The
-//! archive is read once and in order; the only file is a private one that holds
-//! definitions and no row.
+//! go straight from the stream to the server, what stands on a large table alone is
+//! made as soon as that is full, and pg_restore makes the rest, several things at a
+//! time. The archive is read once and in order; the only file is a private one that
+//! holds definitions and no row.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::io::{Read, Seek, Write};
 use std::sync::Arc;
 
-use futures::future::{try_join, try_join_all};
+use futures::future::{join_all, try_join, try_join_all};
 use tempfile::NamedTempFile;
 use tokio::sync::{Mutex, mpsc};
 use tokio_util::sync::CancellationToken;
@@ -19,6 +19,7 @@ use super::worker::Worker;
 use super::{Error, Load, base_command, connections, conninfo, program};
 use crate::archive::load::{Definitions, Reading, Stages, definitions, early, read};
 use crate::archive::{Plan, Toc, list_file};
+use crate::postgres::session::Session;
 use crate::postgres::tools::ClientTools;
 
 /// Pieces that wait between the threads; their bytes are bounded elsewhere.
@@ -162,15 +163,18 @@ async fn rows<R: Read + Send + 'static>(
     reader.await.map_err(|_| Error::Panicked)??;
     // A table without rows needs no COPY, and was loaded too.
     let mut taken: BTreeMap<i32, u64> = sizes.keys().map(|table| (*table, 0)).collect();
-    for (number, (session, rows)) in committed.into_iter().enumerate() {
-        for (table, rows) in rows {
-            *taken.entry(table).or_default() += rows;
-        }
-        if number == 0 {
-            connections::flush(&session).await?;
-        }
-        session.close().await;
+    let (sessions, committed): (Vec<_>, Vec<_>) = committed.into_iter().unzip();
+    for (table, rows) in committed.into_iter().flatten() {
+        *taken.entry(table).or_default() += rows;
     }
+    let made = tokio::select! {
+        made = builds.finish(&sessions) => made?,
+        () = stop.cancelled() => return Err(Error::Interrupted),
+    };
+    if let Some(session) = sessions.first() {
+        connections::flush(session).await?;
+    }
+    join_all(sessions.into_iter().map(Session::close)).await;
     let fewer = fewer.map(|error| format!("{connections} connections instead of {}: {error}", load.jobs));
-    Ok(Rows { connections, sizes, taken, fewer, made: builds.all_made() })
+    Ok(Rows { connections, sizes, taken, fewer, made })
 }

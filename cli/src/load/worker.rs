@@ -14,8 +14,9 @@ use tokio_postgres::{CopyInSink, Statement};
 
 use super::Error;
 use super::builds::{Builds, Filling};
+use super::error::refusal;
 use super::route::{Part, Work};
-use crate::archive::load::{Build, Table};
+use crate::archive::load::Table;
 use crate::postgres;
 use crate::postgres::session::Session;
 
@@ -48,19 +49,16 @@ impl<'w> Worker<'w> {
     /// Work until the queue is over, and commit; the rows that it committed.
     pub(super) async fn run(mut self) -> Result<(Session, BTreeMap<i32, u64>), Error> {
         loop {
-            if let Some(build) = self.builds.take() {
+            if self.builds.is_due() {
                 // Nobody should wait for rows of ours meanwhile.
                 self.commit().await?;
-                self.session
-                    .batch_execute(&build.statement)
-                    .await
-                    .map_err(|error| not_made(&build, error))?;
-                self.builds.made(build.dump_id);
+                self.builds.make_next(&self.session).await?;
                 continue;
             }
             let work = self.queue.lock().await.recv().await;
             match work {
-                None => break,
+                None if self.copy.is_none() => return Ok((self.session, self.taken)),
+                None => self.commit().await?,
                 Some(Work::Rows { filling, rows, more }) => self.rows(filling, rows, more).await?,
                 Some(Work::LargeObjects(parts)) => {
                     self.commit().await?;
@@ -72,8 +70,6 @@ impl<'w> Worker<'w> {
                 }
             }
         }
-        self.commit().await?;
-        Ok((self.session, self.taken))
     }
 
     async fn rows(
@@ -118,8 +114,7 @@ impl<'w> Worker<'w> {
     }
 
     async fn large_objects(&mut self, parts: &[Part]) -> Result<(), Error> {
-        let failed = |error: tokio_postgres::Error| match error.as_db_error().filter(|said| is_refusal(said))
-        {
+        let failed = |error: tokio_postgres::Error| match refusal(&error) {
             Some(said) => Error::LargeObjects { what: said.message().to_owned() },
             None => postgres::Error::asking("fill the large objects")(error).into(),
         };
@@ -147,24 +142,10 @@ impl Copy {
 }
 
 fn refused(table: &Table, error: tokio_postgres::Error) -> Error {
-    match error.as_db_error().filter(|said| is_refusal(said)) {
+    match refusal(&error) {
         Some(said) => Error::Rows { table: table.name.clone(), what: what(said) },
         None => postgres::Error::asking(format!("load the rows of '{}'", table.name))(error).into(),
     }
-}
-
-fn not_made(build: &Build, error: tokio_postgres::Error) -> Error {
-    let name = build.name.clone();
-    match error.as_db_error().filter(|said| is_refusal(said)) {
-        Some(said) => Error::Build { name, what: said.message().to_owned() },
-        None => postgres::Error::asking(format!("make '{name}'"))(error).into(),
-    }
-}
-
-/// Whether it is about what was sent, and not about the server.
-fn is_refusal(said: &DbError) -> bool {
-    const CLASSES: [&str; 6] = ["0A", "22", "23", "42", "54", "P0"];
-    CLASSES.iter().any(|class| said.code().code().starts_with(class))
 }
 
 /// What the server says, and of which column. The line that it names counts from

@@ -1,21 +1,24 @@
 //! What a parallel load needs of an archive: which entries come before the rows,
-//! which with them and which after ([`stages`]), the definitions alone as a small
-//! archive ([`definitions`]), and the rows themselves, read once and in order
-//! ([`read`]), with each table's text cut at row borders ([`Cutter`]).
+//! which with them and which after ([`stages`]), what a connection makes of the last
+//! itself ([`early`]), the definitions alone as a small archive ([`definitions`]), and
+//! the rows themselves, read once and in order ([`read`]), with each table's text cut
+//! at row borders ([`Cutter`]).
 //!
 //! No connection is made here.
 
+mod build;
 mod cut;
 mod definitions;
 mod frames;
 mod read;
 mod stages;
 
+pub use build::{Build, early};
 pub use cut::{Cut, Cutter};
 pub use definitions::{Definitions, definitions};
 pub use frames::Plain;
 pub use read::{Piece, Reading, read};
-pub use stages::{Build, Obstacle, Stages, Table, early, stages};
+pub use stages::{Obstacle, Stages, Table, stages};
 
 /// Bytes of one piece, unless a zstd frame is larger.
 pub const PIECE: usize = 256 * 1024;

@@ -10,8 +10,6 @@
 use std::collections::{BTreeSet, HashMap, HashSet};
 use std::sync::Arc;
 
-use backstop_policy::identifier::quote;
-
 use crate::archive::select::Plan;
 use crate::archive::toc::{Entry, Section, Toc};
 
@@ -113,68 +111,6 @@ pub fn stages(toc: &Toc, plan: &Plan) -> Result<Stages, Obstacle> {
     Ok(stages)
 }
 
-/// An index or a key, as a connection makes it itself.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Build {
-    pub dump_id: i32,
-    /// `schema.name`, for messages.
-    pub name: String,
-    pub statement: String,
-}
-
-impl Build {
-    /// What is not ASCII waits for pg_restore, which knows every encoding.
-    fn of(entry: &Entry) -> Option<Self> {
-        let Entry { dump_id, definition, tablespace, .. } = entry;
-        if definition.is_empty() || !definition.is_ascii() || !tablespace.is_ascii() {
-            return None;
-        }
-        let place = if tablespace.is_empty() { "''".to_owned() } else { quote(tablespace) };
-        let statement = format!("SET default_tablespace = {place}; {definition}");
-        Some(Self { dump_id: *dump_id, name: entry.name(), statement })
-    }
-}
-
-/// What stands on one loaded table and needs nothing else that comes after the rows,
-/// by the dump id of the table's rows: it can be made as soon as those are there. Of a
-/// partition nothing can: rows may come to it through its root.
-pub fn early(toc: &Toc, stages: &Stages) -> HashMap<i32, Vec<Build>> {
-    let index = toc.index();
-    let of_kind = |id: &i32, kind: &str| index.get(id).is_some_and(|entry| entry.desc == kind);
-    let attached: HashSet<i32> = toc
-        .entries
-        .iter()
-        .filter(|entry| entry.desc == "TABLE ATTACH")
-        .flat_map(|entry| entry.dependencies.iter().copied())
-        .collect();
-    // The rows of each table, where one connection need not wait for all others.
-    let rows: HashMap<i32, i32> = stages
-        .tables
-        .values()
-        .filter(|table| !table.alone)
-        .filter_map(|table| {
-            let data = index.get(&table.dump_id)?;
-            let of = data.dependencies.iter().find(|id| of_kind(id, "TABLE"))?;
-            (!attached.contains(of)).then_some((*of, table.dump_id))
-        })
-        .collect();
-    let mut early: HashMap<i32, Vec<Build>> = HashMap::new();
-    for entry in &toc.entries {
-        if !stages.after.contains(&entry.dump_id) || !matches!(entry.desc.as_str(), "INDEX" | "CONSTRAINT") {
-            continue;
-        }
-        let mut tables = entry.dependencies.iter().filter(|id| of_kind(id, "TABLE"));
-        let Some(table) = tables.next() else { continue };
-        // Some are named twice.
-        let others = tables.any(|other| other != table);
-        let waits = entry.dependencies.iter().any(|id| stages.after.contains(id) || stages.last.contains(id));
-        if let (Some(rows), false, false) = (rows.get(table), others, waits) {
-            early.entry(*rows).or_default().extend(Build::of(entry));
-        }
-    }
-    early
-}
-
 /// The statement as pg_dump wrote it, for a session that speaks UTF-8 although the
 /// rows do not.
 fn copy_statement(entry: &Entry, encoding: &str) -> Result<String, Obstacle> {
@@ -241,11 +177,7 @@ fn asks_around(index: &HashMap<i32, &Entry>, table: &Entry) -> bool {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::archive::fixtures;
-
-    fn everything(toc: &Toc) -> Plan {
-        Plan { entries: toc.entries.iter().map(|entry| entry.dump_id).collect(), ..Plan::default() }
-    }
+    use crate::archive::fixtures::{self, everything};
 
     #[test]
     fn what_is_made_before_the_rows_and_what_after_them() {
@@ -280,38 +212,6 @@ mod tests {
             let all = made.iter().sum::<usize>() + stages.tables.len() + stages.large_objects.len();
             assert_eq!(all, toc.entries.len());
         }
-    }
-
-    #[test]
-    fn what_can_be_made_as_soon_as_a_table_is_full() {
-        let (toc, _) = fixtures::toc(fixtures::ZOO_18_NONE);
-        let index = toc.index();
-        let shown = |plan: &Plan| {
-            let stages = stages(&toc, plan).unwrap();
-            let early = early(&toc, &stages);
-            let name = |id: &i32| index[id].name();
-            let mut shown: Vec<String> = early
-                .iter()
-                .map(|(rows, made)| {
-                    let made: Vec<&str> = made.iter().map(|build| build.name.as_str()).collect();
-                    format!("{}: {}", name(rows), made.join(", "))
-                })
-                .collect();
-            shown.sort();
-            (early.len(), shown.join("\n"))
-        };
-        let (_, all) = shown(&everything(&toc));
-        insta::assert_snapshot!(all, @r"
-        public.chicken: public.chicken chicken_pkey
-        public.egg: public.egg egg_pkey
-        shop.orders: shop.orders orders_pkey, shop.orders_state
-        shop.products: shop.products products_pkey
-        shop.users: shop.users users_email_key, shop.users users_pkey
-        ");
-        // Without its rows, nothing of a table can be made early.
-        let mut plan = everything(&toc);
-        plan.entries.retain(|id| index[id].desc != "TABLE DATA" || index[id].tag == "orders");
-        assert_eq!(shown(&plan).0, 1);
     }
 
     #[test]
