@@ -4,10 +4,13 @@
 use std::path::Path;
 
 use backstop::postgres::cluster::ClusterOptions;
+use nix::sys::signal::Signal;
 use secrecy::ExposeSecret;
 
 use crate::support::cluster::Server;
 use crate::support::command::{Backstop, Outcome, backstop};
+use crate::support::depot::until;
+use crate::support::scene::processes;
 
 /// Everything of the shop that a user would miss, by the server's own words.
 pub const LOOK: &str = "
@@ -377,6 +380,19 @@ async fn hooks_stand_around_a_restore_and_the_second_always_runs() {
     assert!(!shop.databases().await.contains("two"));
     let lines = std::fs::read_to_string(&log).unwrap();
     assert!(lines.ends_with("after_restore failed \n"), "{lines}");
+
+    // A hook that hangs ends when it is told to, with what it started.
+    let begun = shop.store.path().join("begun");
+    let hangs = config(&format!("sleep 600 & touch {}; wait", begun.display()));
+    let run = shop.run(&["restore", "--new-db", "three"]).file("backstop.yml", &hangs).start();
+    let home = run.home.path().to_owned();
+    until("the hook begins", async || begun.exists()).await;
+    run.signal(Signal::SIGTERM);
+    tokio::task::spawn_blocking(move || run.wait()).await.unwrap().ended(2);
+    assert!(processes(&home).is_empty(), "{:?}", processes(&home));
+    assert!(!shop.databases().await.contains("three"));
+    let lines = std::fs::read_to_string(&log).unwrap();
+    assert_eq!(lines.matches("after_restore failed \n").count(), 2, "{lines}");
 }
 
 #[tokio::test(flavor = "multi_thread")]

@@ -225,11 +225,11 @@ async fn what_goes_over_one_connection_is_told() {
         server.sql("postgres", "DROP DATABASE by_few").await;
         said = done.stdout;
         // The server may still count pg_restore's own, which has just ended: then it is one.
-        if !said.contains("1 connections instead of 5: ") {
+        if !said.contains("over 1 of 5 connections: ") {
             break;
         }
     }
-    assert!(said.contains("2 connections instead of 5: "), "{said}");
+    assert!(said.contains("over 2 of 5 connections: "), "{said}");
 }
 
 /// A file with the archive of [`BIG`], uncompressed.

@@ -175,6 +175,6 @@ async fn rows<R: Read + Send + 'static>(
         connections::flush(session).await?;
     }
     join_all(sessions.into_iter().map(Session::close)).await;
-    let fewer = fewer.map(|error| format!("{connections} connections instead of {}: {error}", load.jobs));
+    let fewer = fewer.map(|error| format!("over {connections} of {} connections: {error}", load.jobs));
     Ok(Rows { connections, sizes, taken, fewer, made })
 }

@@ -2,11 +2,11 @@
 //! the other starts it again, whatever came of the restore.
 
 use std::path::PathBuf;
-use std::process::Stdio;
 
-use secrecy::ExposeSecret;
+use tokio_util::sync::CancellationToken;
 
 use super::Error;
+use crate::postgres::shell;
 use crate::postgres::target::Target;
 
 #[derive(Debug, Clone, Default)]
@@ -27,48 +27,38 @@ pub struct Event<'a> {
 
 impl Hooks {
     /// The restore goes on only if this succeeds.
-    pub async fn before(&self, event: &Event<'_>) -> Result<(), Error> {
-        run("before_restore", self.before.as_deref(), self, event, "").await
+    pub async fn before(&self, event: &Event<'_>, stop: &CancellationToken) -> Result<(), Error> {
+        self.run("before_restore", self.before.as_deref(), event, "", stop).await
     }
 
+    /// Nothing stops this one: what the first hook stopped has to be started again.
     pub async fn after(&self, event: &Event<'_>, good: bool) -> Result<(), Error> {
-        run("after_restore", self.after.as_deref(), self, event, if good { "restored" } else { "failed" })
-            .await
+        let result = if good { "restored" } else { "failed" };
+        self.run("after_restore", self.after.as_deref(), event, result, &CancellationToken::new()).await
     }
-}
 
-async fn run(
-    hook: &'static str,
-    command: Option<&str>,
-    hooks: &Hooks,
-    event: &Event<'_>,
-    result: &str,
-) -> Result<(), Error> {
-    let Some(command) = command else { return Ok(()) };
-    let mut child = std::process::Command::new("sh");
-    event.target.apply(&mut child);
-    child.arg("-c").arg(command).stdin(Stdio::null());
-    for (name, value) in [
-        ("BACKSTOP_EVENT", hook),
-        ("BACKSTOP_DATABASE", event.database),
-        ("BACKSTOP_TARGET_DATABASE", event.target.database()),
-        ("BACKSTOP_ORIGIN", event.origin),
-        ("BACKSTOP_RESULT", result),
-        ("DATABASE_URL", event.target.url().expose_secret()),
-    ] {
-        child.env(name, value);
+    async fn run(
+        &self,
+        hook: &'static str,
+        command: Option<&str>,
+        event: &Event<'_>,
+        result: &str,
+        stop: &CancellationToken,
+    ) -> Result<(), Error> {
+        let Some(command) = command else { return Ok(()) };
+        let mut command = shell::command(command, event.target);
+        command.envs([
+            ("BACKSTOP_EVENT", hook),
+            ("BACKSTOP_DATABASE", event.database),
+            ("BACKSTOP_TARGET_DATABASE", event.target.database()),
+            ("BACKSTOP_ORIGIN", event.origin),
+            ("BACKSTOP_RESULT", result),
+        ]);
+        if let Some(directory) = &self.directory {
+            command.current_dir(directory);
+        }
+        let ended = shell::run(command, stop).await.map_err(|source| Error::HookStart { hook, source })?;
+        let status = ended.ok_or(Error::Interrupted)?;
+        if status.success() { Ok(()) } else { Err(Error::Hook { hook, status }) }
     }
-    // A hook has no use for what opens the backups.
-    child.env_remove("BACKSTOP_IDENTITY").env_remove("BACKSTOP_PASSPHRASE");
-    if let Some(directory) = &hooks.directory {
-        child.current_dir(directory);
-    }
-    // Its output is for people; standard out is the report's.
-    child.stdout(std::io::stderr());
-    let status = tokio::process::Command::from(child)
-        .kill_on_drop(true)
-        .status()
-        .await
-        .map_err(|source| Error::HookStart { hook, source })?;
-    if status.success() { Ok(()) } else { Err(Error::Hook { hook, status }) }
 }

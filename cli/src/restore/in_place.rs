@@ -72,7 +72,7 @@ pub async fn run(
     let origin = request.origin.describe();
     let event = Event { target, database: &request.database, origin: &origin };
     let outcome = async {
-        request.hooks.before(&event).await?;
+        request.hooks.before(&event, stop).await?;
         if choice.is_none() && !by_swap {
             rehearse::run(request, target, ui, stop).await?;
         }

@@ -103,7 +103,7 @@ async fn into_new(
     };
     let content = Content::open(request, ui, stop).await?;
     let target = server.with_database(name);
-    let filled = hooked(request, &target, async {
+    let filled = hooked(request, &target, stop, async {
         let content = after_hook(request, content, ui, stop).await?;
         fill::new_database(request, content, &admin, name, Kept::Exact, ui, stop).await
     })
@@ -129,7 +129,7 @@ async fn into_empty(
         let choice = tables::Choice::of(request, &content, &session, ui).await?;
         choice.must_be_empty(&session).await?;
         session.close().await;
-        hooked(request, target, async {
+        hooked(request, target, stop, async {
             let content = after_hook(request, content, ui, stop).await?;
             tables::restore(request, choice, content, target, stop).await
         })
@@ -139,7 +139,7 @@ async fn into_empty(
         session.close().await;
         // Nothing half-made stays in a database that is not ours to drop.
         let frame = Frame::default();
-        hooked(request, target, async {
+        hooked(request, target, stop, async {
             let content = after_hook(request, content, ui, stop).await?;
             fill::into(request, content, target, Some(&frame), ui, stop).await
         })
@@ -187,12 +187,13 @@ async fn must_not_be_source(request: &Request, session: &Session, ui: Ui) -> Res
 async fn hooked(
     request: &Request,
     target: &Target,
+    stop: &CancellationToken,
     work: impl Future<Output = Result<Filled, Error>>,
 ) -> Result<Filled, Error> {
     let origin = request.origin.describe();
     let event = Event { target, database: &request.database, origin: &origin };
     let begun = Instant::now();
-    let outcome = match request.hooks.before(&event).await {
+    let outcome = match request.hooks.before(&event, stop).await {
         Ok(()) => work.await,
         Err(error) => Err(error),
     };
