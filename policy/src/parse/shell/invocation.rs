@@ -5,6 +5,7 @@ use super::programs::{COMPOSE, Long, SPECS, STARTERS, Starter};
 use super::resolve::{Piece, Resolved, Variables};
 use super::{Quote, Simple, Word};
 use crate::finding::Span;
+use crate::path;
 
 #[derive(Debug, Clone)]
 pub struct Invocation<'s> {
@@ -21,6 +22,13 @@ pub struct Invocation<'s> {
 pub struct Argument<'s> {
     pub word: &'s Word,
     pub text: Resolved,
+}
+
+impl Argument<'_> {
+    /// As the name of a program, without its folder.
+    fn program(&self) -> Option<&str> {
+        self.text.literal().map(path::name)
+    }
 }
 
 /// A program that starts another one.
@@ -121,7 +129,7 @@ impl<'s> Invocation<'s> {
         }
         let mut wrappers = Vec::new();
         while let Some((starter, taken, end)) = STARTERS.iter().find_map(|starter| {
-            let taken = starter.matches(&words)?;
+            let taken = starter.taken(&words)?;
             let end = starter.end(&words, taken);
             // `docker exec db` alone starts nothing that is named.
             (end < words.len()).then_some((starter, taken, end))
@@ -136,7 +144,7 @@ impl<'s> Invocation<'s> {
             return None;
         }
         let first = words.remove(0);
-        let program = first.text.literal()?.rsplit('/').next().unwrap_or_default();
+        let program = first.program()?;
         (!program.is_empty()).then(|| Self {
             program: program.to_owned(),
             span: first.word.span,
@@ -227,16 +235,19 @@ fn behind(text: &Resolved, skip: usize) -> Resolved {
 impl Starter {
     /// How many words its name takes, if it is this one. Options of compose may
     /// stand between them.
-    fn matches(&self, words: &[Argument<'_>]) -> Option<usize> {
-        let mut index = 0;
-        for (count, name) in self.words.iter().enumerate() {
+    fn taken(&self, words: &[Argument<'_>]) -> Option<usize> {
+        let (program, subcommands) = self.words.split_first()?;
+        if words.first()?.program()? != *program {
+            return None;
+        }
+        let mut index = 1;
+        for name in subcommands {
             let mut text = words.get(index)?.text.literal()?;
-            while count > 0 && text.starts_with('-') {
+            while text.starts_with('-') {
                 index += if COMPOSE.contains(&text) { 2 } else { 1 };
                 text = words.get(index)?.text.literal()?;
             }
-            let folder = text.strip_suffix(name)?;
-            if !folder.is_empty() && (count > 0 || name.contains('/') || !folder.ends_with('/')) {
+            if text != *name {
                 return None;
             }
             index += 1;
