@@ -153,7 +153,7 @@ fn variables(
         let Some(script) = set.scripts.get(*index) else { continue };
         for (name, span) in reads.entry(*index).or_insert_with(|| unset(script)) {
             if !is_given(name) && !missing.iter().any(|(other, _)| other == name) {
-                missing.push((name.clone(), Place { document: script.at.document, span: *span }));
+                missing.push((name.clone(), script.place(*span)));
             }
         }
     }
