@@ -99,12 +99,14 @@ struct Found {
     what: String,
 }
 
-const INSTALLERS: [&str; 10] =
-    ["apt-get", "apt", "apk", "brew", "yum", "dnf", "microdnf", "zypper", "pacman", "aptitude"];
-
 fn packages(command: &Command) -> impl Iterator<Item = &Arg> {
-    let installs = INSTALLERS.contains(&command.name.as_str())
-        && command.args.iter().any(|arg| matches!(arg.text.as_str(), "install" | "add" | "-S" | "-Sy"));
+    let installs = matches!(
+        command.name.as_str(),
+        "apt-get" | "apt" | "apk" | "brew" | "yum" | "dnf" | "microdnf" | "zypper" | "pacman" | "aptitude"
+    ) && command
+        .args
+        .iter()
+        .any(|arg| matches!(arg.text.as_str(), "install" | "add" | "-S" | "-Sy"));
     command.args.iter().filter(move |_| installs)
 }
 
