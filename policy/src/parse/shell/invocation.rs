@@ -128,12 +128,7 @@ impl<'s> Invocation<'s> {
             split(Argument { word, text: variables.resolve(word) }, &mut words);
         }
         let mut wrappers = Vec::new();
-        while let Some((starter, taken, end)) = STARTERS.iter().find_map(|starter| {
-            let taken = starter.taken(&words)?;
-            let end = starter.end(&words, taken);
-            // `docker exec db` alone starts nothing that is named.
-            (end < words.len()).then_some((starter, taken, end))
-        }) {
+        while let Some((starter, taken, end)) = starter(&words) {
             let arguments = words.drain(..end).skip(taken).collect();
             wrappers.push(Wrapper { name: starter.name, arguments });
         }
@@ -232,16 +227,25 @@ fn behind(text: &Resolved, skip: usize) -> Resolved {
     rest
 }
 
+/// What these words start another program with, how many words name it, and where the
+/// other one stands.
+fn starter(words: &[Argument<'_>]) -> Option<(&'static Starter, usize, usize)> {
+    let program = words.first()?.program()?;
+    let mut named = STARTERS.iter().filter(|starter| starter.words.first() == Some(&program));
+    named.find_map(|starter| {
+        let taken = starter.taken(words)?;
+        let end = starter.end(words, taken);
+        // `docker exec db` alone starts nothing that is named.
+        (end < words.len()).then_some((starter, taken, end))
+    })
+}
+
 impl Starter {
-    /// How many words its name takes, if it is this one. Options of compose may
-    /// stand between them.
+    /// How many words its name takes, if those behind the program are its own. Options
+    /// of compose may stand between them.
     fn taken(&self, words: &[Argument<'_>]) -> Option<usize> {
-        let (program, subcommands) = self.words.split_first()?;
-        if words.first()?.program()? != *program {
-            return None;
-        }
         let mut index = 1;
-        for name in subcommands {
+        for name in self.words.get(1..)? {
             let mut text = words.get(index)?.text.literal()?;
             while text.starts_with('-') {
                 index += if COMPOSE.contains(&text) { 2 } else { 1 };

@@ -3,6 +3,7 @@ use std::ops::Range;
 
 use crate::finding::Place;
 use crate::model::{Pipeline, Role, Script, Set, Subject, Tier, Tiers};
+use crate::path;
 use crate::rule::{Findings, rule};
 
 use super::backups::{Deletion, deletions};
@@ -184,7 +185,7 @@ fn promoted(set: &Set<'_>, tiers: &Tiers<'_, '_>) -> Vec<Tier> {
         let rotates = [tier.as_str(), "rotat", "archive", "promot", "tier"];
         let named = |called: &crate::model::Called| {
             let name = called.arg().text.to_ascii_lowercase();
-            let name = name.rsplit('/').next().unwrap_or_default();
+            let name = path::name(&name);
             !only_cleans(name)
                 && (rotates.iter().any(|word| name.contains(word))
                     || scheduled && Tier::only_in(name).is_none())

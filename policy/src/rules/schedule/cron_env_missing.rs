@@ -4,6 +4,7 @@ use crate::document::Kind;
 use crate::finding::{Place, Severity, Span};
 use crate::model::{Command, Schedule, Script, Set, is_env_file};
 use crate::parse::shell::{self, Expansion, Operator, Part, Variables, Visitor};
+use crate::path;
 use crate::rule::{Findings, rule};
 
 rule! {
@@ -264,7 +265,7 @@ fn unread_file(set: &Set<'_>, schedule: &Schedule, line: &Script, findings: &mut
     if !line.sourced.is_empty() || !called.is_backup() {
         return;
     }
-    let name = |path: &str| path.rsplit('/').next().unwrap_or_default().to_owned();
+    let name = |path: &str| path::name(path).to_owned();
     let script = name(&called.arg().text);
     for unit in set.units.iter().filter(|unit| unit.document == schedule.at.document) {
         let Some(service) = &unit.systemd else { continue };
