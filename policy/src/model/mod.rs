@@ -129,6 +129,11 @@ impl<'d> Set<'d> {
         own.filter(|unit| unit.document == place.document)
     }
 
+    /// The commands of one document after the other; of those that have some.
+    pub fn commands_by_document(&self) -> impl Iterator<Item = &[Command]> {
+        self.commands.chunk_by(|one, next| one.at.document == next.at.document)
+    }
+
     /// The actions that one workflow uses.
     pub fn actions_of(&self, unit: usize) -> impl Iterator<Item = &ActionUse> {
         self.actions.iter().filter(move |action| action.unit == unit)

@@ -1,4 +1,3 @@
-use std::collections::BTreeSet;
 use std::sync::LazyLock;
 
 use crate::finding::Severity;
@@ -92,11 +91,10 @@ fn is_told(set: &Set<'_>, pipeline: &Pipeline) -> bool {
     });
     let units =
         pipeline.scripts.iter().filter_map(|script| set.scripts.get(*script)).map(|script| script.unit);
-    let documents: BTreeSet<usize> = units
-        .chain([pipeline.root])
-        .filter_map(|unit| set.units.get(unit))
-        .map(|unit| unit.document)
-        .collect();
+    let units = units.chain([pipeline.root]).filter_map(|unit| set.units.get(unit));
+    let mut documents: Vec<usize> = units.map(|unit| unit.document).collect();
+    documents.sort_unstable();
+    documents.dedup();
     documents.into_iter().filter_map(|document| set.documents.get(document)).any(|document| {
         let mut past = 0;
         words::hits(&WORDS, &document.text).any(|hit| {
