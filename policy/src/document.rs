@@ -5,6 +5,8 @@
 
 use std::str::FromStr;
 
+use crate::path;
+
 /// A text as a user knows it. `path` is relative, with `/` between its parts.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Document {
@@ -78,7 +80,7 @@ impl Kind {
     /// By path, and where that is not enough, by content.
     pub fn of(path: &str, text: &str) -> Self {
         let lower = path.to_ascii_lowercase();
-        let name = lower.rsplit('/').next().unwrap_or_default();
+        let name = path::name(&lower);
         let folder = |wanted: &str| lower.starts_with(&wanted[1..]) || lower.contains(wanted);
         let (stem, extension) = name.rsplit_once('.').unwrap_or((name, ""));
         match extension {
@@ -238,7 +240,7 @@ fn is_shell_script(text: &str) -> bool {
         let program =
             interpreter.split_whitespace().find(|word| !word.ends_with("env") && !word.starts_with('-'));
         program.is_some_and(|program| {
-            matches!(program.rsplit('/').next(), Some("sh" | "bash" | "dash" | "zsh" | "ksh" | "ash"))
+            matches!(path::name(program), "sh" | "bash" | "dash" | "zsh" | "ksh" | "ash")
         })
     })
 }

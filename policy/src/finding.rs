@@ -267,8 +267,16 @@ impl<'t> Lines<'t> {
         let start = self.start(line);
         // A byte-order mark is no column of its own in any editor.
         let mark = self.text.get(start..offset).is_some_and(|before| before.starts_with('\u{feff}'));
-        let column = self.before(offset) - self.before(start) - usize::from(mark);
+        let column = self.between(start, offset) - usize::from(mark);
         Position { line, column: column + 1 }
+    }
+
+    /// Characters from one byte to another: counted, where that is no more than a block.
+    fn between(&self, start: usize, end: usize) -> usize {
+        match self.text.as_bytes().get(start..end) {
+            Some(bytes) if bytes.len() <= BLOCK => beginning(bytes),
+            _ => self.before(end) - self.before(start),
+        }
     }
 
     /// Characters before a byte.

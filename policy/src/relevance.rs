@@ -4,11 +4,8 @@
 
 use std::sync::LazyLock;
 
-use aho_corasick::Input;
-use aho_corasick::automaton::Automaton;
-use aho_corasick::dfa::DFA;
-
 use crate::document::{Document, Kind};
+use crate::words::{Words, automaton, has};
 
 /// A document that is longer is data: a dump, a log, a generated file.
 const LIMIT: usize = 1 << 20;
@@ -73,22 +70,10 @@ pub fn concerns_backups(document: &Document) -> bool {
     }
 }
 
-type Words = LazyLock<Option<DFA>>;
-
 static ANY_PROGRAM: Words = LazyLock::new(|| automaton(PROGRAMS));
 static ANY_WORD: Words = LazyLock::new(|| automaton(&[PROGRAMS, WORDS].concat()));
 static ANY_COPY: Words = LazyLock::new(|| automaton(COPIES));
 static ANY_DATABASE: Words = LazyLock::new(|| automaton(DATABASES));
-
-fn automaton(words: &[&str]) -> Option<DFA> {
-    DFA::builder().ascii_case_insensitive(true).build(words).ok()
-}
-
-fn has(words: &Words, text: &str) -> bool {
-    words
-        .as_ref()
-        .is_some_and(|words| matches!(words.try_find(&Input::new(text).earliest(true)), Ok(Some(_))))
-}
 
 #[cfg(test)]
 mod tests {

@@ -18,9 +18,9 @@ const kilo = 1000;
 // aims were 400 for the module and 500 for everything: it holds 88 rules, each its own
 // code, and no one of them or of its libraries is large.
 const rows = [
-  { what: "module", size: await packed([wasm]), limit: 590 * kilo },
+  { what: "module", size: await packed([wasm]), limit: 580 * kilo },
   { what: "scripts", size: await packed(scripts), limit: 105 * kilo },
-  { what: "all before the first finding", size: await packed([wasm, ...scripts, ...other]), limit: 700 * kilo },
+  { what: "all before the first finding", size: await packed([wasm, ...scripts, ...other]), limit: 685 * kilo },
 ];
 let failed = false;
 for (const { what, size, limit } of rows) {

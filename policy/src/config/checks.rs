@@ -140,7 +140,7 @@ pub(super) fn environment(root: &Node, reader: &mut Reader<'_>) {
 
 /// What an override makes of a tier must make sense as a whole, too.
 pub(super) fn overrides(config: &Config, reader: &mut Reader<'_>) {
-    for (database, entry) in &config.databases {
+    for (database, entry) in config.databases.iter() {
         for tier in entry.tiers.0.keys() {
             if let Some(merged) = config.tier(database, tier) {
                 tier::check_consistency(&merged, reader);

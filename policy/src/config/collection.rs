@@ -1,7 +1,5 @@
 //! Lists, and mappings whose keys are names that the user chooses.
 
-use std::collections::BTreeMap;
-
 use serde_json::{Map, Value as Json, json};
 
 use crate::finding::Span;
@@ -34,8 +32,49 @@ impl<T: Value> Value for Vec<T> {
     }
 }
 
-/// Names that the user chooses; the span is the name's.
-pub type Named<T> = BTreeMap<String, Spanned<T>>;
+/// Names that the user chooses, sorted; the span is the name's. A list: a file has a few
+/// of each, and a tree would be code of its own for every type.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Named<T>(Vec<(String, Spanned<T>)>);
+
+impl<T> Named<T> {
+    /// Keeps the order; the name is not among them yet.
+    fn insert(&mut self, name: &str, value: Spanned<T>) {
+        let at = self.0.partition_point(|(other, _)| other.as_str() < name);
+        self.0.insert(at, (name.to_owned(), value));
+    }
+
+    pub fn get(&self, name: &str) -> Option<&Spanned<T>> {
+        let at = self.0.binary_search_by(|(other, _)| other.as_str().cmp(name)).ok()?;
+        self.0.get(at).map(|(_, value)| value)
+    }
+
+    pub fn iter(&self) -> impl Iterator<Item = (&String, &Spanned<T>)> {
+        self.0.iter().map(|(name, value)| (name, value))
+    }
+
+    pub fn keys(&self) -> impl Iterator<Item = &String> {
+        self.0.iter().map(|(name, _)| name)
+    }
+
+    pub fn values(&self) -> impl Iterator<Item = &Spanned<T>> {
+        self.0.iter().map(|(_, value)| value)
+    }
+
+    pub fn len(&self) -> usize {
+        self.0.len()
+    }
+
+    pub fn is_empty(&self) -> bool {
+        self.0.is_empty()
+    }
+}
+
+impl<T> Default for Named<T> {
+    fn default() -> Self {
+        Self(Vec::new())
+    }
+}
 
 impl<T: Value> Value for Named<T> {
     fn schema(definitions: &mut Map<String, Json>) -> Json {
@@ -47,20 +86,20 @@ impl<T: Value> Value for Named<T> {
     }
     fn read(node: &Node, reader: &mut Reader<'_>) -> Option<Self> {
         let section = Section::open(node, &[], reader)?;
-        let mut named = Self::new();
+        let mut named = Self::default();
         for (name, span, node) in section.entries() {
             check_name(name, *span, reader);
             if node.as_scalar().is_some_and(|scalar| scalar.kind() == Kind::Null) {
                 let message = format!("{} has no value", quote(name));
                 reader.error_help("missing-value", *span, message, "give it one, or write `{}`");
             } else if let Some(value) = T::read(node, reader) {
-                named.insert((*name).to_owned(), Spanned { value, span: *span });
+                named.insert(name, Spanned { value, span: *span });
             }
         }
         Some(named)
     }
     fn absent() -> Option<Self> {
-        Some(Self::new())
+        Some(Self::default())
     }
 }
 

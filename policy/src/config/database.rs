@@ -210,7 +210,7 @@ impl Value for TierOverrides {
         Named::read(node, reader).map(Self)
     }
     fn absent() -> Option<Self> {
-        Some(Self(Named::new()))
+        Some(Self(Named::default()))
     }
 }
 

@@ -243,10 +243,10 @@ impl Default for Config {
     fn default() -> Self {
         Self {
             version: Version,
-            databases: Named::new(),
-            stores: Named::new(),
+            databases: Named::default(),
+            stores: Named::default(),
             encryption: None,
-            tiers: Named::new(),
+            tiers: Named::default(),
             objectives: None,
             verify: None,
             hooks: None,

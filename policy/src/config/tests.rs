@@ -76,8 +76,8 @@ fn a_file_with_every_key_is_read() {
     assert_eq!(render(&parsed.findings, EVERYTHING), "");
     let config = parsed.config.unwrap();
     assert_eq!(config.databases.keys().collect::<Vec<_>>(), ["app", "legacy", "shop"]);
-    assert_eq!(config.tiers["daily"].stores[0].0.value, "main");
-    assert_eq!(config.tiers["yearly"].archive.0.len(), 2);
+    assert_eq!(config.tiers.get("daily").unwrap().stores[0].0.value, "main");
+    assert_eq!(config.tiers.get("yearly").unwrap().archive.0.len(), 2);
     assert_eq!(config.alerts.unwrap().min_size, Some(Size(1_000_000)));
     let names: Vec<_> = parsed.variables.iter().map(|variable| variable.name.as_str()).collect();
     assert_eq!(names, ["DATABASE_URL", "LEGACY_PASSWORD", "SUPABASE_DB_PASSWORD", "SECOND_RECIPIENT"]);
@@ -91,7 +91,7 @@ fn the_same_file_as_json_is_read_the_same() {
 	"tiers": { "daily": { "schedule": "17 2 * * *", "keep": 3 } }
 }"#;
     let config = parse("backstop.json", json).config.unwrap();
-    assert_eq!(config.tiers["daily"].keep.as_deref(), Some(&Keep::Count(3)));
+    assert_eq!(config.tiers.get("daily").unwrap().keep.as_deref(), Some(&Keep::Count(3)));
 }
 
 #[test]
@@ -104,7 +104,7 @@ fn a_tier_can_be_overridden_per_database() {
     );
     assert_eq!(tier.stores.len(), 2, "what is not overridden stays");
     assert!(tier.schedule.is_some());
-    assert_eq!(config.tier("legacy", "daily"), Some(config.tiers["daily"].value.clone()));
+    assert_eq!(config.tier("legacy", "daily"), Some(config.tiers.get("daily").unwrap().value.clone()));
     assert_eq!(config.tier("shop", "hourly"), None);
 }
 

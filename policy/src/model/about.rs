@@ -5,6 +5,7 @@
 //! one. A command's own arguments are not among them.
 
 use crate::finding::Place;
+use crate::path;
 
 use super::Set;
 use super::command::Command;
@@ -16,11 +17,11 @@ const LINES: usize = 16;
 
 /// The words around a command, one text after another.
 #[derive(Debug, Clone, Default)]
-pub struct About {
-    texts: Vec<String>,
+pub struct About<'s> {
+    texts: Vec<&'s str>,
 }
 
-impl About {
+impl About<'_> {
     /// Whether one of these words begins anywhere in it. Lower case.
     pub fn says(&self, words: &[&str]) -> bool {
         self.texts.iter().any(|text| holds(text, words))
@@ -28,57 +29,43 @@ impl About {
 }
 
 impl Set<'_> {
-    pub fn about(&self, command: &Command) -> About {
-        let mut texts: Vec<String> = self.heading(command.at).map(str::to_owned).into_iter().collect();
-        texts.extend(command.function.clone());
+    pub fn about<'s>(&'s self, command: &'s Command) -> About<'s> {
+        let mut texts: Vec<&str> = self.heading(command.at).into_iter().collect();
+        texts.extend(command.function.as_deref());
         if let Some(script) = self.script_of(command) {
             let unit = self.units.get(script.unit);
-            texts.extend(unit.and_then(|unit| unit.path.as_deref()).map(file_name));
-            texts.extend(script.name.clone());
+            texts.extend(unit.and_then(|unit| unit.path.as_deref()).map(path::name));
+            texts.extend(script.name.as_deref());
             if let (Host::Step { .. }, Some(unit)) = (&script.host, unit) {
-                let name = unit.tree.as_ref().and_then(|tree| tree.get("name")?.text());
-                texts.extend(name.map(str::to_owned));
+                texts.extend(unit.tree.as_ref().and_then(|tree| tree.get("name")?.text()));
             }
-            texts.extend(self.comments_on(script, command));
+            texts.extend(self.comments_at_head(script));
+            texts.extend(self.comments_above(command));
         }
         About { texts }
     }
 
     /// Comments right above a statement.
-    pub fn comments_above(&self, command: &Command) -> Vec<String> {
+    pub fn comments_above(&self, command: &Command) -> Vec<&str> {
         let Some(script) = self.script_of(command) else { return Vec::new() };
-        let text = |start: usize, end: usize| {
-            self.text(Place { document: script.at.document, span: (start..end).into() })
-        };
         let mut found = Vec::new();
         let mut above = command.statement.start;
         let before = script.comments.partition_point(|comment| comment.end <= above);
         for comment in script.comments.get(..before).unwrap_or_default().iter().rev().take(LINES) {
-            if !text(comment.end, above).trim().is_empty() {
+            if !self.text(script.place((comment.end..above).into())).trim().is_empty() {
                 break;
             }
             above = comment.start;
-            found.push(text(comment.start, comment.end).to_owned());
+            found.push(self.text(script.place(*comment)));
         }
         found
     }
 
-    /// Those at the head of the script, and those right above the statement.
-    fn comments_on(&self, script: &Script, command: &Command) -> Vec<String> {
-        let text = |start: usize, end: usize| {
-            self.text(Place { document: script.at.document, span: (start..end).into() })
-        };
+    /// Comments before the first command.
+    fn comments_at_head(&self, script: &Script) -> impl Iterator<Item = &str> {
         let first = self.commands.get(script.commands.start).map_or(0, |first| first.at.span.start);
-        let head = script.comments.iter().take_while(|comment| comment.end <= first);
-        let mut found: Vec<String> =
-            head.take(LINES).map(|comment| text(comment.start, comment.end).to_owned()).collect();
-        found.extend(
-            self.comments_above(command)
-                .into_iter()
-                .filter(|comment| !found.contains(comment))
-                .collect::<Vec<_>>(),
-        );
-        found
+        let head = script.comments.iter().take_while(move |comment| comment.end <= first);
+        head.take(LINES).map(|comment| self.text(script.place(*comment)))
     }
 
     /// What the text says under the heading that a place stands under.
@@ -101,11 +88,6 @@ impl Set<'_> {
             && script.interpreter.is_none()
             && self.units.get(script.unit).is_some_and(|unit| unit.embedded && unit.path.is_none())
     }
-}
-
-/// `backup_validation.sh` as its words.
-fn file_name(path: &str) -> String {
-    path.rsplit('/').next().unwrap_or(path).to_owned()
 }
 
 #[cfg(test)]

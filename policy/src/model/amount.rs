@@ -69,9 +69,13 @@ impl Tier {
     fn of_word(word: &str) -> Option<Self> {
         const OTHERS: [(&str, Tier); 3] =
             [("nightly", Tier::Daily), ("annual", Tier::Yearly), ("annually", Tier::Yearly)];
-        let named = Self::ALL.map(|tier| (tier.as_str(), tier));
-        let mut words = named.iter().chain(&OTHERS);
-        words.find(|(name, _)| name.eq_ignore_ascii_case(word)).map(|(_, tier)| *tier)
+        // Every argument of every command is asked: most words are no tier by their end.
+        if !word.ends_with(['y', 'Y', 'l', 'L']) {
+            return None;
+        }
+        let named = Self::ALL.into_iter().map(|tier| (tier.as_str(), tier));
+        let mut words = named.chain(OTHERS);
+        words.find(|(name, _)| name.eq_ignore_ascii_case(word)).map(|(_, tier)| tier)
     }
 
     /// Every tier that a text, path or name holds as a word, in order.
@@ -94,16 +98,15 @@ fn words(text: &str) -> impl Iterator<Item = (Range<usize>, &str)> {
 
 /// Runs of letters, and runs of digits with a decimal point.
 fn tokens(text: &str) -> impl Iterator<Item = (Range<usize>, &str)> {
+    // No byte of a longer character is a letter or a digit.
+    let bytes = text.as_bytes();
     let mut at = 0;
     std::iter::from_fn(move || {
-        let rest = text.get(at..)?;
-        let start = at + rest.find(|c: char| c.is_ascii_alphanumeric())?;
-        let body = text.get(start..)?;
-        let digits = body.starts_with(|c: char| c.is_ascii_digit());
-        let ends = |c: char| if digits { !c.is_ascii_digit() } else { !c.is_ascii_alphabetic() };
-        let end = start + body.find(ends).unwrap_or(body.len());
-        at = end;
-        Some((start..end, text.get(start..end)?))
+        let start = at + bytes.get(at..)?.iter().position(u8::is_ascii_alphanumeric)?;
+        let is_part =
+            if bytes.get(start)?.is_ascii_digit() { u8::is_ascii_digit } else { u8::is_ascii_alphabetic };
+        at = start + bytes.get(start..)?.iter().take_while(|byte| is_part(byte)).count();
+        Some((start..at, text.get(start..at)?))
     })
 }
 

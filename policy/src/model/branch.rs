@@ -1,7 +1,7 @@
 //! Where a script chooses: each `if` with its branches, as spans of the document.
 
 use crate::finding::Span;
-use crate::parse::shell::{self, Kind, List, Visitor};
+use crate::parse::shell::{self, Kind, List};
 
 use super::Set;
 use super::command::Command;
@@ -21,24 +21,14 @@ pub struct Branch {
     pub body: Span,
 }
 
-impl Script {
-    /// Every `if`, scripts inside of it included.
-    pub fn choices(&self) -> Vec<Choice> {
-        let mut found = Choices(Vec::new());
-        shell::walk(&self.tree, &mut found);
-        found.0
-    }
-}
-
-struct Choices(Vec<Choice>);
-
-impl<'s> Visitor<'s> for Choices {
-    fn command(&mut self, command: &'s shell::Command) {
-        let Kind::If { arms, otherwise } = &command.kind else { return };
+impl Choice {
+    /// None where the command is no `if`.
+    pub(super) fn of(command: &shell::Command) -> Option<Self> {
+        let Kind::If { arms, otherwise } = &command.kind else { return None };
         let arms =
             arms.iter().map(|arm| Branch { condition: Some(whole(&arm.condition)), body: arm.body.span });
         let otherwise = otherwise.iter().map(|body| Branch { condition: None, body: body.span });
-        self.0.push(Choice { span: command.span, branches: arms.chain(otherwise).collect() });
+        Some(Self { span: command.span, branches: arms.chain(otherwise).collect() })
     }
 }
 
@@ -70,7 +60,7 @@ mod tests {
         )];
         let set = Set::of(&documents);
         let script = &set.scripts[0];
-        let choices = script.choices();
+        let choices = &script.choices;
         assert_eq!(choices.len(), 1);
         let names = |span: Span| -> Vec<&str> {
             set.commands_in(script, span).iter().map(|command| command.name.as_str()).collect()

@@ -2,6 +2,7 @@
 //! on, else the only one that the same document writes to.
 
 use crate::parse::lifecycle::{Lifecycle, Provider};
+use crate::path;
 
 use super::location::Scheme;
 use super::role::Role;
@@ -21,10 +22,10 @@ pub fn of(set: &Set<'_>) -> Vec<Bucket> {
 /// `aws s3api put-bucket-lifecycle-configuration --bucket b --lifecycle-configuration
 /// file://rules.json`, `gsutil lifecycle set rules.json gs://b`.
 fn by_command(set: &Set<'_>, unit: usize) -> Option<String> {
-    let file = set.units.get(unit)?.path.as_deref()?.rsplit('/').next()?;
+    let file = path::name(set.units.get(unit)?.path.as_deref()?);
     set.commands.iter().find_map(|command| {
         let about = command.args.iter().any(|arg| arg.text.contains("lifecycle"));
-        let names = command.args.iter().any(|arg| arg.text.rsplit('/').next() == Some(file));
+        let names = command.args.iter().any(|arg| path::name(&arg.text) == file);
         if !about || !names {
             return None;
         }

@@ -1,6 +1,8 @@
 //! Code that a command runs and that lies elsewhere: another script, a task of
 //! package.json, an image.
 
+use crate::path;
+
 use super::command::{Arg, Command};
 
 /// What is called, by what its name says.
@@ -77,9 +79,8 @@ impl Called {
 
 /// Whether a path is that of a file of variables: `.env`, `/etc/backup.env`.
 pub fn is_env_file(path: &str) -> bool {
-    path.rsplit('/')
-        .next()
-        .is_some_and(|name| name == ".env" || name.starts_with(".env.") || name.ends_with(".env"))
+    let name = path::name(path);
+    name == ".env" || name.starts_with(".env.") || name.ends_with(".env")
 }
 
 const SHELLS: [&str; 7] = ["bash", "sh", "zsh", "dash", "ksh", ".", "source"];

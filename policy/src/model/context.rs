@@ -6,7 +6,6 @@ use crate::parse::markdown::Heading;
 use crate::parse::yaml::Node;
 
 use super::Set;
-use super::unit::Unit;
 
 impl Set<'_> {
     /// `job 'backup', step 'Dump'`, or the heading that a place stands under.
@@ -28,9 +27,7 @@ impl Set<'_> {
 
     fn step(&self, place: Place) -> Option<String> {
         let holds = |span: Span| span.start <= place.span.start && place.span.start < span.end;
-        let mut units = self.units.iter().filter(|unit| unit.document == place.document && holds(unit.span));
-        let workflow = |unit: &Unit<'_>| unit.kind == Kind::Workflow;
-        let unit = units.find(|unit| workflow(unit))?;
+        let unit = self.unit_at(place).filter(|unit| unit.kind == Kind::Workflow && holds(unit.span))?;
         // One of many: what begins last before it.
         let begins = |node: &Node| unit.place(node.span).span.start <= place.span.start;
         let jobs = unit.tree.as_ref()?.get("jobs")?.entries();

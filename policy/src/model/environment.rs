@@ -6,6 +6,7 @@ use std::collections::HashMap;
 use crate::document::Kind;
 use crate::finding::Place;
 use crate::parse::env;
+use crate::path;
 
 use super::Set;
 use super::command::Command;
@@ -59,7 +60,7 @@ impl Set<'_> {
     pub fn settings(&self, command: &Command, name: &str) -> Vec<&Known> {
         let folder = |document: usize| {
             let path = self.documents.get(document).map_or("", |document| document.path.as_str());
-            path.rsplit_once('/').map_or("", |(folder, _)| folder)
+            path::folder(path)
         };
         let own = folder(command.at.document);
         let near = |document: usize| {

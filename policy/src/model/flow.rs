@@ -9,6 +9,7 @@ use std::collections::{BTreeMap, HashMap};
 use std::ops::Bound;
 
 use crate::finding::Span;
+use crate::path;
 
 use super::command::{Arg, Command};
 use super::location::Location;
@@ -108,8 +109,8 @@ impl Flow {
         {
             return Some(latest);
         }
-        let name = path.rsplit('/').next().filter(|name| name.len() > 2)?;
-        self.names.get(name).copied()
+        let name = path::name(path);
+        self.names.get(name).filter(|_| name.len() > 2).copied()
     }
 
     /// The latest artifact in a folder.
@@ -125,9 +126,7 @@ impl Flow {
         match &artifact.file {
             Some(file) => {
                 let path = normal(&file.text);
-                if let Some(name) = path.rsplit('/').next() {
-                    self.names.insert(name.to_owned(), at);
-                }
+                self.names.insert(path::name(path).to_owned(), at);
                 self.files.insert(path.to_owned(), at);
             }
             None => {
@@ -304,7 +303,7 @@ fn moved(transform: &super::role::Transform, from: &Artifact) -> Option<Said> {
     // Into a folder it keeps its name.
     if transform.layers.is_empty()
         && (output.text.ends_with('/') || transform.inputs.len() > 1)
-        && let Some(name) = from.file.as_ref().and_then(|file| file.text.rsplit('/').next())
+        && let Some(name) = from.file.as_ref().map(|file| path::name(&file.text))
     {
         let folder = output.text.trim_end_matches('/');
         return Some(Said { text: format!("{folder}/{name}"), arg: output.arg });

@@ -5,6 +5,7 @@ use std::ops::Range;
 use std::rc::Rc;
 
 use crate::document::Kind;
+use crate::path;
 
 use super::Set;
 use super::action::ActionRole;
@@ -73,7 +74,7 @@ pub fn reaches(set: &Set<'_>) -> Vec<Rc<Reach>> {
 pub fn timers(set: &mut Set<'_>) {
     let mut services: HashMap<&str, Vec<usize>> = HashMap::new();
     for (index, unit) in set.units.iter().enumerate() {
-        let name = unit.path.as_deref().and_then(|path| path.rsplit('/').next());
+        let name = unit.path.as_deref().map(path::name);
         if let Some(stem) = name.and_then(|name| name.strip_suffix(".service")) {
             services.entry(stem).or_default().push(index);
         }
@@ -83,7 +84,7 @@ pub fn timers(set: &mut Set<'_>) {
         let Some(unit) = set.units.get(schedule.unit).filter(|unit| unit.kind == Kind::Systemd) else {
             continue;
         };
-        let name = unit.path.as_deref().and_then(|path| path.rsplit('/').next());
+        let name = unit.path.as_deref().map(path::name);
         let Some(candidates) =
             name.and_then(|name| name.strip_suffix(".timer")).and_then(|stem| services.get(stem))
         else {
@@ -135,7 +136,7 @@ impl Calls {
     fn of(set: &Set<'_>) -> Self {
         let mut by_name: HashMap<String, Vec<usize>> = HashMap::new();
         for (index, unit) in set.units.iter().enumerate() {
-            let Some(name) = unit.path.as_deref().and_then(|path| path.rsplit('/').next()) else { continue };
+            let Some(name) = unit.path.as_deref().map(path::name) else { continue };
             if unit.kind == Kind::Shell {
                 by_name.entry(name.to_owned()).or_default().push(index);
             }
@@ -147,8 +148,7 @@ impl Calls {
     fn unit_of(&self, set: &Set<'_>, command: usize) -> Option<usize> {
         let command = set.commands.get(command)?;
         let Called::Script(arg) = command.called.as_ref()? else { return None };
-        let name = arg.text.rsplit('/').next()?;
-        let candidates = self.by_name.get(name)?;
+        let candidates = self.by_name.get(path::name(&arg.text))?;
         let fits = |index: &&usize| {
             set.units
                 .get(**index)

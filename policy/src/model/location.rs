@@ -1,6 +1,8 @@
 //! Where a file or an object lies: a path of this machine, or what stands behind
 //! `s3://`, `gs://`, `host:path`, `remote:path`.
 
+use crate::path;
+
 use super::command::Arg;
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
@@ -95,7 +97,7 @@ impl Location {
 
     /// The last part of the key.
     pub fn name(&self) -> &str {
-        self.key.rsplit('/').next().unwrap_or_default()
+        path::name(&self.key)
     }
 }
 

@@ -121,6 +121,19 @@ impl<'d> Set<'d> {
         self.units.get(root).map(|unit| (root, unit)).into_iter().chain(blocks)
     }
 
+    /// The last unit of a document that begins at or before a place: a document, or one
+    /// of its blocks, which stand in order and apart.
+    pub fn unit_at(&self, place: Place) -> Option<&Unit<'d>> {
+        let begins = |unit: &Unit<'_>| (unit.document, unit.span.start) <= (place.document, place.span.start);
+        let own = self.units.partition_point(begins).checked_sub(1).and_then(|last| self.units.get(last));
+        own.filter(|unit| unit.document == place.document)
+    }
+
+    /// The commands of one document after the other; of those that have some.
+    pub fn commands_by_document(&self) -> impl Iterator<Item = &[Command]> {
+        self.commands.chunk_by(|one, next| one.at.document == next.at.document)
+    }
+
     /// The actions that one workflow uses.
     pub fn actions_of(&self, unit: usize) -> impl Iterator<Item = &ActionUse> {
         self.actions.iter().filter(move |action| action.unit == unit)

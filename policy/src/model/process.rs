@@ -5,6 +5,7 @@
 //! of any other expression the last name stays.
 
 use crate::parse::source::{Builder, Source};
+use crate::path;
 
 /// Programs by which a string is known as a command.
 const PROGRAMS: [&str; 12] = [
@@ -31,7 +32,7 @@ pub fn scripts(text: &str) -> Vec<Source<'static>> {
         index += 1;
         let body = literal.body(text);
         let first = body.split_whitespace().find(|word| !word.contains('=')).unwrap_or_default();
-        let name = first.rsplit('/').next().unwrap_or_default();
+        let name = path::name(first);
         if !PROGRAMS.contains(&name) {
             continue;
         }

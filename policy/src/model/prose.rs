@@ -81,13 +81,16 @@ fn sunday(text: &str) -> Option<Tier> {
 /// Whether a text holds one of these words, from the beginning of a word. Lower case.
 pub(super) fn holds(text: &str, words: &[&str]) -> bool {
     let text = text.as_bytes();
-    let begins = |at: &usize| {
-        at.checked_sub(1).and_then(|before| text.get(before)).is_none_or(|byte| !byte.is_ascii_alphanumeric())
-    };
-    let is_at = |at: usize, word: &str| {
-        text.get(at..at + word.len()).is_some_and(|part| part.eq_ignore_ascii_case(word.as_bytes()))
-    };
-    (0..text.len()).filter(begins).any(|at| words.iter().any(|word| is_at(at, word)))
+    let mut begins = true;
+    text.iter().enumerate().any(|(at, byte)| {
+        let first = byte.to_ascii_lowercase();
+        let is_here = |word: &&str| {
+            let word = word.as_bytes();
+            word.first() == Some(&first)
+                && text.get(at..at + word.len()).is_some_and(|part| part.eq_ignore_ascii_case(word))
+        };
+        std::mem::replace(&mut begins, !byte.is_ascii_alphanumeric()) && words.iter().any(is_here)
+    })
 }
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]

@@ -11,6 +11,7 @@ use crate::parse::shell::{
 };
 use crate::parse::source::Source;
 
+use super::branch::Choice;
 use super::called;
 use super::command::{Arg, Command, Fate, Pipe, Redirect, Setting, Wrapper};
 use super::role::{self, Role};
@@ -56,6 +57,10 @@ pub struct Script {
     by_name: HashMap<String, Vec<usize>>,
     /// Range in [`super::Set::commands`].
     pub commands: std::ops::Range<usize>,
+    /// Every `if`, scripts inside of it included.
+    pub choices: Vec<Choice>,
+    /// Whether a shell reads a here-document with quotes around its delimiter.
+    pub hands_over: bool,
     /// Comments, from the `#` to the end of the line.
     pub comments: Vec<Span>,
     /// What could not be read.
@@ -65,6 +70,11 @@ pub struct Script {
 }
 
 impl Script {
+    /// Where a part of its document lies.
+    pub fn place(&self, span: Span) -> Place {
+        Place { document: self.at.document, span }
+    }
+
     /// Every assignment of one variable, in order.
     pub fn assigned(&self, name: &str) -> impl DoubleEndedIterator<Item = &Setting> {
         let indices = self.by_name.get(name).map(Vec::as_slice).unwrap_or_default();
@@ -104,8 +114,12 @@ pub fn read(start: Start<'_>, documents: &[Document], index: usize, first: usize
         }
         commands.extend(reader.command(run, index));
     }
-    commands.extend(reader.tests(&tree, index, flags));
-    commands.sort_by_key(|command| (command.at.span.start, command.at.span.end));
+    let mut met = Met::default();
+    shell::walk(&tree, &mut met);
+    if !met.tests.is_empty() {
+        commands.extend(met.tests.into_iter().map(|(at, words)| reader.test(at, words, index, flags)));
+        commands.sort_by_key(|command| (command.at.span.start, command.at.span.end));
+    }
     super::pipe::join(&mut commands);
     let script = Script {
         unit: start.unit,
@@ -119,6 +133,8 @@ pub fn read(start: Start<'_>, documents: &[Document], index: usize, first: usize
         by_name: by_name(&assignments),
         assignments,
         commands: first..first + commands.len(),
+        choices: met.choices,
+        hands_over: met.hands_over,
         comments: tree.comments.clone(),
         problems: tree.problems.len(),
         tree,
@@ -252,41 +268,49 @@ impl Reader<'_, '_> {
     }
 
     /// `[[ .. ]]` is no simple command, but it asks what `[` asks.
-    fn tests(&self, tree: &shell::Script, script: usize, flags: Flags) -> Vec<Command> {
-        struct Tests<'t>(Vec<&'t shell::Command>);
-        impl<'t> shell::Visitor<'t> for Tests<'t> {
-            fn command(&mut self, command: &'t shell::Command) {
-                if matches!(command.kind, Kind::Test(_)) {
-                    self.0.push(command);
-                }
-            }
+    fn test(&self, at: Span, words: &[Word], script: usize, flags: Flags) -> Command {
+        let args: Vec<Arg> = words.iter().map(|word| self.arg(word)).collect();
+        Command {
+            at: self.place(at),
+            name_at: self.place(Span::new(at.start, at.start + 2)),
+            script,
+            name: "[[".to_owned(),
+            role: role::classify("[[", &args),
+            args,
+            env: Vec::new(),
+            redirects: Vec::new(),
+            wrappers: Vec::new(),
+            pipe: Pipe { span: at, index: 0, length: 1 },
+            statement: at,
+            fate: Fate::Tested,
+            flags,
+            nesting: shell::Nesting { condition: true, ..shell::Nesting::default() },
+            function: None,
+            called: None,
+            callee: None,
         }
-        let mut tests = Tests(Vec::new());
-        shell::walk(tree, &mut tests);
-        let each = |command: &shell::Command| {
-            let Kind::Test(words) = &command.kind else { return None };
-            let args: Vec<Arg> = words.iter().map(|word| self.arg(word)).collect();
-            Some(Command {
-                at: self.place(command.span),
-                name_at: self.place(Span::new(command.span.start, command.span.start + 2)),
-                script,
-                name: "[[".to_owned(),
-                role: role::classify("[[", &args),
-                args,
-                env: Vec::new(),
-                redirects: Vec::new(),
-                wrappers: Vec::new(),
-                pipe: Pipe { span: command.span, index: 0, length: 1 },
-                statement: command.span,
-                fate: Fate::Tested,
-                flags,
-                nesting: shell::Nesting { condition: true, ..shell::Nesting::default() },
-                function: None,
-                called: None,
-                callee: None,
-            })
-        };
-        tests.0.into_iter().filter_map(each).collect()
+    }
+}
+
+/// What else a script holds: seen on one walk, since its tree is large.
+#[derive(Default)]
+struct Met<'t> {
+    /// Each `[[ .. ]]` with its words.
+    tests: Vec<(Span, &'t [Word])>,
+    choices: Vec<Choice>,
+    hands_over: bool,
+}
+
+impl<'t> shell::Visitor<'t> for Met<'t> {
+    fn command(&mut self, command: &'t shell::Command) {
+        if let Kind::Test(words) = &command.kind {
+            self.tests.push((command.span, words));
+        }
+        self.choices.extend(Choice::of(command));
+    }
+
+    fn heredoc(&mut self, heredoc: &'t shell::Heredoc) {
+        self.hands_over |= heredoc.quoted && heredoc.script.is_some();
     }
 }
 

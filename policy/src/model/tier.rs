@@ -4,6 +4,8 @@
 use std::collections::HashMap;
 use std::ops::Range;
 
+use crate::path;
+
 use super::Set;
 use super::amount::Tier;
 use super::role::Role;
@@ -69,7 +71,7 @@ impl<'s, 'd> Tiers<'s, 'd> {
         let it = self.set.scripts.get(script)?;
         let unit = self.set.units.get(it.unit)?;
         written(self.set, it)
-            .or_else(|| unit.path.as_deref().and_then(|path| path.rsplit('/').next()).and_then(Tier::only_in))
+            .or_else(|| unit.path.as_deref().map(path::name).and_then(Tier::only_in))
             .or_else(|| {
                 let heading = unit.embedded.then(|| self.set.context(it.at)).flatten();
                 heading.as_deref().and_then(Tier::only_in)

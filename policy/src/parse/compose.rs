@@ -3,6 +3,7 @@
 
 use super::source::{Builder, Source};
 use super::yaml::{Node, Value};
+use crate::path;
 
 const SHELLS: [&str; 5] = ["sh", "bash", "ash", "dash", "zsh"];
 
@@ -121,7 +122,7 @@ impl Service<'_> {
             words.first().is_some_and(|first| {
                 let mut words = first.text().split_whitespace();
                 let name = words.next().unwrap_or_default();
-                SHELLS.contains(&name.rsplit('/').next().unwrap_or_default())
+                SHELLS.contains(&path::name(name))
             })
         };
         let mut all = entrypoint;

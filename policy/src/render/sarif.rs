@@ -1,8 +1,6 @@
 //! SARIF 2.1.0 (OASIS), for code scanning. Rules that fired carry their
 //! documentation, so that GitHub shows it beside each alert.
 
-use std::collections::BTreeSet;
-
 use serde_json::{Map, Value, json};
 
 use super::{Listing, Shown};
@@ -14,8 +12,8 @@ const SCHEMA: &str =
     "https://docs.oasis-open.org/sarif/sarif/v2.1.0/errata01/os/schemas/sarif-schema-2.1.0.json";
 
 pub fn sarif(listing: &Listing, version: &str) -> Value {
-    let fired: BTreeSet<&str> = listing.findings.iter().map(|finding| finding.rule).collect();
-    let used: Vec<&Rule> = rules::all().filter(|rule| fired.contains(rule.id)).collect();
+    let fired = |rule: &&Rule| listing.findings.iter().any(|finding| finding.rule == rule.id);
+    let used: Vec<&Rule> = rules::all().filter(fired).collect();
     let results: Vec<Value> = listing.findings.iter().map(|finding| result(finding, &used)).collect();
     json!({
         "$schema": SCHEMA,

@@ -2,9 +2,7 @@
 
 use std::sync::LazyLock;
 
-use aho_corasick::automaton::Automaton;
-use aho_corasick::dfa::DFA;
-use aho_corasick::{Input, MatchKind};
+use crate::words::{self, Words, automaton};
 
 /// Who looks at the place that an anchor marks.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -66,21 +64,14 @@ const ANCHORS: &[(&str, Detector)] = &[
     ("key-secret", Detector::Name),
 ];
 
-/// A dense automaton: one step a byte, whatever the text is.
-static AUTOMATON: LazyLock<Option<DFA>> = LazyLock::new(|| {
-    DFA::builder()
-        .ascii_case_insensitive(true)
-        .match_kind(MatchKind::LeftmostFirst)
-        .build(ANCHORS.iter().map(|(anchor, _)| anchor))
-        .ok()
+static AUTOMATON: Words = LazyLock::new(|| {
+    let anchors: Vec<&str> = ANCHORS.iter().map(|(anchor, _)| *anchor).collect();
+    automaton(&anchors)
 });
 
 /// Every hit with its detector, in the order of the text.
 pub(super) fn hits(text: &str) -> impl Iterator<Item = (std::ops::Range<usize>, Detector)> + '_ {
-    let found = AUTOMATON.as_ref().and_then(|automaton| automaton.try_find_iter(Input::new(text)).ok());
-    found
-        .into_iter()
-        .flatten()
+    words::hits(&AUTOMATON, text)
         .filter_map(|hit| Some((hit.range(), ANCHORS.get(hit.pattern().as_usize())?.1)))
 }
 

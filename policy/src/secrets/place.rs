@@ -2,6 +2,7 @@
 //! be a literal (`password = x` is one in an .env file and none in TypeScript).
 
 use crate::document::{Document, Kind};
+use crate::path;
 
 /// Where a text comes from, as far as it changes what is a secret.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
@@ -53,7 +54,7 @@ impl Place {
     /// Judges by the path alone.
     pub fn of(path: &str) -> Self {
         let path = path.replace('\\', "/").to_ascii_lowercase();
-        let name = path.rsplit('/').next().unwrap_or_default();
+        let name = path::name(&path);
         let extension = name.rsplit_once('.').map_or("", |(_, extension)| extension);
         let syntax = if matches!(name, ".pgpass" | "pgpass.conf") || extension == "pgpass" {
             Syntax::Pgpass

@@ -97,6 +97,10 @@ pub enum Argument {
 /// Rule `credential-in-argv`: `word` is one argument as it is written, quotes included;
 /// the ranges count from its start. A lone `"$DATABASE_URL"` shows nothing by itself.
 pub fn credential_in_argument(word: &str) -> Option<Argument> {
+    // A URL has the one, each other form the other: most words have neither.
+    if !word.bytes().any(|byte| matches!(byte, b':' | b'=')) {
+        return None;
+    }
     if let Some(password) =
         password_in_url(word).or_else(|| password_in_conninfo(word.trim_matches(['"', '\''])))
     {

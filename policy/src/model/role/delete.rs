@@ -6,6 +6,7 @@
 use crate::model::command::Arg;
 use crate::model::location::{Location, Scheme};
 use crate::model::options::{Options, Spec};
+use crate::path;
 
 use super::Said;
 
@@ -124,9 +125,8 @@ fn find(args: &[Arg]) -> Option<Delete> {
             .take_while(|text| !matches!(*text, ";" | "\\;" | "+"))
             .collect()
     });
-    let removes = command
-        .first()
-        .is_some_and(|program| matches!(program.rsplit('/').next(), Some("rm" | "shred" | "unlink")));
+    let removes =
+        command.first().is_some_and(|program| matches!(path::name(program), "rm" | "shred" | "unlink"));
     if !deletes && !removes {
         return None;
     }

@@ -19,6 +19,7 @@ use std::ops::Range;
 use super::shell::{self, Script, Word};
 use super::source::Source;
 use crate::finding::Span;
+use crate::path;
 use lexer::{Token, TokenKind};
 use value::{Value, ValuePiece, script_of};
 
@@ -207,8 +208,7 @@ impl<'s> Reader<'s> {
     /// `spawn("sh", ["-c", "script"])`
     fn shell_argument(&self, values: &[Value]) -> Option<Script> {
         let program = values.first()?.literal()?;
-        let name = program.rsplit('/').next()?;
-        if !matches!(name, "sh" | "bash" | "zsh" | "dash") {
+        if !matches!(path::name(&program), "sh" | "bash" | "zsh" | "dash") {
             return None;
         }
         let option = values.iter().position(|value| {

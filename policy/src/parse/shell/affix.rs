@@ -1,6 +1,7 @@
 //! `${name#prefix}` and `${name%suffix}` on a value that is partly known.
 
 use super::{Piece, Resolved};
+use crate::path;
 
 /// `${x#pattern}`. False where nobody can tell.
 pub(super) fn remove_prefix(value: &mut Resolved, pattern: &str, greedy: bool) -> bool {
@@ -13,7 +14,7 @@ pub(super) fn remove_prefix(value: &mut Resolved, pattern: &str, greedy: bool) -
         };
         value.pieces.drain(..last);
         if let Some(Piece::Text(text)) = value.pieces.first_mut() {
-            *text = text.rsplit('/').next().unwrap_or_default().to_owned();
+            *text = path::name(text).to_owned();
         }
         return true;
     }

@@ -6,6 +6,7 @@ use super::parser::Parser;
 use super::{Inline, InlineKind, Redirect, RedirectOperator, Simple, Target, Word};
 use crate::finding::Span;
 use crate::parse::source::{Builder, Source};
+use crate::path;
 
 /// Scripts in scripts in scripts; each level needs quotes in quotes.
 const LEVELS: usize = 4;
@@ -164,9 +165,8 @@ fn remote(arguments: &[Word]) -> Option<Found> {
             let command = joined(command)?;
             // `ssh host bash -s <<EOF`
             let mut words = command.text().split_whitespace();
-            let reads_input =
-                words.next().is_some_and(|name| SHELLS.contains(&name.rsplit('/').next().unwrap_or(name)))
-                    && words.all(|word| word.starts_with('-') && !word.contains('c'));
+            let reads_input = words.next().is_some_and(|name| SHELLS.contains(&path::name(name)))
+                && words.all(|word| word.starts_with('-') && !word.contains('c'));
             if reads_input {
                 return Some(Found::Input(InlineKind::Remote));
             }
@@ -188,8 +188,7 @@ fn substitute_user(arguments: &[Word]) -> Option<Found> {
 }
 
 fn base_name(word: &Word) -> Option<String> {
-    let name = word.literal()?;
-    Some(name.rsplit('/').next().unwrap_or_default().to_owned())
+    word.literal().map(|name| path::name(&name).to_owned())
 }
 
 /// Several arguments as the one line that they become.

@@ -5,6 +5,7 @@ use super::programs::{COMPOSE, Long, SPECS, STARTERS, Starter};
 use super::resolve::{Piece, Resolved, Variables};
 use super::{Quote, Simple, Word};
 use crate::finding::Span;
+use crate::path;
 
 #[derive(Debug, Clone)]
 pub struct Invocation<'s> {
@@ -21,6 +22,13 @@ pub struct Invocation<'s> {
 pub struct Argument<'s> {
     pub word: &'s Word,
     pub text: Resolved,
+}
+
+impl Argument<'_> {
+    /// As the name of a program, without its folder.
+    fn program(&self) -> Option<&str> {
+        self.text.literal().map(path::name)
+    }
 }
 
 /// A program that starts another one.
@@ -120,12 +128,7 @@ impl<'s> Invocation<'s> {
             split(Argument { word, text: variables.resolve(word) }, &mut words);
         }
         let mut wrappers = Vec::new();
-        while let Some((starter, taken, end)) = STARTERS.iter().find_map(|starter| {
-            let taken = starter.matches(&words)?;
-            let end = starter.end(&words, taken);
-            // `docker exec db` alone starts nothing that is named.
-            (end < words.len()).then_some((starter, taken, end))
-        }) {
+        while let Some((starter, taken, end)) = starter(&words) {
             let arguments = words.drain(..end).skip(taken).collect();
             wrappers.push(Wrapper { name: starter.name, arguments });
         }
@@ -136,7 +139,7 @@ impl<'s> Invocation<'s> {
             return None;
         }
         let first = words.remove(0);
-        let program = first.text.literal()?.rsplit('/').next().unwrap_or_default();
+        let program = first.program()?;
         (!program.is_empty()).then(|| Self {
             program: program.to_owned(),
             span: first.word.span,
@@ -224,19 +227,31 @@ fn behind(text: &Resolved, skip: usize) -> Resolved {
     rest
 }
 
+/// What these words start another program with, how many words name it, and where the
+/// other one stands.
+fn starter(words: &[Argument<'_>]) -> Option<(&'static Starter, usize, usize)> {
+    let program = words.first()?.program()?;
+    let mut named = STARTERS.iter().filter(|starter| starter.words.first() == Some(&program));
+    named.find_map(|starter| {
+        let taken = starter.taken(words)?;
+        let end = starter.end(words, taken);
+        // `docker exec db` alone starts nothing that is named.
+        (end < words.len()).then_some((starter, taken, end))
+    })
+}
+
 impl Starter {
-    /// How many words its name takes, if it is this one. Options of compose may
-    /// stand between them.
-    fn matches(&self, words: &[Argument<'_>]) -> Option<usize> {
-        let mut index = 0;
-        for (count, name) in self.words.iter().enumerate() {
+    /// How many words its name takes, if those behind the program are its own. Options
+    /// of compose may stand between them.
+    fn taken(&self, words: &[Argument<'_>]) -> Option<usize> {
+        let mut index = 1;
+        for name in self.words.get(1..)? {
             let mut text = words.get(index)?.text.literal()?;
-            while count > 0 && text.starts_with('-') {
+            while text.starts_with('-') {
                 index += if COMPOSE.contains(&text) { 2 } else { 1 };
                 text = words.get(index)?.text.literal()?;
             }
-            let folder = text.strip_suffix(name)?;
-            if !folder.is_empty() && (count > 0 || name.contains('/') || !folder.ends_with('/')) {
+            if text != *name {
                 return None;
             }
             index += 1;

@@ -12,6 +12,7 @@ use super::{
 };
 use crate::finding::Span;
 use crate::parse::source::Source;
+use crate::path;
 
 /// How often a text may be read again behind a line that nothing closes.
 const RESCANS: u8 = 16;
@@ -114,7 +115,7 @@ impl<'s> Parser<'s> {
     fn shebang(&self) -> Option<Shebang> {
         let line = self.text.get(self.at..)?.lines().next()?;
         let mut words = line.strip_prefix("#!")?.split_whitespace();
-        let mut interpreter = words.next()?.rsplit('/').next()?;
+        let mut interpreter = path::name(words.next()?);
         if interpreter == "env" {
             interpreter = words.by_ref().find(|word| !word.starts_with('-') && !word.contains('='))?;
         }

@@ -219,7 +219,7 @@ const DOCKER_RUN: &[&str] = &[
 ];
 pub(super) const COMPOSE: &[&str] = &["-f", "--file", "-p", "--project-name", "--env-file", "--profile"];
 
-pub(super) const STARTERS: [Starter; 38] = [
+pub(super) const STARTERS: [Starter; 37] = [
     starter("sudo", &["sudo"], &["-u", "--user", "-g", "--group", "-h", "-p", "-C", "-D", "-R", "-T"], 0),
     starter("doas", &["doas"], &["-u", "-C"], 0),
     starter("env", &["env"], &["-u", "--unset", "-C", "--chdir", "-S"], 0),
@@ -231,7 +231,6 @@ pub(super) const STARTERS: [Starter; 38] = [
     starter("chronic", &["chronic"], &[], 0),
     starter("cronic", &["cronic"], &[], 0),
     starter("time", &["time"], &["-f", "-o"], 0),
-    starter("/usr/bin/time", &["/usr/bin/time"], &["-f", "-o"], 0),
     starter("timeout", &["timeout"], &["-k", "--kill-after", "-s", "--signal"], 1),
     starter("nice", &["nice"], &["-n", "--adjustment"], 0),
     starter("ionice", &["ionice"], &["-c", "--class", "-n", "--classdata"], 0),

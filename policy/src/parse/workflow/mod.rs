@@ -9,6 +9,7 @@ mod tests;
 
 use super::shell::Flags;
 use super::yaml::{Entry, Node};
+use crate::path;
 
 #[derive(Debug, Clone)]
 pub struct Workflow<'n> {
@@ -208,7 +209,7 @@ impl<'n> Workflow<'n> {
             None if runs_on_windows => None,
             Some(command) => {
                 let program = command.split_whitespace().next().unwrap_or_default();
-                let name = program.rsplit('/').next().unwrap_or_default();
+                let name = path::name(program);
                 matches!(name, "bash" | "sh" | "dash" | "zsh" | "ksh").then(|| Flags::github(shell))
             }
             None => Some(Flags::github(None)),

@@ -3,6 +3,7 @@ use crate::finding::{Place, Severity};
 use crate::model::{Arg, Command, DumpTool, Host, Pipeline, Set};
 use crate::parse::workflow::{Job, Workflow};
 use crate::parse::yaml::Node;
+use crate::path;
 use crate::rule::{Findings, rule};
 
 rule! {
@@ -99,12 +100,14 @@ struct Found {
     what: String,
 }
 
-const INSTALLERS: [&str; 10] =
-    ["apt-get", "apt", "apk", "brew", "yum", "dnf", "microdnf", "zypper", "pacman", "aptitude"];
-
 fn packages(command: &Command) -> impl Iterator<Item = &Arg> {
-    let installs = INSTALLERS.contains(&command.name.as_str())
-        && command.args.iter().any(|arg| matches!(arg.text.as_str(), "install" | "add" | "-S" | "-Sy"));
+    let installs = matches!(
+        command.name.as_str(),
+        "apt-get" | "apt" | "apk" | "brew" | "yum" | "dnf" | "microdnf" | "zypper" | "pacman" | "aptitude"
+    ) && command
+        .args
+        .iter()
+        .any(|arg| matches!(arg.text.as_str(), "install" | "add" | "-S" | "-Sy"));
     command.args.iter().filter(move |_| installs)
 }
 
@@ -151,7 +154,7 @@ fn installed(set: &Set<'_>, pipeline: &Pipeline) -> Option<Found> {
 /// An image without a version, or what a runner of GitHub has.
 fn preinstalled(set: &Set<'_>, pipeline: &Pipeline, dump: &Command) -> Option<Found> {
     let image = |text: &str, at: Place| {
-        let name = text.rsplit('/').next().unwrap_or(text);
+        let name = path::name(text);
         matches!(name, "postgres" | "postgres:latest" | "postgres:alpine")
             .then(|| Found { at, what: format!("image '{text}'") })
     };

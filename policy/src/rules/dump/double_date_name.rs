@@ -110,10 +110,11 @@ fn dated(command: &Command) -> impl Iterator<Item = Dated<'_>> {
     let prints = matches!(command.role, Role::Print);
     let args = command.args.iter().filter(move |_| !prints).map(|arg| (arg, false)).chain(targets);
     args.filter_map(move |(arg, is_written)| {
+        let start = arg.text.find("$(date")?;
+        // Not where a variable brings it: that is one date, computed once.
         if !arg.raw.contains("$(date") && !arg.raw.contains("`date") {
             return None;
         }
-        let start = arg.text.find("$(date")?;
         let end = start + arg.text.get(start..)?.find(')')? + 1;
         let path = match arg.text.split_once('=') {
             Some((option, path)) if option.starts_with("--") => path,

@@ -87,17 +87,19 @@ fn plan(set: &Set<'_>, pipeline: &Pipeline, document: usize, findings: &mut Find
     if archives_wal(&text) || !concerns_dumps(set, pipeline) {
         return;
     }
-    let own =
-        || set.passages.iter().filter(|it| it.at.document == document && !it.is_managed() && !denies(it));
-    let incremental = &["incremental", "differential"];
-    if let Some(planned) = own().find(|it| it.says(incremental) && is_planned(it)) {
+    // Few lines say such a thing: whether they mean it is asked of those alone.
+    let own = |says: &dyn Fn(&Passage) -> bool| {
+        let mut passages = set.passages.iter().filter(|it| it.at.document == document);
+        passages.find(|it| says(it) && !it.is_managed() && !denies(it))
+    };
+    if let Some(planned) = own(&|it| it.says(&["incremental", "differential"]) && is_planned(it)) {
         let message = "nothing here makes incremental backups: each dump writes everything, and between two dumps there is nothing to recover to";
         let mut report = findings.report(planned.at, message).help(HELP);
         if let Some(place) = called(set, pipeline) {
             report = report.related(place, "this runs by the name of one");
         }
         let _ = report;
-    } else if let Some(advice) = own().find(|it| it.says(&["use incremental", "incremental backup"])) {
+    } else if let Some(advice) = own(&|it| it.says(&["use incremental", "incremental backup"])) {
         findings
             .report(
                 advice.at,
@@ -107,7 +109,7 @@ fn plan(set: &Set<'_>, pipeline: &Pipeline, document: usize, findings: &mut Find
             .help(HELP);
     }
     let logs = &["transaction log", "wal ", "wal-", "write-ahead"];
-    if let Some(planned) = own().find(|it| it.says(logs) && !it.columns.is_empty()) {
+    if let Some(planned) = own(&|it| it.says(logs) && !it.columns.is_empty()) {
         findings
             .report(
                 planned.at,

@@ -2,6 +2,7 @@ use std::collections::HashSet;
 
 use crate::finding::{Edit, Fix, Severity, Span};
 use crate::model::{Arg, Artifact, Command, Dump, DumpTool, Format, Role, Set, Wrap};
+use crate::path;
 use crate::rule::{Findings, rule};
 
 rule! {
@@ -74,7 +75,7 @@ struct Wrong {
 const PACKED: [&str; 7] = ["gz", "tgz", "zip", "zst", "xz", "bz2", "lz4"];
 
 fn wrong(artifact: &Artifact, dump: &Dump, file: &str) -> Option<Wrong> {
-    let mut name = file.rsplit('/').next().unwrap_or(file);
+    let mut name = path::name(file);
     // From the outside in: each layer should have its suffix.
     for wrap in artifact.wraps.iter().rev() {
         let (stem, suffix) = name.rsplit_once('.')?;

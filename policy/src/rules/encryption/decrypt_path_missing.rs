@@ -1,4 +1,4 @@
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::HashSet;
 
 use crate::document::Kind;
 use crate::finding::Severity;
@@ -66,48 +66,33 @@ fn check(set: &Set<'_>, findings: &mut Findings<'_>) {
     if decrypts || set.passages.iter().any(|passage| passage.says(&["decrypt"])) {
         return;
     }
-    let mut documents: BTreeMap<usize, Uses<'_>> = BTreeMap::new();
-    for command in &set.commands {
-        if set.documents.get(command.at.document).is_none_or(|document| document.kind != Kind::Markdown) {
-            continue;
-        }
-        let uses = documents.entry(command.at.document).or_default();
-        match &command.role {
-            Role::Encrypt(_) => uses.encrypts = uses.encrypts.or(Some(command)),
-            Role::Restore(_) => uses.restores = uses.restores.or(Some(command)),
-            _ => {}
-        }
-        // A restore script that nobody can see here may do it.
-        uses.hidden |= command.called.as_ref().is_some_and(|called| {
+    // A restore script that nobody can see here may do it.
+    let hidden = |command: &Command| {
+        command.called.as_ref().is_some_and(|called| {
             let name = called.arg().text.to_ascii_lowercase();
             ["restore", "decrypt"].iter().any(|word| name.contains(word))
-        });
-    }
-    for uses in documents.values().filter(|uses| !uses.hidden) {
-        let Some(command) = uses.encrypts else { continue };
+        })
+    };
+    for commands in set.commands_by_document() {
+        let document = commands.first().and_then(|first| set.documents.get(first.at.document));
+        let is_prose = document.is_some_and(|document| document.kind == Kind::Markdown);
+        let encrypts = commands.iter().find(|command| matches!(command.role, Role::Encrypt(_)));
+        let Some(command) = encrypts.filter(|_| is_prose && !commands.iter().any(hidden)) else { continue };
         let report = findings
             .report(
                 command.name_at,
                 "no line tells how to decrypt this: who restores it has to guess the command",
             )
             .help("begin the restore procedure with the decryption, and say where the key is kept");
-        if let Some(restore) = uses.restores {
+        if let Some(restore) = commands.iter().find(|command| matches!(command.role, Role::Restore(_))) {
             report.related(restore.name_at, "this restore reads a clear file");
         }
     }
 }
 
-/// What the blocks of a document do, each its first.
-#[derive(Default)]
-struct Uses<'s> {
-    encrypts: Option<&'s Command>,
-    restores: Option<&'s Command>,
-    hidden: bool,
-}
-
 /// "Rotate encryption keys quarterly", and not a word about the old ones.
 fn rotated_keys(set: &Set<'_>, findings: &mut Findings<'_>) {
-    let kept: BTreeSet<usize> = set
+    let kept: HashSet<usize> = set
         .passages
         .iter()
         .filter(|passage| {

@@ -1,5 +1,3 @@
-use std::collections::BTreeMap;
-
 use crate::finding::{Edit, Fix};
 use crate::model::{CipherTool, Command, Role, Set};
 use crate::rule::{Findings, rule};
@@ -38,21 +36,8 @@ rule! {
 }
 
 fn check(set: &Set<'_>, findings: &mut Findings<'_>) {
-    let mut documents: BTreeMap<usize, Uses<'_>> = BTreeMap::new();
-    for command in &set.commands {
-        let (Role::Encrypt(cipher) | Role::Decrypt(cipher)) = &command.role else { continue };
-        if cipher.tool != CipherTool::OpenSsl {
-            continue;
-        }
-        let uses = documents.entry(command.at.document).or_default();
-        match (&command.role, cipher.stretches_key) {
-            (Role::Encrypt(_), false) => uses.weak.push(command),
-            (Role::Encrypt(_), true) => uses.strong = uses.strong.or(Some(command)),
-            (_, false) => uses.opens.push(command),
-            (_, true) => {}
-        }
-    }
-    for uses in documents.into_values() {
+    for commands in set.commands_by_document() {
+        let uses = Uses::of(commands);
         // What decrypts is changed with the first one that encrypts.
         let mut others: Vec<Edit> = uses.opens.iter().filter_map(|command| edit(command)).collect();
         for command in &uses.weak {
@@ -90,6 +75,25 @@ struct Uses<'s> {
     opens: Vec<&'s Command>,
     /// Encrypts with PBKDF2.
     strong: Option<&'s Command>,
+}
+
+impl<'s> Uses<'s> {
+    fn of(commands: &'s [Command]) -> Self {
+        let mut uses = Self::default();
+        for command in commands {
+            let (Role::Encrypt(cipher) | Role::Decrypt(cipher)) = &command.role else { continue };
+            if cipher.tool != CipherTool::OpenSsl {
+                continue;
+            }
+            match (&command.role, cipher.stretches_key) {
+                (Role::Encrypt(_), false) => uses.weak.push(command),
+                (Role::Encrypt(_), true) => uses.strong = uses.strong.or(Some(command)),
+                (_, false) => uses.opens.push(command),
+                (_, true) => {}
+            }
+        }
+        uses
+    }
 }
 
 /// Behind the cipher's name, `-aes-256-cbc`, else behind `enc`.

@@ -87,18 +87,17 @@ fn check(set: &Set<'_>, findings: &mut Findings<'_>) {
 /// Branches whose comment promises an alert, and warnings of a monitor that end well.
 fn promised(set: &Set<'_>, script: &Script, findings: &mut Findings<'_>) {
     let monitors = is_monitor(set, script);
-    let choices = script.choices();
     let mut seen: Vec<Span> = Vec::new();
     for comment in &script.comments {
-        let place = Place { document: script.at.document, span: *comment };
-        let Some(region) = branch_of(&choices, *comment) else { continue };
+        let place = script.place(*comment);
+        let Some(region) = branch_of(&script.choices, *comment) else { continue };
         if !promises_alert(set.text(place)) || sends(set, script, region) {
             continue;
         }
         seen.push(region);
         findings.report(place, "the alert is a comment: nobody is told").help(HELP);
     }
-    for branch in choices.iter().filter(|_| monitors).flat_map(|choice| &choice.branches) {
+    for branch in script.choices.iter().filter(|_| monitors).flat_map(|choice| &choice.branches) {
         let commands = set.commands_in(script, branch.body);
         let Some(print) = commands.iter().find(|command| command.role == Role::Print) else { continue };
         let warns = ["WARN", "ERROR", "ALERT", "CRITICAL", "FAIL"]

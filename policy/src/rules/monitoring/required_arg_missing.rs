@@ -1,6 +1,7 @@
 use crate::finding::Place;
 use crate::model::{Arg, Called, Command, Host, Role, Script, Set};
 use crate::parse::shell::{self, Kind, Visitor};
+use crate::path;
 use crate::rule::{Findings, rule};
 
 rule! {
@@ -56,7 +57,7 @@ fn check(set: &Set<'_>, findings: &mut Findings<'_>) {
             continue;
         }
         let Some(need) = first_argument(set, script) else { continue };
-        let name = unit.path.as_deref().and_then(|path| path.rsplit('/').next()).unwrap_or("the script");
+        let name = unit.path.as_deref().map_or("the script", path::name);
         findings
             .report(
                 command.name_at,

@@ -47,7 +47,7 @@ rule! {
 fn check(set: &Set<'_>, findings: &mut Findings<'_>) {
     sound(set, |file, config| {
         let objective = config.objectives.as_ref().and_then(|objectives| objectives.rto.as_ref());
-        for (name, tier) in &config.tiers {
+        for (name, tier) in config.tiers.iter() {
             let Some(rto) = tier.rto.as_ref().or(objective) else { continue };
             for step in &tier.archive.0 {
                 let Some((class, hours)) = retrieval(step.class) else { continue };

@@ -47,7 +47,7 @@ rule! {
 fn check(set: &Set<'_>, findings: &mut Findings<'_>) {
     sound(set, |file, config| {
         let gap = |tier: &Tier| longest_gap(&[tier.schedule.as_deref()?]);
-        for (name, tier) in &config.tiers {
+        for (name, tier) in config.tiers.iter() {
             let Some((rare, stays)) = gap(tier).zip(kept(tier)) else { continue };
             let longer = config.tiers.iter().find(|(_, other)| {
                 let as_long = kept(other).map_or(other.keep.is_some(), |other| other >= stays);

@@ -61,7 +61,7 @@ rule! {
 fn check(set: &Set<'_>, findings: &mut Findings<'_>) {
     sound(set, |file, config| {
         let trial = config.verify.as_ref().and_then(|verify| verify.trial_restore.as_ref());
-        for (name, tier) in &config.tiers {
+        for (name, tier) in config.tiers.iter() {
             let elsewhere = config
                 .databases
                 .iter()

@@ -3,6 +3,7 @@ use std::collections::HashMap;
 use crate::finding::{Place, Severity};
 use crate::model::{Command, Host, Pipeline, Restore, RestoreTool, Role, Set, Target, Unit};
 use crate::parse::shell::InlineKind;
+use crate::path;
 use crate::rule::{Findings, rule};
 use crate::rules::restore::input::Input;
 
@@ -136,7 +137,7 @@ fn source<'s>(
 ) -> Option<&'s Command> {
     let folder = |document: usize| {
         let path = set.documents.get(document).map_or("", |document| document.path.as_str());
-        path.rsplit_once('/').map_or("", |(folder, _)| folder)
+        path::folder(path)
     };
     // `docker exec live` and `docker exec scratch` have a `shop` each.
     sources.get(&words(target))?.iter().copied().find(|other| {

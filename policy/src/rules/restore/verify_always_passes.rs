@@ -121,7 +121,7 @@ fn counts(command: &Command) -> bool {
 
 /// `true`, `:`, or a line that is printed, and nothing that fails.
 fn is_nothing(set: &Set<'_>, script: &Script, start: usize, end: usize) -> bool {
-    let text = set.text(Place { document: script.at.document, span: (start..end).into() });
+    let text = set.text(script.place((start..end).into()));
     let first = text.trim_start_matches(['{', '(', ' ']).split_whitespace().next().unwrap_or_default();
     let fails = ["exit", "return", "false", "die", "fail", "abort", "=1", "curl", "mail"];
     matches!(first.trim_end_matches(';'), "true" | ":" | "echo" | "printf")

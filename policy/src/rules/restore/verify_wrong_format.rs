@@ -2,6 +2,7 @@ use std::collections::{HashMap, HashSet};
 
 use crate::finding::Severity;
 use crate::model::{Command, Contents, Format, Layer, Pipeline, ProbeKind, RestoreTool, Role, Set, Wrap};
+use crate::path;
 use crate::rule::{Findings, rule};
 use crate::rules::restore::input::{Input, Shape, of_artifact};
 
@@ -162,7 +163,7 @@ fn problem(
             let archives = kept.formats.iter().any(|format| *format != Format::Plain);
             let message = format!(
                 "pg_restore refuses plain SQL, which is what '{}' says it is",
-                input.name.rsplit('/').next().unwrap_or_default()
+                path::name(&input.name)
             );
             (!archives).then(|| Problem { message, help, unsure: !kept.is_all(Format::Plain) })
         }

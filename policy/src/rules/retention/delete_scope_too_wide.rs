@@ -61,9 +61,13 @@ fn check(set: &Set<'_>, findings: &mut Findings<'_>) {
                 .help("name the folder of the backups, and their files with `-name`");
         }
     }
+    let deletions = deletions(set);
+    if deletions.is_empty() {
+        return;
+    }
     let folders = Folders::of(set);
     let mut own: HashMap<usize, Own<'_>> = HashMap::new();
-    for Deletion { command, delete, script } in deletions(set) {
+    for Deletion { command, delete, script } in deletions {
         let [root] = delete.targets.as_slice() else { continue };
         if everything(root, delete) {
             continue;

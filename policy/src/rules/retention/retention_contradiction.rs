@@ -105,7 +105,7 @@ fn kept<'s>(set: &'s Set<'_>) -> BTreeMap<Tier, Vec<Kept<'s>>> {
 /// The comment above a cleanup says one number, and the cleanup does another.
 fn beside_comment(set: &Set<'_>, deletion: &Deletion<'_>, days: f64, findings: &mut Findings<'_>) {
     let comments = set.comments_above(deletion.command);
-    let says = |comment: &&String| {
+    let says = |comment: &&&str| {
         let lower = comment.to_lowercase();
         ["keep", "retain", "older", "delete", "remove", "retention"].iter().any(|word| lower.contains(word))
     };

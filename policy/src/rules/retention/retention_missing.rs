@@ -1,8 +1,10 @@
-use std::collections::BTreeSet;
+use std::sync::LazyLock;
 
 use crate::finding::Severity;
+use crate::fix::line_start;
 use crate::model::{ActionRole, DumpTool, Pipeline, Role, Set};
 use crate::rule::{Findings, rule};
+use crate::words::{self, Words, automaton};
 
 rule! {
     /// Nothing ever removes an old backup.
@@ -84,20 +86,27 @@ fn removes(set: &Set<'_>, pipeline: &Pipeline) -> bool {
 
 /// Whether a comment, a variable or a sentence speaks of it.
 fn is_told(set: &Set<'_>, pipeline: &Pipeline) -> bool {
-    const WORDS: [&str; 8] =
-        ["lifecycle", "retention", "retain", "keep_", "keep-", "prune", "expire", "older than"];
+    static WORDS: Words = LazyLock::new(|| {
+        automaton(&["lifecycle", "retention", "retain", "keep_", "keep-", "prune", "expire", "older than"])
+    });
     let units =
         pipeline.scripts.iter().filter_map(|script| set.scripts.get(*script)).map(|script| script.unit);
-    let documents: BTreeSet<usize> = units
-        .chain([pipeline.root])
-        .filter_map(|unit| set.units.get(unit))
-        .map(|unit| unit.document)
-        .collect();
+    let units = units.chain([pipeline.root]).filter_map(|unit| set.units.get(unit));
+    let mut documents: Vec<usize> = units.map(|unit| unit.document).collect();
+    documents.sort_unstable();
+    documents.dedup();
     documents.into_iter().filter_map(|document| set.documents.get(document)).any(|document| {
-        let lower = document.text.to_ascii_lowercase();
-        // A comment that allows this very rule has its name in it, and says nothing.
-        let mut said = lower.lines().filter(|line| !line.contains("backstop: allow"));
-        said.any(|line| WORDS.iter().any(|word| line.contains(word)))
+        let mut past = 0;
+        words::hits(&WORDS, &document.text).any(|hit| {
+            if hit.start() < past {
+                return false;
+            }
+            let start = line_start(&document.text, hit.start());
+            let line = document.text.get(start..).and_then(|rest| rest.lines().next()).unwrap_or_default();
+            past = start + line.len();
+            // A comment that allows this very rule has its name in it, and says nothing.
+            !line.to_ascii_lowercase().contains("backstop: allow")
+        })
     })
 }
 
@@ -148,6 +157,14 @@ mod tests {
             assert!(check(&RULE, &[("b.sh", &text)]).contains("note["), "{grows}");
         }
         assert_eq!(check(&RULE, &[("b.sh", "psql -c 'select 1'\n")]), "");
+    }
+
+    #[test]
+    fn the_name_of_the_rule_in_a_comment_says_nothing() {
+        let comment = "# backstop: allow retention-missing";
+        assert!(check(&RULE, &[("b.sh", &format!("{DUMP}{comment}\n"))]).contains("note["));
+        assert_eq!(check(&RULE, &[("b.sh", &format!("{DUMP}{comment}\n# pruned at night\n"))]), "");
+        assert_eq!(check(&RULE, &[("b.sh", &format!("{DUMP}{comment}\nPRUNE=1\n"))]), "");
     }
 
     #[test]

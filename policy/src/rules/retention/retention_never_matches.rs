@@ -2,6 +2,7 @@ use std::collections::HashMap;
 
 use crate::finding::Place;
 use crate::model::{Delete, DeleteTool, Location, Pipeline, Role, Scheme, Set, glob};
+use crate::path;
 use crate::rule::{Findings, rule};
 
 use super::backups::{Deletion, deletions};
@@ -115,7 +116,7 @@ impl<'s> Names<'s> {
             return None;
         }
         let below = |path: &&'s str| {
-            let name = path.strip_prefix(root)?.strip_prefix('/')?.rsplit('/').next()?;
+            let name = path::name(path.strip_prefix(root)?.strip_prefix('/')?);
             // A name that is all variable may be anything.
             let known =
                 name.chars().filter(char::is_ascii_alphanumeric).count() > 2 && !name.starts_with('$');

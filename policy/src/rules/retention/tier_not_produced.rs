@@ -3,6 +3,7 @@ use std::ops::Range;
 
 use crate::finding::Place;
 use crate::model::{Pipeline, Role, Script, Set, Subject, Tier, Tiers};
+use crate::path;
 use crate::rule::{Findings, rule};
 
 use super::backups::{Deletion, deletions};
@@ -137,7 +138,7 @@ fn produced(set: &Set<'_>, tiers: &Tiers<'_, '_>) -> HashSet<Tier> {
 /// `monthly_cleanup.sh`, `weekly-verify.sh` make no backup.
 /// `# runs daily by cron`, at the head of a script.
 fn said_to_run<'s>(set: &'s Set<'_>, script: &'s Script) -> impl Iterator<Item = Tier> + 's {
-    let text = |span| set.text(Place { document: script.at.document, span });
+    let text = |span| set.text(script.place(span));
     let comments = script.comments.iter().take(COMMENTS).map(move |comment| text(*comment).to_lowercase());
     let runs = |comment: &String| {
         let has = |words: &[&str]| words.iter().any(|word| comment.contains(word));
@@ -184,7 +185,7 @@ fn promoted(set: &Set<'_>, tiers: &Tiers<'_, '_>) -> Vec<Tier> {
         let rotates = [tier.as_str(), "rotat", "archive", "promot", "tier"];
         let named = |called: &crate::model::Called| {
             let name = called.arg().text.to_ascii_lowercase();
-            let name = name.rsplit('/').next().unwrap_or_default();
+            let name = path::name(&name);
             !only_cleans(name)
                 && (rotates.iter().any(|word| name.contains(word))
                     || scheduled && Tier::only_in(name).is_none())

@@ -4,6 +4,7 @@ use crate::document::Kind;
 use crate::finding::{Place, Severity, Span};
 use crate::model::{Command, Schedule, Script, Set, is_env_file};
 use crate::parse::shell::{self, Expansion, Operator, Part, Variables, Visitor};
+use crate::path;
 use crate::rule::{Findings, rule};
 
 rule! {
@@ -153,7 +154,7 @@ fn variables(
         let Some(script) = set.scripts.get(*index) else { continue };
         for (name, span) in reads.entry(*index).or_insert_with(|| unset(script)) {
             if !is_given(name) && !missing.iter().any(|(other, _)| other == name) {
-                missing.push((name.clone(), Place { document: script.at.document, span: *span }));
+                missing.push((name.clone(), script.place(*span)));
             }
         }
     }
@@ -264,7 +265,7 @@ fn unread_file(set: &Set<'_>, schedule: &Schedule, line: &Script, findings: &mut
     if !line.sourced.is_empty() || !called.is_backup() {
         return;
     }
-    let name = |path: &str| path.rsplit('/').next().unwrap_or_default().to_owned();
+    let name = |path: &str| path::name(path).to_owned();
     let script = name(&called.arg().text);
     for unit in set.units.iter().filter(|unit| unit.document == schedule.at.document) {
         let Some(service) = &unit.systemd else { continue };

@@ -3,6 +3,7 @@ use crate::model::{Called, Role, Set};
 use crate::parse::source::lines;
 use crate::parse::workflow::Workflow;
 use crate::parse::yaml::Node;
+use crate::path;
 use crate::rule::{Findings, rule};
 
 rule! {
@@ -106,7 +107,7 @@ fn is_named_backup(path: Option<&str>, workflow: &Workflow<'_>) -> bool {
         "seed",
         "pre ",
     ];
-    let file = path.and_then(|path| path.rsplit('/').next()).unwrap_or_default();
+    let file = path.map(path::name).unwrap_or_default();
     let name = workflow.name.and_then(Node::text).unwrap_or_default();
     let both = format!("{file} {name}").to_lowercase();
     let has = |words: &[&str]| words.iter().any(|word| both.contains(word));

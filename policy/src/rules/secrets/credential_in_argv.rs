@@ -1,5 +1,3 @@
-use std::collections::BTreeMap;
-
 use crate::finding::Place;
 use crate::model::{Arg, Command, Role, Set};
 use crate::rule::{Findings, rule};
@@ -43,22 +41,10 @@ rule! {
 }
 
 fn check(set: &Set<'_>, findings: &mut Findings<'_>) {
-    let mut first: BTreeMap<usize, (Place, Argument, usize)> = BTreeMap::new();
-    for command in set.commands.iter().filter(|command| is_started(command)) {
-        let wrapped = command.wrappers.iter().filter(|wrapper| wrapper.name != "env");
-        for args in wrapped.map(|wrapper| &wrapper.args).chain([&command.args]) {
-            let mut option = "";
-            for arg in args {
-                if let Some(found) = shown(command, option, arg) {
-                    let entry = first.entry(arg.at.document);
-                    entry.and_modify(|(.., more)| *more += 1).or_insert((arg.at, found, 0));
-                }
-                option = &arg.text;
-            }
-        }
-    }
-    for (place, found, more) in first.into_values() {
-        let others = match more {
+    for commands in set.commands_by_document() {
+        let mut all = commands.iter().filter(|command| is_started(command)).flat_map(arguments);
+        let Some((place, found)) = all.next() else { continue };
+        let others = match all.count() {
             0 => String::new(),
             1 => " (and in one more command)".to_owned(),
             more => format!(" (and in {more} more commands)"),
@@ -75,6 +61,15 @@ fn check(set: &Set<'_>, findings: &mut Findings<'_>) {
         };
         findings.report(place, format!("{message}{others}")).help(help);
     }
+}
+
+/// The passwords among the arguments of a command, and of what starts it.
+fn arguments(command: &Command) -> impl Iterator<Item = (Place, Argument)> {
+    let wrapped = command.wrappers.iter().filter(|wrapper| wrapper.name != "env");
+    wrapped.map(|wrapper| &wrapper.args).chain([&command.args]).flat_map(move |args| {
+        let options = std::iter::once("").chain(args.iter().map(|arg| arg.text.as_str()));
+        args.iter().zip(options).filter_map(move |(arg, option)| Some((arg.at, shown(command, option, arg)?)))
+    })
 }
 
 /// Whether its words go to another process: no assignment, nothing that is only printed.

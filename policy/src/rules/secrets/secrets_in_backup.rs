@@ -2,6 +2,7 @@ use std::collections::HashSet;
 
 use crate::finding::Span;
 use crate::model::{Command, Pipeline, Role, Scheme, Set};
+use crate::path;
 use crate::rule::{Findings, rule};
 
 rule! {
@@ -131,7 +132,7 @@ fn packed(command: &Command) -> Option<(&'static str, Option<&str>)> {
 /// What a path holds, by its name.
 fn secret(path: &str) -> Option<&'static str> {
     let path = path.trim_end_matches('/');
-    let name = path.rsplit('/').next()?;
+    let name = path::name(path);
     let example = ["example", "sample", "template", "dist", "age", "gpg", "enc"];
     if name.rsplit('.').next().is_some_and(|end| example.contains(&end)) {
         return None;

@@ -3,6 +3,7 @@ use crate::finding::{Place, Severity};
 use crate::model::{
     ActionRole, ActionUse, Artifact, Called, Contents, Pipeline, Role, Set, TransferTool, glob,
 };
+use crate::path;
 use crate::rule::{Findings, rule};
 
 rule! {
@@ -193,7 +194,7 @@ fn of_artifact(set: &Set<'_>, pipeline: &Pipeline, artifact: &Artifact) -> Holds
 /// `backup.sql.gz`, `*.dump`; no log, no digest, nothing that ends like a cipher.
 fn is_named_dump(path: &str) -> bool {
     const DUMPS: [&str; 7] = [".sql", ".dump", ".pgdump", ".backup", ".bak", ".sql.gz", ".dump.gz"];
-    let name = path.rsplit('/').next().unwrap_or_default().to_ascii_lowercase();
+    let name = path::name(path).to_ascii_lowercase();
     let packed = [".gz", ".zst", ".xz", ".zip", ".bz2"].iter().find_map(|suffix| name.strip_suffix(suffix));
     let stem = packed.unwrap_or(&name);
     let schema = name.contains("schema") || path.contains("migrations");

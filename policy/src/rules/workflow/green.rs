@@ -43,7 +43,6 @@ fn only_prints(commands: &[Command]) -> bool {
 pub struct Look<'s, 'd> {
     set: &'s Set<'d>,
     script: &'s Script,
-    choices: Vec<Choice>,
     /// Where the last command begins without which there is no backup.
     last: Option<usize>,
     /// Variables that the script sets; whether only from what it was started with.
@@ -59,7 +58,7 @@ impl<'s, 'd> Look<'s, 'd> {
             let passed_on = setting.value.raw.trim_start_matches('"').starts_with("${");
             given.entry(&setting.name).and_modify(|all| *all &= passed_on).or_insert(passed_on);
         }
-        Self { set, script, choices: script.choices(), last, given }
+        Self { set, script, last, given }
     }
 
     pub fn report(&self, findings: &mut Findings<'_>) {
@@ -79,7 +78,7 @@ impl<'s, 'd> Look<'s, 'd> {
 
     /// `if [ -z "$URL" ]; then echo skip; exit 0; fi` before what matters.
     fn guards(&self, findings: &mut Findings<'_>) {
-        for choice in &self.choices {
+        for choice in &self.script.choices {
             if self.last.is_none_or(|last| last < choice.span.end) || self.is_optional(choice) {
                 continue;
             }
@@ -150,7 +149,7 @@ impl<'s, 'd> Look<'s, 'd> {
 
     /// `if` with a branch for the failure that only prints.
     fn branches(&self, findings: &mut Findings<'_>) {
-        for choice in &self.choices {
+        for choice in &self.script.choices {
             let branches = match self.failing(choice) {
                 Some(branch) => vec![branch],
                 None => self.skipping(choice),

@@ -1,6 +1,7 @@
 use crate::document::Kind;
 use crate::model::{ActionRole, Command, Host, Pipeline, Role, Script, Set, Unit};
 use crate::parse::workflow::step_at;
+use crate::path;
 use crate::rule::{Findings, rule};
 
 rule! {
@@ -78,7 +79,7 @@ fn check(set: &Set<'_>, findings: &mut Findings<'_>) {
 
 /// Called a backup, and not what comes after one.
 fn is_named_backup(unit: &Unit<'_>) -> bool {
-    let file = unit.path.as_deref().and_then(|path| path.rsplit('/').next()).unwrap_or_default();
+    let file = unit.path.as_deref().map(path::name).unwrap_or_default();
     let title =
         unit.workflow().and_then(|workflow| workflow.name?.text().map(str::to_owned)).unwrap_or_default();
     let both = format!("{file} {title}").to_lowercase();

@@ -42,12 +42,9 @@ rule! {
 }
 
 fn check(set: &Set<'_>, findings: &mut Findings<'_>) {
-    for script in &set.scripts {
+    for script in set.scripts.iter().filter(|script| script.hands_over) {
         let mut quoted = Quoted(Vec::new());
         shell::walk(&script.tree, &mut quoted);
-        if quoted.0.is_empty() {
-            continue;
-        }
         // Where each variable is set first and last.
         let mut assigned: HashMap<&str, (usize, usize)> = HashMap::new();
         for setting in &script.assignments {
@@ -78,7 +75,7 @@ fn check(set: &Set<'_>, findings: &mut Findings<'_>) {
             if host.contains(&format!("{name}=")) || host.contains(&format!(" {name} ")) {
                 continue;
             }
-            let at = crate::finding::Place { document: script.at.document, span: part.span };
+            let at = script.place(part.span);
             findings
                 .report(at, format!("{remote} runs this where ${name} is not set: the quotes around the delimiter keep its value here"))
                 .help(format!("hand it over (`{name}=\"${name}\" bash -s <<'{}'`), or leave out the quotes", heredoc.delimiter));

@@ -1,6 +1,7 @@
 //! `set -e` and its kin, from wherever they come.
 
 use crate::parse::shell::{Body, Command, Kind, Statement};
+use crate::path;
 
 /// The shell's options that decide about failures.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
@@ -28,7 +29,7 @@ impl Flags {
     pub fn of_command(command: &str) -> Self {
         let mut words = command.split_whitespace();
         let interpreter = words.next().unwrap_or_default();
-        let mut flags = Self::of_interpreter(interpreter.rsplit('/').next().unwrap_or_default());
+        let mut flags = Self::of_interpreter(path::name(interpreter));
         flags.apply(words.map(str::to_owned));
         flags
     }
