@@ -105,8 +105,8 @@ impl Builds {
             return None;
         }
         let left = state.ready.len() + state.building;
-        // A connection stands for a core. Helpers take half as much work again (measured
-        // on a key of seven million rows), and are worth it where cores are idle.
+        // A connection stands for a core. Measured on a sorted key of seven million rows:
+        // two helpers take half as much work again, and where no core is idle no less time.
         let helped = state.over && 2 * left <= self.connections;
         let build = state.ready.pop_front()?;
         state.building += 1;

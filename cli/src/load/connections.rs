@@ -45,8 +45,7 @@ async fn settings(session: &Session) -> Result<(), Error> {
     if major >= 17 {
         sql += "SET transaction_timeout = 0; ";
     }
-    // Every core has rows to see to. Measured on a sorted key of seven million rows: two
-    // helpers take half as much work again, and no less time.
+    // Every core has rows to see to; `builds` says when it is otherwise.
     sql += "SET max_parallel_maintenance_workers = 0; ";
     // The database is new: until all of it is there, none of it counts.
     sql += "SET synchronous_commit = off";

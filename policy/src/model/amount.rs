@@ -203,6 +203,12 @@ mod tests {
 
     #[test]
     fn tiers_are_words() {
+        for tier in Tier::ALL {
+            assert_eq!(Tier::only_in(&tier.as_str().to_uppercase()), Some(tier));
+        }
+        for (word, tier) in [("nightly", Tier::Daily), ("annual", Tier::Yearly), ("Annually", Tier::Yearly)] {
+            assert_eq!(Tier::only_in(word), Some(tier));
+        }
         assert_eq!(Tier::only_in("s3://b/daily/x"), Some(Tier::Daily));
         assert_eq!(Tier::only_in("kiyumart-weekly-$DATE"), Some(Tier::Weekly));
         assert_eq!(Tier::only_in("daily or weekly"), None);
