@@ -156,6 +156,15 @@ async fn it_is_as_stock_pg_restore_makes_it_on_18() {
     as_stock_pg_restore_makes_it(18).await;
 }
 
+#[tokio::test(flavor = "multi_thread")]
+#[ignore = "for `scripts/test --full`"]
+async fn it_is_as_stock_pg_restore_makes_it_on_the_others() {
+    // No client of 16 is installed, and to its server newer ones speak over one connection.
+    for major in [13, 14, 17] {
+        as_stock_pg_restore_makes_it(major).await;
+    }
+}
+
 /// By the bytes that the server stores, whatever they mean.
 async fn stored(server: &Server, database: &str, table: &str) -> String {
     server
