@@ -4,7 +4,7 @@
 use futures::future::join_all;
 
 use crate::postgres::Error;
-use crate::postgres::session::Session;
+use crate::postgres::session::{READS_ITSELF, Session};
 use crate::postgres::target::Target;
 
 /// As many as were asked for, or as the server gives; at least one. With fewer comes
@@ -47,6 +47,8 @@ async fn settings(session: &Session) -> Result<(), Error> {
     }
     // Every core has rows to see to; `builds` says when it is otherwise.
     sql += "SET max_parallel_maintenance_workers = 0; ";
+    sql += READS_ITSELF;
+    sql += "; ";
     // The database is new: until all of it is there, none of it counts.
     sql += "SET synchronous_commit = off";
     session.batch_execute(&sql).await.map_err(Error::asking("prepare a connection for the rows"))

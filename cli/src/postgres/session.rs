@@ -26,6 +26,12 @@ use super::{refusal, tls};
 
 /// What the server sees as our name, unless the target gives one.
 const APPLICATION_NAME: &str = "backstop";
+/// For a session beside others that read whole tables as well. From PostgreSQL 18 on, a
+/// few workers (three, where nobody says otherwise) read pages for all sessions, and who
+/// asked has to fetch them from another core. Several connections read ahead of each
+/// other as it is: each does better by itself.
+pub const READS_ITSELF: &str = "SELECT pg_catalog.set_config('effective_io_concurrency', '0', false) \
+    WHERE pg_catalog.current_setting('io_method', true) = 'worker'";
 /// How long a goodbye may take.
 const GOODBYE: Duration = Duration::from_secs(2);
 

@@ -11,7 +11,7 @@ use tokio_postgres::{Client, Row};
 use super::lane::{Lane, Lanes};
 use super::locale::Locale;
 use super::privileges::Privileges;
-use super::session::Session;
+use super::session::{READS_ITSELF, Session};
 use super::target::Target;
 use super::{Error, fingerprint};
 
@@ -76,7 +76,9 @@ impl Snapshot {
     /// What further connections need to see the very same rows.
     pub fn shared(&self) -> Option<Shared> {
         let id = self.id.as_deref()?;
-        let setup = format!("{} {BEGIN}; SET TRANSACTION SNAPSHOT {}", settings(&self.session), literal(id));
+        let settings = settings(&self.session);
+        // The snapshot has to come before any other query.
+        let setup = format!("{settings} {BEGIN}; SET TRANSACTION SNAPSHOT {}; {READS_ITSELF}", literal(id));
         Some(Shared { lanes: self.session.lanes(), setup })
     }
 
