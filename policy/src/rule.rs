@@ -18,7 +18,7 @@ use crate::suppress::Allow;
 
 mod docs;
 
-pub use docs::{Docs, Example, SECTIONS};
+pub use docs::{Docs, Documentation, Example, SECTIONS};
 
 pub struct Rule {
     /// Names the bad thing, in kebab case; reads well after "allow".
@@ -28,7 +28,8 @@ pub struct Rule {
     pub severity: Severity,
     pub fix: Fixable,
     pub check: Check,
-    /// The doc comment as it was captured; see [`Rule::docs`].
+    /// The doc comment as it was captured; see [`Documentation`].
+    #[cfg(feature = "documentation")]
     pub comment: &'static str,
 }
 
@@ -146,6 +147,7 @@ impl Rule {
         url(self.id)
     }
 
+    #[cfg(feature = "documentation")]
     pub fn docs(&self) -> Docs {
         Docs::parse(self.comment)
     }
@@ -177,6 +179,7 @@ macro_rules! rule {
             severity: crate::finding::Severity::$severity,
             fix: crate::rule::Fixable::$fix,
             check: crate::rule::Check::$kind($check),
+            #[cfg(feature = "documentation")]
             comment: concat!($($line, "\n"),*),
         };
     };

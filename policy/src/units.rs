@@ -1,6 +1,8 @@
 //! Values with a unit as people write them: `25 hours`, `1 MB`, `20%`.
 //!
-//! Text in, a typed value or one sentence that says what is wrong with it out.
+//! Text in, a typed value or one sentence that says what is wrong with it out. No number
+//! is read or shown as floating point by the standard library: its tables for that are
+//! half as large as all the rest of it that the module in a browser needs.
 
 use std::fmt;
 
@@ -93,6 +95,52 @@ impl fmt::Display for Period {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let plural = if self.count == 1 { "" } else { "s" };
         write!(f, "{} {}{plural}", self.count, self.unit.name())
+    }
+}
+
+/// A length of time in days, parts of them too: to compare.
+#[derive(Debug, Clone, Copy, PartialEq, PartialOrd)]
+pub struct Days(pub f64);
+
+impl Days {
+    /// `7`, `0.5`.
+    pub fn parse(text: &str) -> Option<Self> {
+        Some(Self::of_seconds(decimal(text, 86_400)?))
+    }
+
+    #[expect(clippy::cast_precision_loss, reason = "none is longer than centuries")]
+    pub fn of_seconds(seconds: u64) -> Self {
+        Self(seconds as f64 / 86_400.0)
+    }
+
+    /// How many, where they are whole.
+    #[expect(clippy::cast_possible_truncation, clippy::cast_sign_loss, reason = "saturates")]
+    pub fn whole(self) -> Option<u64> {
+        (self.0 >= 0.0 && self.0.fract() == 0.0).then_some(self.0 as u64)
+    }
+}
+
+/// The number alone.
+impl fmt::Display for Days {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        Rounded(self.0).fmt(f)
+    }
+}
+
+/// A number of zero or more, to a hundredth.
+#[derive(Debug, Clone, Copy)]
+pub struct Rounded(pub f64);
+
+impl fmt::Display for Rounded {
+    #[expect(clippy::cast_possible_truncation, clippy::cast_sign_loss, reason = "saturates")]
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let hundredths = (self.0 * 100.0).round() as u64;
+        write!(f, "{}", hundredths / 100)?;
+        match hundredths % 100 {
+            0 => Ok(()),
+            part if part % 10 == 0 => write!(f, ".{}", part / 10),
+            part => write!(f, ".{part:02}"),
+        }
     }
 }
 
@@ -193,6 +241,19 @@ mod tests {
         assert_eq!(shown("1000 years"), "error: it is longer than 100 years");
         assert_eq!(shown("99999999999 days"), "error: its number must be whole");
         assert!(Period::parse("soon").unwrap_err().starts_with("it is no length of time"));
+    }
+
+    #[test]
+    fn days() {
+        let shown = |text: &str| Days::parse(text).map(|days| days.to_string());
+        for (text, days) in [("7", "7"), ("0", "0"), ("0.5", "0.5"), ("1.25", "1.25"), ("30.000", "30")] {
+            assert_eq!(shown(text).as_deref(), Some(days));
+        }
+        for text in ["", "x", "-1", "1e3", "inf", "7d", "."] {
+            assert_eq!(shown(text), None, "{text}");
+        }
+        assert_eq!(Days::of_seconds(5_400).to_string(), "0.06");
+        assert_eq!((Days(7.0).whole(), Days(0.25).whole()), (Some(7), None));
     }
 
     #[test]

@@ -84,29 +84,45 @@ import init, * as wasm from "./backstop.js";
 
 /** @type {Promise<unknown> | undefined} */
 let loading;
+/** What the rules say of themselves, in JSON. @type {string | undefined} */
+let documentation;
 
 /**
- * Loads the module; to be awaited before anything else is called. Without a source it
- * is the file beside this one.
+ * Loads the module and the documentation of its rules; to be awaited before anything
+ * else is called. What is not given is the file beside this one.
  *
  * @param {URL | Response | BufferSource | WebAssembly.Module} [source]
+ * @param {string | null} [texts] What documentation.json holds. With `null` there is none,
+ *   until it is given by another call: `rules`, `explain` and SARIF need it.
  * @returns {Promise<void>}
  */
-export async function load(source) {
-  loading ??= (source instanceof WebAssembly.Module || source
-    ? Promise.resolve(source)
-    : beside()
-  ).then((source) => init({ module_or_path: source }));
-  await loading;
+export async function load(source, texts) {
+  loading ??= (source ? Promise.resolve(source) : beside("backstop_bg.wasm")).then((source) => init({ module_or_path: source }));
+  const said = documentation ?? (texts === undefined ? beside("documentation.json").then(text) : texts);
+  const [, answer] = await Promise.all([loading, said]);
+  documentation ??= answer ?? undefined;
 }
 
-/** @returns {Promise<URL | BufferSource>} */
-async function beside() {
-  const url = new URL("backstop_bg.wasm", import.meta.url);
+/** @param {string} name @returns {Promise<URL | BufferSource>} */
+async function beside(name) {
+  const url = new URL(name, import.meta.url);
   if (url.protocol !== "file:") return url;
   // Node's fetch reads no files.
   const { readFile } = await import("node:fs/promises");
   return new Uint8Array(await readFile(url));
+}
+
+/** @param {URL | BufferSource} source */
+async function text(source) {
+  if (!(source instanceof URL)) return new TextDecoder().decode(source);
+  const answer = await fetch(source);
+  if (!answer.ok) throw new Error(`the documentation of the rules cannot be loaded: ${answer.status}`);
+  return answer.text();
+}
+
+function documented() {
+  if (documentation === undefined) throw new Error("the documentation of the rules is not loaded");
+  return documentation;
 }
 
 /**
@@ -131,7 +147,8 @@ export function lint(files, options = {}) {
  * @returns {string}
  */
 export function render(files, format, options = {}) {
-  return thrown(() => wasm.render(JSON.stringify({ files, ...options }), format));
+  const request = JSON.stringify({ files, ...options });
+  return thrown(() => (format === "sarif" ? wasm.sarif(request, documented()) : wasm.render(request, format)));
 }
 
 /**
@@ -165,7 +182,7 @@ export function mask(file) {
  * @returns {Rule[]}
  */
 export function rules() {
-  return call(() => wasm.rules());
+  return call(() => wasm.rules(documented()));
 }
 
 /**
@@ -175,7 +192,7 @@ export function rules() {
  * @returns {Explanation | null}
  */
 export function explain(id) {
-  return call(() => wasm.explain(id));
+  return call(() => wasm.explain(id, documented()));
 }
 
 /**

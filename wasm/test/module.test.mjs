@@ -155,6 +155,21 @@ test("masked texts hold no secret", () => {
   }
 });
 
+test("what the rules say of themselves may come later", async () => {
+  const folder = new URL("../../target/wasm/package/", import.meta.url);
+  // A query makes it a package of its own.
+  const other = await import(`${folder}index.js?other`);
+  await other.load(undefined, null);
+  const files = [{ path: "b.sh", text: "pg_dump a | gzip > b\n" }];
+  assert.deepEqual(other.lint(files), lint(files));
+  for (const call of [() => other.rules(), () => other.explain("pipefail-missing"), () => other.render(files, "sarif")]) {
+    assert.throws(call, /^Error: the documentation of the rules is not loaded$/);
+  }
+  await other.load(undefined, await readFile(new URL("documentation.json", folder), "utf8"));
+  assert.deepEqual(other.rules(), rules());
+  assert.equal(other.render(files, "sarif"), render(files, "sarif"));
+});
+
 test("large files are checked, always with the same result; how long it takes is printed", (t) => {
   const step = "  backup-%:\n    runs-on: ubuntu-24.04\n    steps:\n      - run: |\n          pg_dump \"$DATABASE_URL\" | gzip > backup.sql.gz\n";
   const script = "pg_dump shop | gzip > \"shop-$(date +%F).gz\"\naws s3 cp shop.gz s3://shop-backups/daily/\n# a line of prose between the commands of this script\n";

@@ -16,11 +16,12 @@ async function packed(paths) {
 const kilo = 1000;
 // Limits are a little above what there is, so that growth is seen where it happens. The
 // aims were 400 for the module and 500 for everything: it holds 88 rules, each its own
-// code, and no one of them or of its libraries is large.
+// code, and no one of them or of its libraries is large. What the rules say of
+// themselves comes behind the first finding.
 const rows = [
-  { what: "module", size: await packed([wasm]), limit: 580 * kilo },
+  { what: "module", size: await packed([wasm]), limit: 520 * kilo },
   { what: "scripts", size: await packed(scripts), limit: 105 * kilo },
-  { what: "all before the first finding", size: await packed([wasm, ...scripts, ...other]), limit: 685 * kilo },
+  { what: "all before the first finding", size: await packed([wasm, ...scripts, ...other]), limit: 625 * kilo },
 ];
 let failed = false;
 for (const { what, size, limit } of rows) {

@@ -9,6 +9,7 @@ use backstop_policy::document::{Document, KINDS, Kind};
 use backstop_policy::finding::{Severity, render};
 use backstop_policy::lint::Options;
 use backstop_policy::render::{self as formats, Listing};
+use backstop_policy::rule::Documentation;
 use backstop_policy::rules;
 use clap::builder::{PossibleValuesParser, TypedValueParser as _};
 
@@ -222,8 +223,7 @@ fn publish(listing: &Listing) -> anyhow::Result<()> {
     }
     github::annotations(&formats::annotations(listing));
     let mut outputs = vec![("findings", listing.findings.len().to_string())];
-    let sarif = serde_json::to_string_pretty(&formats::sarif(listing, env!("CARGO_PKG_VERSION")))?;
-    if let Some(file) = github::file(".sarif", &sarif)? {
+    if let Some(file) = github::file(".sarif", &sarif(listing))? {
         outputs.push(("sarif-file", file.to_string_lossy().into_owned()));
     }
     let result: serde_json::Value = serde_json::from_str(&formats::json(listing))?;
@@ -231,11 +231,15 @@ fn publish(listing: &Listing) -> anyhow::Result<()> {
     Ok(())
 }
 
+fn sarif(listing: &Listing) -> String {
+    formats::sarif(listing, env!("CARGO_PKG_VERSION"), &Documentation::built_in())
+}
+
 fn output(format: Format, listing: &Listing) -> anyhow::Result<()> {
     let text = match format {
         Format::Text => formats::text(listing),
         Format::Json => formats::json(listing),
-        Format::Sarif => serde_json::to_string_pretty(&formats::sarif(listing, env!("CARGO_PKG_VERSION")))?,
+        Format::Sarif => sarif(listing),
         Format::Github => formats::annotations(listing),
         Format::Markdown => formats::markdown(listing),
     };

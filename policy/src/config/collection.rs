@@ -116,7 +116,7 @@ pub fn is_name(name: &str) -> bool {
 /// Any text as such a name; `database` where nothing of it can stay.
 pub fn clean_name(text: &str) -> String {
     let allowed = |c: char| if c.is_ascii_lowercase() || c.is_ascii_digit() || c == '_' { c } else { '-' };
-    let name: String = text.to_lowercase().chars().map(allowed).take(63).collect();
+    let name: String = text.to_ascii_lowercase().chars().map(allowed).take(63).collect();
     let name = name.trim_start_matches(['-', '_']).trim_end_matches('-');
     if name.is_empty() { "database".to_owned() } else { name.to_owned() }
 }

@@ -156,10 +156,10 @@ pub(super) fn quote(text: &str) -> String {
 
 /// The name that was probably meant.
 pub(super) fn similar<'n>(given: &str, names: impl IntoIterator<Item = &'n str>) -> Option<&'n str> {
-    let given = given.to_lowercase();
+    let given = given.to_ascii_lowercase();
     names
         .into_iter()
-        .map(|name| (strsim::osa_distance(&given, &name.to_lowercase()), name))
+        .map(|name| (strsim::osa_distance(&given, &name.to_ascii_lowercase()), name))
         .filter(|(distance, name)| *distance <= (name.chars().count() / 3).max(1))
         .min_by_key(|(distance, _)| *distance)
         .map(|(_, name)| name)

@@ -14,6 +14,7 @@ use crate::finding::{Edit, Finding, Safety, Severity};
 use crate::lint::{self, Options};
 use crate::relevance::concerns_backups;
 use crate::render::{self, Entry, Listing, Shown, shown};
+use crate::rule::Documentation;
 use crate::secrets;
 
 mod allow;
@@ -182,17 +183,21 @@ impl Review {
         }
     }
 
-    /// The same as a program or a person gets it from the command.
-    pub fn render(&self, format: &str, version: &str) -> Result<String, Error> {
+    /// The same as a program or a person gets it from the command; see [`Self::sarif`].
+    pub fn render(&self, format: &str) -> Result<String, Error> {
         let listing = self.listing();
         Ok(match format {
             "json" => render::json(&listing),
-            "sarif" => serde_json::to_string_pretty(&render::sarif(&listing, version))?,
             "markdown" => render::markdown(&listing),
             "github" => render::annotations(&listing),
             "text" => render::text(&listing),
             other => return Err(Error::Format(other.to_owned())),
         })
+    }
+
+    /// As code scanning takes it.
+    pub fn sarif(&self, version: &str, documentation: &Documentation) -> String {
+        render::sarif(&self.listing(), version, documentation)
     }
 
     /// The text of a document, by its place in the request.

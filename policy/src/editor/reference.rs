@@ -3,7 +3,7 @@
 use serde::Serialize;
 
 use crate::finding::Severity;
-use crate::rule::{Example, Fixable, Group, Rule};
+use crate::rule::{Documentation, Example, Fixable, Group, Rule};
 use crate::rules::{all, find};
 
 /// A rule in a list.
@@ -36,13 +36,13 @@ pub struct Section {
 }
 
 /// Every rule, group by group.
-pub fn rules() -> Vec<Listed> {
-    all().map(|rule| listed(rule, rule.docs().summary)).collect()
+pub fn rules(documentation: &Documentation) -> Vec<Listed> {
+    all().map(|rule| listed(rule, documentation.of(rule).summary)).collect()
 }
 
-pub fn explain(id: &str) -> Option<Explained> {
+pub fn explain(id: &str, documentation: &Documentation) -> Option<Explained> {
     let rule = find(id)?;
-    let docs = rule.docs();
+    let docs = documentation.of(rule);
     let (bad, good) = (docs.examples("Bad"), docs.examples("Good"));
     let section = |(heading, body)| Section { heading, body };
     Some(Explained {

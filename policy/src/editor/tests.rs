@@ -45,7 +45,7 @@ fn a_chosen_kind_says_what_is_a_secret() {
     let file = File { path: "untitled".into(), text: text.into(), kind: Some("pgpass".into()) };
     let review = Review::of(Request { files: vec![file.clone()], ..Request::default() }).unwrap();
     assert_eq!(review.view().findings[0].entry.rule, "credential-in-file");
-    assert!(!review.render("text", "0.0.0").unwrap().contains("V7kq2mzRt9"));
+    assert!(!review.render("text").unwrap().contains("V7kq2mzRt9"));
     assert_eq!(mask(file).unwrap(), ("db.shop-internal.net:5433:shop:app:***\n".to_owned(), 1));
 }
 
@@ -71,17 +71,18 @@ fn what_is_no_request_is_refused() {
         "two files are called 'a'"
     );
     assert_eq!(refused(r#"{"files":[],"select":["x"]}"#), "no rule and no group is called 'x'");
-    let error = review(&[("b.sh", SCRIPT)]).render("xml", "1").unwrap_err();
+    let error = review(&[("b.sh", SCRIPT)]).render("xml").unwrap_err();
     assert_eq!(error.to_string(), "no format is called 'xml'");
 }
 
 #[test]
 fn every_rule_can_be_explained() {
-    for listed in rules() {
-        let rule = explain(listed.id).unwrap();
+    let documentation = Documentation::built_in();
+    for listed in rules(&documentation) {
+        let rule = explain(listed.id, &documentation).unwrap();
         assert!(!rule.bad.is_empty() && !rule.good.is_empty() && rule.sections.len() >= 5, "{}", listed.id);
     }
-    assert!(explain("no-such-rule").is_none());
+    assert!(explain("no-such-rule", &documentation).is_none());
 }
 
 /// Each bad example of each rule, as the files of a request.

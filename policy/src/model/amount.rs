@@ -5,7 +5,7 @@
 
 use std::ops::Range;
 
-use crate::units::{Period, Unit};
+use crate::units::{Days, Period, Unit};
 
 /// What a text says about how long.
 #[derive(Debug, Clone, Copy, PartialEq)]
@@ -19,11 +19,10 @@ pub enum Amount {
 
 impl Amount {
     /// Days, with months and years at their mean; none for a count of copies.
-    #[expect(clippy::cast_precision_loss, reason = "no promise is longer than centuries")]
-    pub fn days(self) -> Option<f64> {
+    pub fn days(self) -> Option<Days> {
         match self {
-            Self::Period(period) => Some(period.nominal_seconds() as f64 / 86_400.0),
-            Self::Forever => Some(f64::INFINITY),
+            Self::Period(period) => Some(Days::of_seconds(period.nominal_seconds())),
+            Self::Forever => Some(Days(f64::INFINITY)),
             Self::Copies(_) => None,
         }
     }
@@ -214,7 +213,7 @@ mod tests {
         assert_eq!(Tier::only_in("daily or weekly"), None);
         assert_eq!(Tier::only_in("dailymotion"), None);
         assert_eq!(
-            Amount::Period(Period { count: 12, unit: Unit::Month }).days().map(f64::round),
+            Amount::Period(Period { count: 12, unit: Unit::Month }).days().map(|days| days.0.round()),
             Some(365.0)
         );
     }

@@ -4,6 +4,7 @@
 
 use crate::finding::{Place, Span};
 use crate::parse::markdown::{Kind, Markdown, plain};
+use crate::units::Days;
 
 use super::amount::{Amount, Tier, amounts};
 
@@ -275,7 +276,8 @@ fn lists_tier(passage: &Passage) -> bool {
         _ => holds(word, &["backup", "dump", "archive", "full", "cop", "snapshot"]),
     };
     let starts = amounts(value).first().is_some_and(|(range, amount)| {
-        range.start <= value.len() - value.trim_start().len() && amount.days().is_some_and(|days| days >= 1.0)
+        range.start <= value.len() - value.trim_start().len()
+            && amount.days().is_some_and(|days| days >= Days(1.0))
     });
     name.split_whitespace().enumerate().all(of_tier) && starts && passage.concerns(&["backup", "dump"])
 }

@@ -151,7 +151,7 @@ pub fn parse(text: &str) -> Result<Vec<Node>, Error> {
             let at = skipped + error.marker().byte_offset().unwrap_or_default().min(body.len());
             let message = match error.kind() {
                 ErrorKind::RecursionLimitExceeded => format!("more than {DEPTH} levels of nesting"),
-                _ => error.info().to_lowercase(),
+                _ => error.info().to_ascii_lowercase(),
             };
             Error { span: Span::new(at, at), message }
         })?;
@@ -232,19 +232,26 @@ fn pairs(items: Vec<Node>) -> Vec<Entry> {
 }
 
 fn is_integer(text: &str) -> bool {
-    let digits = text.strip_prefix(['-', '+']).unwrap_or(text);
+    let digits = unsigned(text);
     let all = |digits: &str, test: fn(&u8) -> bool| !digits.is_empty() && digits.as_bytes().iter().all(test);
     all(digits, u8::is_ascii_digit)
         || text.strip_prefix("0x").is_some_and(|hex| all(hex, u8::is_ascii_hexdigit))
         || text.strip_prefix("0o").is_some_and(|octal| all(octal, |byte| (b'0'..=b'7').contains(byte)))
 }
 
+fn unsigned(text: &str) -> &str {
+    text.strip_prefix(['-', '+']).unwrap_or(text)
+}
+
 fn is_float(text: &str) -> bool {
-    let number = text.strip_prefix(['-', '+']).unwrap_or(text);
+    let digits = |text: &str| text.bytes().all(|byte| byte.is_ascii_digit());
+    let number = unsigned(text);
+    let (mantissa, exponent) = number.split_once(['e', 'E']).unwrap_or((number, "0"));
+    let (whole, fraction) = mantissa.split_once('.').unwrap_or((mantissa, ""));
+    let exponent = unsigned(exponent);
     matches!(number, ".inf" | ".Inf" | ".INF" | ".nan" | ".NaN" | ".NAN")
-        || (number.starts_with(|c: char| c.is_ascii_digit() || c == '.')
-            && number.bytes().all(|byte| byte.is_ascii_digit() || b".eE+-".contains(&byte))
-            && number.parse::<f64>().is_ok())
+        || (digits(whole) && digits(fraction) && !(whole.is_empty() && fraction.is_empty()))
+            && (digits(exponent) && !exponent.is_empty())
 }
 
 #[cfg(test)]

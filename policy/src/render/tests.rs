@@ -1,9 +1,11 @@
 //! One listing in every format.
 
+use serde_json::Value;
+
 use super::*;
 use crate::document::Document;
 use crate::lint::{Options, lint};
-use crate::rule::Group;
+use crate::rule::{Documentation, Group};
 
 fn listing(files: &[(&str, &str)], select: &[&str]) -> Listing {
     let documents: Vec<Document> = files.iter().map(|(path, text)| Document::new(*path, *text)).collect();
@@ -28,7 +30,7 @@ fn in_every_format(listing: &Listing) -> [String; 6] {
         text(listing),
         summary(listing),
         json(listing),
-        sarif(listing, "1.0.0").to_string(),
+        sarif(listing, "1.0.0", &Documentation::built_in()),
         annotations(listing),
         markdown(listing),
     ]
@@ -173,7 +175,7 @@ fn markdown_is_a_table_that_no_text_can_leave() {
 fn sarif_names_rules_places_and_lines() {
     let mut listing = two();
     listing.findings[0].path = "a b/ü.sh".to_owned();
-    let sarif = sarif(&listing, "1.0.0");
+    let sarif: Value = serde_json::from_str(&sarif(&listing, "1.0.0", &Documentation::built_in())).unwrap();
     let run = &sarif["runs"][0];
     let result = &run["results"][0];
     let index = usize::try_from(result["ruleIndex"].as_u64().unwrap()).unwrap();

@@ -1,12 +1,31 @@
 //! The documentation of a rule, taken apart: a sentence, sections, and the
 //! examples that the tests run.
 
+use std::collections::BTreeMap;
 use std::fmt::Write as _;
 
-use serde::Serialize;
+use serde::{Deserialize, Serialize};
+
+use super::Rule;
 
 /// Sections that every rule has, in this order. `## Why` may be followed by others.
 pub const SECTIONS: [&str; 5] = ["What", "Why", "Bad", "Good", "Sources"];
+
+/// The comments of all rules by their ids: half as long as the code, so a module that is
+/// sent over a network may come without (feature `documentation`) and be given them later.
+#[derive(Debug, Serialize, Deserialize)]
+pub struct Documentation(BTreeMap<String, String>);
+
+impl Documentation {
+    #[cfg(feature = "documentation")]
+    pub fn built_in() -> Self {
+        Self(crate::rules::all().map(|rule| (rule.id.to_owned(), rule.comment.to_owned())).collect())
+    }
+
+    pub fn of(&self, rule: &Rule) -> Docs {
+        Docs::parse(self.0.get(rule.id).map_or("", String::as_str))
+    }
+}
 
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Docs {

@@ -1,6 +1,10 @@
 //! Secrets under an encoding: JSON Web Tokens of Supabase, base64 in Kubernetes
 //! secrets and elsewhere. What is decoded is judged as if it stood there.
 
+use std::borrow::Cow;
+
+use serde::Deserialize;
+
 use super::operand::{How, Value};
 use super::place::Place;
 use super::scan::Scan;
@@ -8,6 +12,16 @@ use super::{Kind, Verdict, one_a_line};
 
 /// A key of 16384 bits in base64, twice encoded.
 const LONGEST: usize = 16 * 1024;
+
+/// What is asked of a token. Claims that are missing are empty.
+#[derive(Default, Deserialize)]
+#[serde(default)]
+struct Claims<'t> {
+    #[serde(borrow)]
+    role: Cow<'t, str>,
+    #[serde(borrow)]
+    iss: Cow<'t, str>,
+}
 
 /// `eyJ` stands at `start`. Of the tokens that PostgREST takes only `service_role`
 /// passes row level security; `anon` is made to be published.
@@ -27,13 +41,12 @@ pub(super) fn jwt(scan: &mut Scan<'_>, start: usize) {
     let end = scan.run_end(payload + 1, 1024, is_digit);
     scan.skip_to(end);
     let Some(claims) = decode(scan.part(header + 1..payload).as_bytes()) else { return };
-    let Ok(claims) = serde_json::from_slice::<serde_json::Value>(&claims) else { return };
-    let claim = |name: &str| claims.get(name).and_then(serde_json::Value::as_str).unwrap_or_default();
-    if claim("role") != "service_role" || end - payload < 21 {
+    let Ok(claims) = serde_json::from_slice::<Claims>(&claims) else { return };
+    if claims.role != "service_role" || end - payload < 21 {
         return;
     }
     // Self-hosted stacks start with keys that are the same everywhere.
-    let verdict = if claim("iss").contains("demo") { Verdict::Development } else { Verdict::Leaked };
+    let verdict = if claims.iss.contains("demo") { Verdict::Development } else { Verdict::Leaked };
     scan.add(start..end, start..end, Kind::SupabaseServiceRole, verdict);
 }
 

@@ -111,10 +111,24 @@ fn is_published(value: &str) -> bool {
     PUBLISHED.iter().any(|known| value.starts_with(known))
 }
 
+/// Lower case of what the words below are made of: ASCII and the Latin letters up to
+/// U+021B, in which capitals and small letters alternate.
+fn lower(c: char) -> char {
+    let code = u32::from(c);
+    let code = match c {
+        '×' => code,
+        'À'..='Þ' => code + 32,
+        'Ā'..='ķ' | 'Ŋ'..='ŷ' | 'Ș'..='ț' => code | 1,
+        'Ĺ'..='ň' | 'Ź'..='ž' => code + (code & 1),
+        _ => u32::from(c.to_ascii_lowercase()),
+    };
+    char::from_u32(code).unwrap_or(c)
+}
+
 /// Lower case, without accents; separators become spaces.
 pub(super) fn fold(text: &str) -> String {
     text.chars()
-        .flat_map(char::to_lowercase)
+        .map(lower)
         .filter(|character| !matches!(character, '\u{300}'..='\u{36f}'))
         .map(|character| match character {
             'á' | 'à' | 'â' | 'ã' | 'ä' | 'å' | 'ą' | 'ă' => 'a',
@@ -199,6 +213,15 @@ const PUBLISHED: &[&str] = &[
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn capitals_are_the_same_words() {
+        for small in "aáàâãäåąăçćčéèêëęěíìîïłñńóòôõöøőśşšșúùûüůűzžżźğř×".chars()
+        {
+            assert!(small.to_uppercase().all(|capital| lower(capital) == small), "{small}");
+        }
+        assert_eq!(fold("CONTRASEÑA-HASŁO_ŞİFRE"), "contrasena haslo sifre");
+    }
 
     #[test]
     fn what_is_filled_in_elsewhere_is_a_template() {

@@ -5,6 +5,11 @@ declare const WASM: string;
 declare const VERSION: string;
 declare const RULES: number;
 
+declare module "virtual:documentation" {
+  const documentation: string;
+  export default documentation;
+}
+
 declare module "virtual:examples" {
   const examples: { title: string, about: string, files: { path: string, text: string }[] }[];
   export default examples;

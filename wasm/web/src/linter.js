@@ -1,12 +1,14 @@
 // The linter as promises: starts the worker, and a new one after a crash.
 
+import { later } from "./later.js";
+
 /** A call that takes longer hangs. */
 const LIMIT = 20_000;
 /** Workers in a row that break before they say anything: another would too. */
 const STARTS = 3;
 
 /** @typedef {import("./worker.js").Calls} Calls */
-/** @typedef {{ id: number, name: string, args: unknown[], resolve: (value: any) => void, reject: (cause: Error) => void, timer?: ReturnType<typeof setTimeout> }} Call */
+/** @typedef {{ id: number, name: string, args: unknown[], documentation: string | null, resolve: (value: any) => void, reject: (cause: Error) => void, timer?: ReturnType<typeof setTimeout> }} Call */
 
 /** The checker broke on what it was given; it is ready for something else. */
 export class Crash extends Error {}
@@ -101,7 +103,7 @@ function restart() {
 /** @param {Call} call */
 function send(call) {
   call.timer = setTimeout(() => crashed("it took too long"), LIMIT);
-  worker.postMessage({ id: call.id, name: call.name, args: call.args });
+  worker.postMessage({ id: call.id, name: call.name, args: call.args, documentation: call.documentation });
 }
 
 function next() {
@@ -114,9 +116,10 @@ function next() {
  * @param {Parameters<Calls[Name]>} args
  * @returns {Promise<ReturnType<Calls[Name]>>}
  */
-export function ask(name, ...args) {
+export async function ask(name, ...args) {
+  const documentation = needsDocumentation(name, args) ? await documented() : null;
   return new Promise((resolve, reject) => {
-    const call = { id: ++last, name, args, resolve, reject };
+    const call = { id: ++last, name, args, documentation, resolve, reject };
     if (broken) {
       reject(broken);
       return;
@@ -124,6 +127,16 @@ export function ask(name, ...args) {
     queue.push(call);
     if (ready && queue.length === 1) send(call);
   });
+}
+
+/** @param {string} name @param {unknown[]} args */
+function needsDocumentation(name, args) {
+  return name === "rules" || name === "explain" || (name === "render" && args[1] === "sarif");
+}
+
+/** What the rules say of themselves: it comes behind the first finding. */
+function documented() {
+  return later(async () => (await import("virtual:documentation")).default);
 }
 
 start();

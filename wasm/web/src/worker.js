@@ -16,17 +16,17 @@ const calls = {
 
 /** @typedef {typeof calls} Calls */
 
-/** @type {Promise<void> | undefined} */
-let loaded;
+/** @type {WebAssembly.Module} */
+let module;
 
 addEventListener("message", async ({ data }) => {
   if (data.module) {
-    loaded = linter.load(data.module);
+    module = data.module;
     return;
   }
-  const { id, name, args } = data;
+  const { id, name, args, documentation } = data;
   try {
-    await loaded;
+    await linter.load(module, documentation);
     const start = performance.now();
     const call = /** @type {(...args: unknown[]) => unknown} */ (
       calls[/** @type {keyof Calls} */ (name)]

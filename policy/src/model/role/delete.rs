@@ -7,6 +7,7 @@ use crate::model::command::Arg;
 use crate::model::location::{Location, Scheme};
 use crate::model::options::{Options, Spec};
 use crate::path;
+use crate::units::{Days, Period};
 
 use super::Said;
 
@@ -42,7 +43,7 @@ pub struct Delete {
 pub struct Age {
     pub said: Said,
     /// None where a variable says it.
-    pub days: Option<f64>,
+    pub days: Option<Days>,
 }
 
 pub const FIND: Spec = Spec::single_dash(&[
@@ -110,7 +111,7 @@ fn age_of(said: Said, minutes: bool) -> Option<Age> {
     if number.starts_with('-') {
         return None;
     }
-    let days = number.parse::<f64>().ok().map(|number| if minutes { number / 1440.0 } else { number });
+    let days = Days::parse(number).map(|Days(number)| Days(if minutes { number / 1440.0 } else { number }));
     Some(Age { said, days })
 }
 
@@ -242,7 +243,7 @@ fn remote(name: &str, args: &[Arg]) -> Option<Delete> {
     let scheme = if name == "rclone" || name == "mc" { Scheme::Remote } else { Scheme::Local };
     let age = options.value(&["min-age", "older-than", "if-unmodified-since"]).map(|value| {
         let said = Said::from(value);
-        let days = crate::units::Period::parse(&said.text).ok().map(|period| days(period.nominal_seconds()));
+        let days = Period::parse(&said.text).ok().map(|period| Days::of_seconds(period.nominal_seconds()));
         Age { said, days }
     });
     let is_verb = |text: &str| {
@@ -279,11 +280,6 @@ fn remote(name: &str, args: &[Arg]) -> Option<Delete> {
         recursive: true,
         ..empty(DeleteTool::Remote)
     })
-}
-
-#[expect(clippy::cast_precision_loss, reason = "periods are at most a century")]
-fn days(seconds: u64) -> f64 {
-    seconds as f64 / 86_400.0
 }
 
 fn policy(args: &[Arg]) -> Delete {
@@ -325,11 +321,11 @@ mod tests {
     #[test]
     fn find_deletes_by_age() {
         let it = delete("find /b/daily -maxdepth 1 -name *.gz -mtime +7 -delete");
-        assert_eq!((it.age.unwrap().days, it.max_depth), (Some(7.0), Some(1)));
+        assert_eq!((it.age.unwrap().days, it.max_depth), (Some(Days(7.0)), Some(1)));
         assert_eq!(it.targets[0].key, "/b/daily");
         assert_eq!(it.pattern.unwrap().text, "*.gz");
         let it = delete("find /b -type d -mmin +2880 -exec rm -rf {} ;");
-        assert_eq!(it.age.unwrap().days, Some(2.0));
+        assert_eq!(it.age.unwrap().days, Some(Days(2.0)));
         assert!(it.folders && it.recursive);
         assert_eq!(delete("find $DIR -mtime +$KEEP -delete").age.unwrap().days, None);
         assert!(!matches!(role("find /b -mtime -1"), Role::Delete(_)));
@@ -339,7 +335,7 @@ mod tests {
     #[test]
     fn objects_are_deleted_too() {
         assert_eq!(delete("aws s3 rm s3://b/x --recursive").targets[0].key, "x");
-        assert_eq!(delete("rclone delete r2:b/daily --min-age 30d").age.unwrap().days, Some(30.0));
+        assert_eq!(delete("rclone delete r2:b/daily --min-age 30d").age.unwrap().days, Some(Days(30.0)));
         assert_eq!(delete("restic forget --keep-daily 7 --prune").keeps_newest.unwrap().text, "7");
         assert_eq!(delete("rm -f a b").targets.len(), 2);
         assert!(!matches!(role("gsutil ls gs://b"), Role::Delete(_)));

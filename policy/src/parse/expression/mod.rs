@@ -58,7 +58,7 @@ impl Value {
         match self {
             Self::Null => String::new(),
             Self::Bool(value) => value.to_string(),
-            Self::Text(text) => text.to_lowercase(),
+            Self::Text(text) => text.to_ascii_lowercase(),
         }
     }
 }
@@ -267,7 +267,7 @@ impl<'t> Parser<'t> {
             self.at += 1;
             self.skip_blanks();
             if let Some(key) = self.literal() {
-                name = format!("{name}.{}", key.to_lowercase());
+                name = format!("{name}.{}", key.to_ascii_lowercase());
             } else {
                 self.or(depth + 1);
                 name.push_str(".*");

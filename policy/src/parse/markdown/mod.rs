@@ -107,7 +107,7 @@ impl Fence {
         let end = info
             .find(|c: char| c.is_whitespace() || matches!(c, '{' | '}' | ',' | ':'))
             .unwrap_or(info.len());
-        info.get(..end).unwrap_or_default().to_lowercase()
+        info.get(..end).unwrap_or_default().to_ascii_lowercase()
     }
 
     /// What the block holds; `document` is the text that was parsed.

@@ -5,6 +5,7 @@ use crate::facts::plans::{self, PLANS, Plan};
 use crate::finding::Severity;
 use crate::model::{Amount, Passage, Set, amounts};
 use crate::rule::{Findings, rule};
+use crate::units::{Days, Rounded};
 
 rule! {
     /// The document counts on backups that the provider's plan does not have.
@@ -94,7 +95,7 @@ const PROVIDERS: [(&str, &str); 2] = [("supabase", "Supabase"), ("neon", "Neon")
 
 /// The one that a whole document speaks of, where it is one.
 fn only_provider(text: &str) -> Option<&'static str> {
-    let text = text.to_lowercase();
+    let text = text.to_ascii_lowercase();
     let mut named = PROVIDERS.iter().filter(|(word, _)| text.contains(word));
     named.next().filter(|_| named.next().is_none()).map(|(_, name)| *name)
 }
@@ -107,7 +108,7 @@ fn wrong(set: &Set<'_>, passage: &Passage, known: &[Plan]) -> Vec<String> {
     let mut found: Vec<String> = Vec::new();
     for (index, (range, amount)) in lengths.iter().enumerate() {
         let Amount::Period(_) = amount else { continue };
-        let Some(days) = amount.days() else { continue };
+        let Some(Days(days)) = amount.days() else { continue };
         let before = index.checked_sub(1).and_then(|at| lengths.get(at)).map_or(0, |(range, _)| range.end);
         let after = lengths.get(index + 1).map_or(text.len(), |(range, _)| range.start);
         let Some(plan) = plan_of(range, before, after, &names, text).or_else(|| plan_above(passage, known))
@@ -122,11 +123,15 @@ fn wrong(set: &Set<'_>, passage: &Passage, known: &[Plan]) -> Vec<String> {
         let said = match (kept, moment) {
             (kept, true) if kept <= 0.0 => format!("the {} plan has no recovery to any moment", plan.name),
             (kept, false) if kept <= 0.0 => format!("the {} plan has nothing to restore", plan.name),
-            (kept, _) if kept < 1.0 => format!("the {} plan keeps {} hours", plan.name, kept * 24.0),
+            (kept, _) if kept < 1.0 => format!("the {} plan keeps {} hours", plan.name, Rounded(kept * 24.0)),
             (kept, true) if plan.extra => {
-                format!("the {} plan keeps at most {kept} days, and only as a paid add-on", plan.name)
+                format!(
+                    "the {} plan keeps at most {} days, and only as a paid add-on",
+                    plan.name,
+                    Rounded(kept)
+                )
             }
-            (kept, _) => format!("the {} plan keeps {kept} days", plan.name),
+            (kept, _) => format!("the {} plan keeps {} days", plan.name, Rounded(kept)),
         };
         if !found.contains(&said) {
             found.push(said);
@@ -192,7 +197,7 @@ fn plan_of<'k>(
 fn plan_above<'k>(passage: &Passage, known: &'k [Plan]) -> Option<&'k Plan> {
     passage.context.iter().rev().find_map(|context| {
         let found = names(context, known);
-        let named = context.to_lowercase();
+        let named = context.to_ascii_lowercase();
         match found.as_slice() {
             [(_, plan)] if named.contains("plan") || named.contains("tier") => Some(*plan),
             _ => None,
@@ -204,7 +209,7 @@ fn is_any_moment(passage: &Passage) -> bool {
     passage.says(&ANY_MOMENT)
         || (!passage.says(&["daily"])
             && passage.context.iter().rev().take(2).any(|context| {
-                let lower = context.to_lowercase();
+                let lower = context.to_ascii_lowercase();
                 ANY_MOMENT.iter().any(|word| lower.contains(word))
             }))
 }

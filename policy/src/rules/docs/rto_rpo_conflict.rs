@@ -60,7 +60,7 @@ fn check(set: &Set<'_>, findings: &mut Findings<'_>) {
 /// A strategy, by its title, that has no objectives.
 fn missing(set: &Set<'_>, index: usize, findings: &mut Findings<'_>) {
     let Some(title) = set.headings(index).first() else { return };
-    let lower = title.text.to_lowercase();
+    let lower = title.text.to_ascii_lowercase();
     let has = |words: &[&str]| words.iter().any(|word| lower.contains(word));
     let strategy =
         has(&["strategy", "policy", "plan", "disaster recovery", "backup & recovery", "backup and recovery"])
@@ -92,9 +92,7 @@ fn missing(set: &Set<'_>, index: usize, findings: &mut Findings<'_>) {
 /// "Zero data loss" beside a loss that is allowed.
 fn zero(set: &Set<'_>, index: usize, own: &[&Promise], findings: &mut Findings<'_>) {
     let allowed = own.iter().filter(|promise| promise.subject == Subject::Rpo);
-    let longest = allowed.max_by(|one, other| {
-        one.amount.days().unwrap_or_default().total_cmp(&other.amount.days().unwrap_or_default())
-    });
+    let longest = allowed.max_by(|one, other| days(one).total_cmp(&days(other)));
     let Some(longest) = longest else { return };
     let claims = |passage: &&Passage| {
         passage.at.document == index
@@ -126,6 +124,10 @@ fn zero(set: &Set<'_>, index: usize, own: &[&Promise], findings: &mut Findings<'
     }
 }
 
+fn days(promise: &Promise) -> f64 {
+    promise.amount.days().map_or(0.0, |days| days.0)
+}
+
 /// A recovery that takes longer than the longest objective.
 fn scenarios(set: &Set<'_>, own: &[&Promise], findings: &mut Findings<'_>) {
     let (mut objectives, mut takes) = (Vec::new(), Vec::new());
@@ -137,13 +139,12 @@ fn scenarios(set: &Set<'_>, own: &[&Promise], findings: &mut Findings<'_>) {
             None => {}
         }
     }
-    let days = |promise: &&Promise| promise.amount.days().unwrap_or_default();
     let Some(objective) = objectives.into_iter().max_by(|one, other| days(one).total_cmp(&days(other)))
     else {
         return;
     };
     let mut last = None;
-    for promise in takes.into_iter().filter(|it| days(it) > days(&objective) * 1.01) {
+    for promise in takes.into_iter().filter(|it| days(it) > days(objective) * 1.01) {
         if last.replace(promise.passage) == Some(promise.passage) {
             continue;
         }
@@ -162,7 +163,7 @@ fn scenarios(set: &Set<'_>, own: &[&Promise], findings: &mut Findings<'_>) {
 /// objective ("time to detect") are neither.
 fn kind(passage: &Passage) -> Option<bool> {
     let under = passage.context.iter().rev().take(2).any(|context| {
-        let lower = context.to_lowercase();
+        let lower = context.to_ascii_lowercase();
         lower.contains("rto") || lower.contains("recovery time objective")
     });
     let step = passage.says(&["time to", "detect", "assess"]);

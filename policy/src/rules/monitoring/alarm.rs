@@ -135,7 +135,7 @@ pub fn printing_steps(set: &Set<'_>, pipeline: &Pipeline) -> Vec<Place> {
 fn step_is_about_failure(set: &Set<'_>, script: &Script) -> bool {
     let Some((conditions, name)) = step_of(set, script) else { return false };
     let failure = any_asks(conditions, |text| condition(text).functions.iter().any(|name| name == "failure"));
-    let named = name.and_then(Node::text).map(str::to_lowercase).is_some_and(|name| {
+    let named = name.and_then(Node::text).map(str::to_ascii_lowercase).is_some_and(|name| {
         ["notif", "alert", "slack", "failure", "mail"].iter().any(|word| name.contains(word))
     });
     failure || named

@@ -118,13 +118,13 @@ fn is_monitor(set: &Set<'_>, script: &Script) -> bool {
     let path = set.units.get(script.unit).and_then(|unit| unit.path.clone());
     let names = path.into_iter().chain(set.context(script.at));
     names.into_iter().any(|name| {
-        let lower = name.to_lowercase();
+        let lower = name.to_ascii_lowercase();
         ["monitor", "health", "watch", "alert"].iter().any(|word| lower.contains(word))
     })
 }
 
 fn promises_alert(comment: &str) -> bool {
-    let lower = comment.trim_start_matches(['#', ' ']).to_lowercase();
+    let lower = comment.trim_start_matches(['#', ' ']).to_ascii_lowercase();
     let has = |words: &[&str]| words.iter().any(|word| lower.contains(word));
     let what = ["alert", "notif", "email", "e-mail", "slack", "pager", "webhook"];
     (has(&["send", "trigger", "todo", "add your", "insert", "here"]) && has(&what))

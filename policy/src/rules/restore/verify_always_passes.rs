@@ -135,7 +135,7 @@ fn success<'c>(commands: &'c [Command], of: &Command) -> Option<&'c Command> {
         "finished", "intact",
     ];
     commands.iter().find(|command| {
-        let text = command.line().to_lowercase();
+        let text = command.line().to_ascii_lowercase();
         command.role == Role::Print
             && command.at.span.start > of.statement.end
             && !command.nesting.branch

@@ -3,6 +3,7 @@ use std::collections::HashMap;
 use crate::finding::{Edit, Fix, Place};
 use crate::model::{Command, Delete, DeleteTool, Location, Role, Scheme, Set};
 use crate::rule::{Findings, Reported, rule};
+use crate::units::Days;
 
 use super::backups::{Deletion, deletions};
 use super::by_age::{Before, loops, scripts_of_actions};
@@ -75,10 +76,10 @@ fn check(set: &Set<'_>, findings: &mut Findings<'_>) {
     }
 }
 
-fn report<'f, 'd>(findings: &'f mut Findings<'d>, at: Place, days: Option<f64>) -> Reported<'f, 'd> {
-    let after = match days {
-        Some(days) if days.fract() == 0.0 => format!("{days} days after the last backup arrived"),
-        _ => "once no new backup arrives for that long".to_owned(),
+fn report<'f, 'd>(findings: &'f mut Findings<'d>, at: Place, days: Option<Days>) -> Reported<'f, 'd> {
+    let after = match days.and_then(Days::whole) {
+        Some(days) => format!("{days} days after the last backup arrived"),
+        None => "once no new backup arrives for that long".to_owned(),
     };
     findings
         .report(at, format!("deletes by age alone: {after} it has deleted every one there is"))
@@ -92,7 +93,7 @@ fn fix(command: &Command, delete: &Delete) -> Option<Fix> {
         && !delete.folders
         && command.pipe.length == 1;
     let [Location { scheme: Scheme::Local, arg: root, .. }] = delete.targets.as_slice() else { return None };
-    let days = delete.age.as_ref()?.days.filter(|days| days.fract() == 0.0 && *days >= 1.0)?;
+    let days = delete.age.as_ref()?.days?.whole().filter(|days| *days >= 1)?;
     let pattern = delete.pattern.as_ref()?;
     let plain = pattern.text.chars().all(|c| c.is_ascii_alphanumeric() || "*?._-".contains(c));
     (simple && plain).then(|| {
@@ -100,7 +101,7 @@ fn fix(command: &Command, delete: &Delete) -> Option<Fix> {
             "ls -1t {}/{} | tail -n +{} | xargs -r rm --",
             root.raw.trim_end_matches('/'),
             pattern.text,
-            days + 1.0
+            days + 1
         );
         Fix::unsafe_(format!("keep the newest {days} instead"), vec![Edit::replace(command.at.span, line)])
     })

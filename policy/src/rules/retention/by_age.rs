@@ -118,7 +118,7 @@ fn is_list_of_backups(set: &Set<'_>, script: &Script, variable: &str, command: &
     let text = set.documents.get(command.at.document).map_or("", |document| document.text.as_str());
     let before = text.get(text.ceil_char_boundary(start)..end).unwrap_or_default();
     let list = before.rfind(&format!("for {variable} in ")).and_then(|at| before.get(at..)?.lines().next());
-    let words = list.unwrap_or_default().to_lowercase();
+    let words = list.unwrap_or_default().to_ascii_lowercase();
     ["backup", "dump", ".sql", "bak"].iter().any(|word| words.contains(word))
 }
 

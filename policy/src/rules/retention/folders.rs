@@ -5,6 +5,7 @@ use std::collections::BTreeMap;
 
 use crate::finding::Place;
 use crate::model::{Command, Location, Role, Scheme, Set};
+use crate::units::Days;
 
 /// Folders below one that are looked at.
 const BELOW: usize = 256;
@@ -18,7 +19,7 @@ pub struct Use {
     /// Where it is named first.
     pub at: Place,
     /// The longest age at which something is deleted there.
-    pub days: Option<f64>,
+    pub days: Option<Days>,
 }
 
 #[derive(Debug, Default)]
@@ -61,7 +62,7 @@ impl Folders {
     }
 
     fn read(&mut self, command: &Command) {
-        let (places, days): (Vec<Location>, Option<f64>) = match &command.role {
+        let (places, days): (Vec<Location>, Option<Days>) = match &command.role {
             Role::Delete(delete) => (delete.targets.clone(), delete.age.as_ref().and_then(|age| age.days)),
             Role::Dump(dump) => {
                 let file = dump.file.as_ref();
@@ -86,14 +87,14 @@ impl Folders {
     }
 
     /// As far as the path is known.
-    fn put(&mut self, command: &Command, location: &Location, days: Option<f64>) {
+    fn put(&mut self, command: &Command, location: &Location, days: Option<Days>) {
         let path = location.key.as_str();
         let known = path.find(['$', '*', '?', '<', '{']).map_or(path, |at| folder(&path[..at]));
         let known = known.trim_end_matches('/').to_owned();
         let key = (command.at.document, location.scheme, location.bucket.clone(), known);
         let used = self.used.entry(key).or_insert(Use { at: location.arg.at, days: None });
         used.days = match (used.days, days) {
-            (Some(one), Some(other)) => Some(one.max(other)),
+            (Some(one), Some(other)) => Some(if one < other { other } else { one }),
             (one, other) => one.or(other),
         };
     }
@@ -130,7 +131,7 @@ mod tests {
                 .map(|(_, rest, used)| format!("{rest} {:?}", used.days))
                 .collect::<Vec<_>>()
         };
-        assert_eq!(below("/b"), ["x None", "y Some(9.0)", "y/z None"]);
+        assert_eq!(below("/b"), ["x None", "y Some(Days(9.0))", "y/z None"]);
         assert_eq!(below("/b/y/"), ["z None"]);
         assert_eq!(below("s3://k"), ["daily None"]);
         assert!(below("/").is_empty());

@@ -3,6 +3,7 @@ use std::collections::BTreeMap;
 use crate::finding::{Place, Severity};
 use crate::model::{Amount, Passage, Promise, Scheme, Set, Subject, Tier, Tiers};
 use crate::rule::{Findings, rule};
+use crate::units::Days;
 
 use super::backups::{DeletedTiers, Deletion, deletions};
 
@@ -66,7 +67,8 @@ fn check(set: &Set<'_>, findings: &mut Findings<'_>) {
             .flatten()
             .filter(|kept| kept.environment.is_none() && in_place(kept.promise, local));
         // The one that is nearest: two that differ are reported as such.
-        let near = same.min_by(|a, b| (a.days - days).abs().total_cmp(&(b.days - days).abs()));
+        let distance = |kept: &Kept<'_>| (kept.days.0 - days.0).abs();
+        let near = same.min_by(|a, b| distance(a).total_cmp(&distance(b)));
         if let Some(kept) = near {
             report(findings, deletion.command.name_at, days, kept.promise, kept.days);
         }
@@ -80,7 +82,7 @@ fn check(set: &Set<'_>, findings: &mut Findings<'_>) {
 /// What the team says of its own backups of one tier.
 struct Kept<'s> {
     promise: &'s Promise,
-    days: f64,
+    days: Days,
     environment: Option<&'static str>,
     kind: Option<&'static str>,
 }
@@ -103,18 +105,18 @@ fn kept<'s>(set: &'s Set<'_>) -> BTreeMap<Tier, Vec<Kept<'s>>> {
 }
 
 /// The comment above a cleanup says one number, and the cleanup does another.
-fn beside_comment(set: &Set<'_>, deletion: &Deletion<'_>, days: f64, findings: &mut Findings<'_>) {
+fn beside_comment(set: &Set<'_>, deletion: &Deletion<'_>, days: Days, findings: &mut Findings<'_>) {
     let comments = set.comments_above(deletion.command);
     let says = |comment: &&&str| {
-        let lower = comment.to_lowercase();
+        let lower = comment.to_ascii_lowercase();
         ["keep", "retain", "older", "delete", "remove", "retention"].iter().any(|word| lower.contains(word))
     };
     let amounts = comments.iter().filter(says).flat_map(|comment| crate::model::amounts(comment));
     let amounts: Vec<Amount> = amounts.map(|(_, amount)| amount).collect();
     let [amount @ Amount::Period(_)] = amounts.as_slice() else { return };
-    let Some(said) = amount.days().filter(|said| *said >= 1.0) else { return };
+    let Some(said) = amount.days().filter(|said| *said >= Days(1.0)) else { return };
     // "older than 7 days" and `-mtime +6` are the same.
-    if (said - days).abs() > 1.0 + said * SLACK {
+    if (said.0 - days.0).abs() > 1.0 + said.0 * SLACK {
         let message = format!("deletes after {days} days, and the comment above says {amount}");
         findings
             .report(deletion.command.name_at, message)
@@ -122,16 +124,16 @@ fn beside_comment(set: &Set<'_>, deletion: &Deletion<'_>, days: f64, findings: &
     }
 }
 
-fn report(findings: &mut Findings<'_>, at: Place, days: f64, promise: &Promise, length: f64) {
+fn report(findings: &mut Findings<'_>, at: Place, days: Days, promise: &Promise, length: Days) {
     let tier = promise.tier.map_or("", Tier::as_str);
-    if days < length * (1.0 - SLACK) {
+    if days.0 < length.0 * (1.0 - SLACK) {
         let message =
             format!("deletes {tier} backups after {days} days, which are to stay {}", promise.amount);
         findings
             .report(at, message)
             .help("let the script read the number from where it is promised")
             .related(promise.at, format!("{tier} backups are promised for {} here", promise.amount));
-    } else if days > length * (1.0 + SLACK) + 1.0 {
+    } else if days.0 > length.0 * (1.0 + SLACK) + 1.0 {
         let message = format!("{tier} backups stay for {days} days, though {} are promised", promise.amount);
         findings
             .report(at, message)
@@ -170,7 +172,7 @@ fn cleanups_in_words(set: &Set<'_>, promises: &BTreeMap<Tier, Vec<Kept<'_>>>, fi
         let here = promises.values().flatten().filter(|kept| {
             kept.promise.at.document == passage.at.document
                 && kept.environment.is_none()
-                && days < kept.days * (1.0 - SLACK)
+                && days.0 < kept.days.0 * (1.0 - SLACK)
         });
         let Some(Kept { promise, .. }) = here.min_by_key(|kept| kept.promise.at) else { continue };
         let tier = promise.tier.map_or("", Tier::as_str);
@@ -193,7 +195,7 @@ fn promises_that_differ(all: &[Kept<'_>], findings: &mut Findings<'_>) {
                 && other.promise.passage != kept.promise.passage
                 && (other.kind, other.environment) == (kept.kind, kept.environment)
                 && same_storage(other.promise, kept.promise)
-                && (kept.days - other.days).abs() > kept.days.min(other.days) * SLACK + 1.0
+                && (kept.days.0 - other.days.0).abs() > kept.days.0.min(other.days.0) * SLACK + 1.0
         });
         let Some(Kept { promise: other, .. }) = differs else { continue };
         let promise = kept.promise;

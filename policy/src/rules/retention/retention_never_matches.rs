@@ -4,6 +4,7 @@ use crate::finding::Place;
 use crate::model::{Delete, DeleteTool, Location, Pipeline, Role, Scheme, Set, glob};
 use crate::path;
 use crate::rule::{Findings, rule};
+use crate::units::Days;
 
 use super::backups::{Deletion, deletions};
 use super::folders::folder;
@@ -65,7 +66,7 @@ fn check(set: &Set<'_>, findings: &mut Findings<'_>) {
         let own = pipeline.commands(set).filter_map(|(_, command)| all.get(&command.at));
         for Deletion { command, delete, .. } in own {
             let local = delete.targets.iter().all(|to| to.scheme == Scheme::Local);
-            let old = delete.age.as_ref().is_some_and(|age| age.days.is_none_or(|days| days >= 1.0));
+            let old = delete.age.as_ref().is_some_and(|age| age.days.is_none_or(|days| days >= Days(1.0)));
             let finds = delete.tool == DeleteTool::Find && local;
             let (message, help) = if let Some((wanted, name)) = names.other_objects(delete) {
                 (format!("objects are called '{name}', which '{wanted}' does not match"), SAME)

@@ -139,7 +139,8 @@ fn produced(set: &Set<'_>, tiers: &Tiers<'_, '_>) -> HashSet<Tier> {
 /// `# runs daily by cron`, at the head of a script.
 fn said_to_run<'s>(set: &'s Set<'_>, script: &'s Script) -> impl Iterator<Item = Tier> + 's {
     let text = |span| set.text(script.place(span));
-    let comments = script.comments.iter().take(COMMENTS).map(move |comment| text(*comment).to_lowercase());
+    let comments =
+        script.comments.iter().take(COMMENTS).map(move |comment| text(*comment).to_ascii_lowercase());
     let runs = |comment: &String| {
         let has = |words: &[&str]| words.iter().any(|word| comment.contains(word));
         has(&["run", "cron", "schedule", "every"])

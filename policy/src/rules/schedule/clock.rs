@@ -2,7 +2,7 @@
 
 /// Hours and minutes that a text names.
 pub fn times(text: &str) -> Vec<(u32, u32)> {
-    let lower = text.to_lowercase();
+    let lower = text.to_ascii_lowercase();
     let mut found = Vec::new();
     if lower.contains("midnight") {
         found.push((0, 0));
@@ -66,7 +66,7 @@ pub fn zone_in(text: &str) -> Option<&'static str> {
         ("beijing", "Beijing"),
         ("istanbul", "Istanbul"),
     ];
-    let lower = text.to_lowercase();
+    let lower = text.to_ascii_lowercase();
     let words: Vec<&str> = lower.split(|c: char| !c.is_ascii_alphabetic()).collect();
     ZONES.iter().find(|(word, _)| words.contains(word)).map(|(_, zone)| *zone)
 }

@@ -4,6 +4,7 @@ use std::collections::HashSet;
 use crate::finding::{Place, Severity};
 use crate::model::{DumpTool, Promise, Role, Set, Subject, Tier, Tiers};
 use crate::rule::{Findings, rule};
+use crate::units::Rounded;
 
 const HOUR: f64 = 3_600.0;
 const DAY: f64 = 24.0 * HOUR;
@@ -64,7 +65,7 @@ fn check(set: &Set<'_>, findings: &mut Findings<'_>) {
         if !seen.insert((promise.at.document, promise.amount.to_string())) {
             continue;
         }
-        let Some(allowed) = promise.amount.days().map(|days| days * DAY).filter(|it| it.is_finite()) else {
+        let Some(allowed) = promise.amount.days().map(|days| days.0 * DAY).filter(|it| it.is_finite()) else {
             continue;
         };
         if promise.managed || is_continuous(set, promise.at.document) {
@@ -157,9 +158,9 @@ fn length(seconds: f64) -> String {
     match () {
         () if days >= 360.0 => "year".to_owned(),
         () if (28.0..=31.0).contains(&days) => "month".to_owned(),
-        () if days > 1.5 && days.fract() == 0.0 => format!("{days} days"),
-        () if seconds >= HOUR => format!("{:.0} hours", seconds / HOUR),
-        () => format!("{:.0} minutes", seconds / 60.0),
+        () if days > 1.5 && days.fract() == 0.0 => format!("{} days", Rounded(days)),
+        () if seconds >= HOUR => format!("{} hours", Rounded((seconds / HOUR).round())),
+        () => format!("{} minutes", Rounded((seconds / 60.0).round())),
     }
 }
 

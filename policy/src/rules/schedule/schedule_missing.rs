@@ -109,7 +109,7 @@ fn is_named_backup(path: Option<&str>, workflow: &Workflow<'_>) -> bool {
     ];
     let file = path.map(path::name).unwrap_or_default();
     let name = workflow.name.and_then(Node::text).unwrap_or_default();
-    let both = format!("{file} {name}").to_lowercase();
+    let both = format!("{file} {name}").to_ascii_lowercase();
     let has = |words: &[&str]| words.iter().any(|word| both.contains(word));
     has(&["backup", "back-up", "dump"]) && !has(&OTHER)
 }

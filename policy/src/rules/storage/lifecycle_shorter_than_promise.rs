@@ -2,6 +2,7 @@ use crate::finding::{Place, Severity};
 use crate::model::{Amount, Promise, Role, Set, Subject, Tier};
 use crate::parse::lifecycle::Rule as BucketRule;
 use crate::rule::{Findings, rule};
+use crate::units::Days;
 
 /// 365 days are a year and 360 are twelve months to whoever writes them.
 const SLACK: f64 = 0.03;
@@ -65,14 +66,14 @@ fn check(set: &Set<'_>, findings: &mut Findings<'_>) {
                 promise.at.document == unit.document && concerns(set, bucket, rule, promise)
             });
             let kept = promises.filter_map(|promise| Some((promise, promise.amount.days()?)));
-            let Some((promise, length)) = kept.max_by(|(_, a), (_, b)| a.total_cmp(b)) else { continue };
+            let Some((promise, length)) = kept.max_by(|(_, a), (_, b)| a.0.total_cmp(&b.0)) else { continue };
             report(findings, unit.place(expires.node.span), days, promise, length);
         }
     }
 }
 
 #[expect(clippy::cast_precision_loss, reason = "days of a lifecycle rule")]
-fn report(findings: &mut Findings<'_>, at: Place, days: u64, promise: &Promise, promised: f64) {
+fn report(findings: &mut Findings<'_>, at: Place, days: u64, promise: &Promise, Days(promised): Days) {
     let what = promise.tier.map_or("backups".to_owned(), |tier| format!("{} backups", tier.as_str()));
     let related = format!("{what} are promised for {} here", promise.amount);
     let count = days as f64;

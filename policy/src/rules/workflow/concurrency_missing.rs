@@ -107,7 +107,7 @@ fn starts(workflow: &Workflow<'_>) -> usize {
 fn insert(set: &Set<'_>, unit: &Unit<'_>, workflow: &Workflow<'_>, jobs: &Node) -> Option<Edit> {
     let text = &set.documents.get(unit.document)?.text;
     let at = unit.place(jobs.span).span.start;
-    let name = workflow.name.and_then(Node::text).unwrap_or("backup").to_lowercase();
+    let name = workflow.name.and_then(Node::text).unwrap_or("backup").to_ascii_lowercase();
     let words: Vec<&str> =
         name.split(|c: char| !c.is_ascii_alphanumeric()).filter(|word| !word.is_empty()).collect();
     let group = format!("  group: {}", if words.is_empty() { "backup".to_owned() } else { words.join("-") });

@@ -231,7 +231,7 @@ impl<'s, 'd> Look<'s, 'd> {
         let says = |command: &Command| {
             command.role == Role::Print
                 && command.args.iter().any(|arg| {
-                    let lower = arg.text.to_lowercase();
+                    let lower = arg.text.to_ascii_lowercase();
                     SAYS.iter().any(|word| lower.contains(word))
                 })
         };
@@ -290,7 +290,7 @@ impl<'s, 'd> Look<'s, 'd> {
                 && command.redirects.iter().all(|redirect| redirect.descriptor != 2)
                 && matches!(command.fate, Fate::Ignored | Fate::Returned | Fate::Stops)
                 && command.args.iter().any(|arg| {
-                    let lower = arg.text.to_lowercase();
+                    let lower = arg.text.to_ascii_lowercase();
                     CLAIMS.iter().any(|word| lower.contains(word))
                 })
         };

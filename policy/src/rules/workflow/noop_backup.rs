@@ -82,7 +82,7 @@ fn is_named_backup(unit: &Unit<'_>) -> bool {
     let file = unit.path.as_deref().map(path::name).unwrap_or_default();
     let title =
         unit.workflow().and_then(|workflow| workflow.name?.text().map(str::to_owned)).unwrap_or_default();
-    let both = format!("{file} {title}").to_lowercase();
+    let both = format!("{file} {title}").to_ascii_lowercase();
     let has = |words: &[&str]| words.iter().any(|word| both.contains(word));
     has(&["backup", "back-up", "dump"])
         && !has(&[
@@ -119,7 +119,7 @@ fn print<'s>(set: &'s Set<'_>, unit: &Unit<'_>, script: &Script) -> Option<(u32,
     let step = match script.host {
         Host::Step { job, step } => {
             let name = unit.tree.as_ref().and_then(|tree| step_at(tree, job, step)?.1?.text());
-            name.map(str::to_lowercase)
+            name.map(str::to_ascii_lowercase)
         }
         _ => None,
     };
@@ -128,7 +128,7 @@ fn print<'s>(set: &'s Set<'_>, unit: &Unit<'_>, script: &Script) -> Option<(u32,
             && !["notif", "success", "fail", "summary", "upload"].iter().any(|word| name.contains(word))
     });
     let rank = |command: &Command| {
-        let line = command.line().to_lowercase();
+        let line = command.line().to_ascii_lowercase();
         let has = |words: &[&str]| words.iter().any(|word| line.contains(word));
         let about = has(&["backup", "dump"]);
         u32::from(about)
