@@ -181,6 +181,7 @@ test("large files are checked, always with the same result; how long it takes is
   const texts = [
     { path: ".github/workflows/a.yml", text: upTo(5000, "name: a\non: push\njobs:\n", step) },
     { path: "a.sh", text: upTo(5000, "#!/bin/bash\n", script) },
+    { path: ".github/workflows/a.yml", text: upTo(200_000, "name: a\non: push\njobs:\n", step) },
     { path: "a.sh", text: upTo(200_000, "#!/bin/bash\n", script) },
     { path: "a.md", text: upTo(200_000, "# Backup\n\n", `We keep backups for 30 days.\n\n\`\`\`bash\n${script}\`\`\`\n\n`) },
   ];

@@ -59,6 +59,20 @@ impl Node {
         Some(&self.entry(key)?.value)
     }
 
+    /// The values under some keys, each as [`Self::get`] finds it, in one pass.
+    pub fn values<const N: usize>(&self, keys: [&str; N]) -> [Option<&Node>; N] {
+        let mut values = [None; N];
+        for entry in self.entries() {
+            let Some(text) = entry.key.text() else { continue };
+            for (key, value) in keys.iter().zip(&mut values) {
+                if *key == text {
+                    *value = Some(&entry.value);
+                }
+            }
+        }
+        values
+    }
+
     /// A value below several keys.
     pub fn path(&self, keys: &[&str]) -> Option<&Node> {
         keys.iter().try_fold(self, |node, key| node.get(key))

@@ -53,6 +53,7 @@ impl<'n> Variable<'n> {
 
 #[derive(Debug, Clone)]
 pub struct Job<'n> {
+    /// Empty where the key is no text.
     pub id: &'n str,
     pub key: &'n Node,
     pub node: &'n Node,
@@ -160,14 +161,14 @@ pub fn view(root: &Node) -> Option<Workflow<'_>> {
         concurrency: root.entry("concurrency"),
         environment: variables(root.get("env")),
         shell: root.path(&["defaults", "run", "shell"]),
-        jobs: jobs.entries().iter().filter_map(|entry| job(&entry.key, &entry.value)).collect(),
+        jobs: jobs.entries().iter().map(job).collect(),
     })
 }
 
 /// A job by its index in [`Workflow::jobs`], as key and value: for who asks for each of
 /// many.
 pub fn job_at(root: &Node, job: usize) -> Option<&Entry> {
-    root.get("jobs")?.entries().iter().filter(|entry| entry.key.text().is_some()).nth(job)
+    root.get("jobs")?.entries().get(job)
 }
 
 /// The conditions of one step and of its job, and the step's name; the same.
@@ -180,7 +181,9 @@ pub fn step_at(root: &Node, job: usize, step: usize) -> Option<([Option<&Node>; 
 /// The steps of a composite action; empty where the tree is none.
 pub fn composite_steps(root: &Node) -> Vec<Step<'_>> {
     match root.get("runs") {
-        Some(runs) if runs.get("using").and_then(Node::text) == Some("composite") => steps(runs.get("steps")),
+        Some(runs) if runs.get("using").and_then(Node::text) == Some("composite") => {
+            runs.get("steps").map(Node::items).unwrap_or_default().iter().map(step).collect()
+        }
         _ => Vec::new(),
     }
 }
@@ -236,31 +239,48 @@ fn variables(node: Option<&Node>) -> Vec<Variable<'_>> {
     entries.iter().filter_map(|entry| Some(Variable { name: entry.key.text()?, entry })).collect()
 }
 
-fn job<'n>(key: &'n Node, node: &'n Node) -> Option<Job<'n>> {
-    let services = node.get("services").map(Node::entries).unwrap_or_default();
-    Some(Job {
-        id: key.text()?,
+fn job(Entry { key, value: node }: &Entry) -> Job<'_> {
+    // Every rule that looks at workflows comes through here, with thousands of jobs at
+    // times: their keys are read once.
+    let [name, needs, condition, runs_on, timeout, env, defaults, strategy, container, services] = node
+        .values([
+            "name",
+            "needs",
+            "if",
+            "runs-on",
+            "timeout-minutes",
+            "env",
+            "defaults",
+            "strategy",
+            "container",
+            "services",
+        ]);
+    let [continue_on_error, called, with, secrets, outputs, steps] =
+        node.values(["continue-on-error", "uses", "with", "secrets", "outputs", "steps"]);
+    let services = services.map(Node::entries).unwrap_or_default();
+    Job {
+        id: key.text().unwrap_or_default(),
         key,
         node,
-        name: node.get("name"),
-        needs: node.get("needs").map(|needs| needs.one_or_many().collect()).unwrap_or_default(),
-        condition: node.get("if"),
-        runs_on: node.get("runs-on"),
-        timeout: node.get("timeout-minutes"),
+        name,
+        needs: needs.map(|needs| needs.one_or_many().collect()).unwrap_or_default(),
+        condition,
+        runs_on,
+        timeout,
         permissions: node.entry("permissions"),
         concurrency: node.entry("concurrency"),
-        environment: variables(node.get("env")),
-        shell: node.path(&["defaults", "run", "shell"]),
-        strategy: node.get("strategy"),
-        container: node.get("container"),
+        environment: variables(env),
+        shell: defaults.and_then(|defaults| defaults.path(&["run", "shell"])),
+        strategy,
+        container,
         services: services.iter().filter_map(service).collect(),
-        continue_on_error: node.get("continue-on-error"),
-        uses: node.get("uses").and_then(uses),
-        with: node.get("with").map(Node::entries).unwrap_or_default(),
-        secrets: node.get("secrets"),
-        outputs: node.get("outputs").map(Node::entries).unwrap_or_default(),
-        steps: steps(node.get("steps")),
-    })
+        continue_on_error,
+        uses: called.and_then(uses),
+        with: with.map(Node::entries).unwrap_or_default(),
+        secrets,
+        outputs: outputs.map(Node::entries).unwrap_or_default(),
+        steps: steps.map(Node::items).unwrap_or_default().iter().map(step).collect(),
+    }
 }
 
 fn service(entry: &Entry) -> Option<Service<'_>> {
@@ -269,25 +289,35 @@ fn service(entry: &Entry) -> Option<Service<'_>> {
     Some(Service { name: entry.key.text()?, image, environment: variables(node.get("env")), node })
 }
 
-fn steps(node: Option<&Node>) -> Vec<Step<'_>> {
-    let items = node.map(Node::items).unwrap_or_default();
-    items
-        .iter()
-        .map(|node| Step {
-            node,
-            id: node.get("id"),
-            name: node.get("name"),
-            condition: node.get("if"),
-            uses: node.get("uses").and_then(uses),
-            with: node.get("with").map(Node::entries).unwrap_or_default(),
-            run: node.get("run"),
-            shell: node.get("shell"),
-            environment: variables(node.get("env")),
-            continue_on_error: node.get("continue-on-error"),
-            timeout: node.get("timeout-minutes"),
-            working_directory: node.get("working-directory"),
-        })
-        .collect()
+fn step(node: &Node) -> Step<'_> {
+    let [id, name, condition, called, with, run, shell, env, continue_on_error, timeout, working_directory] =
+        node.values([
+            "id",
+            "name",
+            "if",
+            "uses",
+            "with",
+            "run",
+            "shell",
+            "env",
+            "continue-on-error",
+            "timeout-minutes",
+            "working-directory",
+        ]);
+    Step {
+        node,
+        id,
+        name,
+        condition,
+        uses: called.and_then(uses),
+        with: with.map(Node::entries).unwrap_or_default(),
+        run,
+        shell,
+        environment: variables(env),
+        continue_on_error,
+        timeout,
+        working_directory,
+    }
 }
 
 fn uses(node: &Node) -> Option<Uses<'_>> {
