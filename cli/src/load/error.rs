@@ -62,8 +62,8 @@ pub enum Error {
     Definitions(#[source] io::Error),
     #[error("{program} failed: {messages}")]
     Restore { program: &'static str, messages: String },
-    #[error("interrupted while psql finished: whether it committed to database '{database}' is not known")]
-    Committing { database: String },
+    #[error("{end}: whether it committed to database '{database}' is not known")]
+    Committing { database: String, end: Box<Error> },
     #[error("{program} was ended by the system ({status})")]
     Killed { program: &'static str, status: ExitStatus },
     #[error("interrupted")]
@@ -128,6 +128,15 @@ impl From<archive::Error> for Error {
 }
 
 impl Error {
+    /// The same when the database is gone: nobody need ask any more what was committed.
+    #[must_use]
+    pub fn undone(self) -> Self {
+        match self {
+            Self::Committing { end, .. } => *end,
+            other => other,
+        }
+    }
+
     /// Whether the server did not take what the archive holds: another try would
     /// end in the same way.
     pub fn is_refusal(&self) -> bool {
@@ -182,7 +191,7 @@ impl Advise for Error {
                 NOT_ALLOWED.to_owned()
             }
             Self::Damaged { .. } => "the bytes changed after pg_dump wrote them; take another backup".to_owned(),
-            Self::Committing { database } => {
+            Self::Committing { database, .. } => {
                 format!("look into database '{database}': all of the dump is there, or nothing of it")
             }
             Self::Restore { messages, .. } if messages.contains("out of shared memory") => {
@@ -194,6 +203,9 @@ impl Advise for Error {
             Self::Build { .. } => {
                 "where the target lacks something, add it and run again; where the rows are to blame, take another backup"
                     .to_owned()
+            }
+            Self::Killed { program: "psql", .. } => {
+                "the system does so when memory runs out: restore where there is more".to_owned()
             }
             Self::Killed { .. } => {
                 "the system does so when memory runs out: restore with fewer --jobs, or where there is more".to_owned()

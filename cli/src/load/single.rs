@@ -74,7 +74,7 @@ async fn direct(
     if let Err(Feed::Archive(error)) = fed {
         return Err(error);
     }
-    program::ended(output.status, &output.stderr)?;
+    program::ended("pg_restore", output.status, &output.stderr)?;
     // pg_restore may close its input when the last entry was taken.
     tokio::task::spawn_blocking(move || to_its_end(&mut bytes)).await.map_err(|_| Error::Panicked)?
 }
@@ -125,7 +125,7 @@ impl Printing {
             feeding.join().map_err(|_| Error::Panicked)??;
         }
         let messages = self.messages.take().and_then(|thread| thread.join().ok()).unwrap_or_default();
-        program::ended(status, &messages)
+        program::ended("pg_restore", status, &messages)
     }
 }
 
