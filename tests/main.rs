@@ -47,6 +47,7 @@ mod readme;
 mod restore;
 mod restore_foreign;
 mod restore_in_place;
+mod restore_indexes;
 mod restore_parallel;
 mod restore_swap;
 mod secrets;

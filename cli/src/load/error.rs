@@ -52,8 +52,14 @@ pub enum Error {
     },
     #[error("the rows of '{table}' were refused: {what}")]
     Rows { table: String, what: String },
-    #[error("'{name}' could not be made: {what}")]
-    Build { name: String, what: String },
+    #[error("{name} could not be made: {what}")]
+    Build {
+        /// What it is, and of which table.
+        name: String,
+        what: String,
+        /// Rows of the dump cannot be there together.
+        excluded: bool,
+    },
     #[error("large objects were refused: {what}")]
     LargeObjects { what: String },
     #[error("the data of '{table}' is damaged: {what}")]
@@ -110,6 +116,9 @@ const NOT_OF_THE_DUMP: [&str; 31] = [
 ];
 
 const NOT_ALLOWED: &str = "restore as a role that may do this, or use --no-owner --no-privileges";
+
+const EXCLUDED: &str = "the source has these rows too, behind a damaged index: mend them there, REINDEX, and take another \
+    backup; or load what `backstop get --decrypt` gives by pg_restore, which goes on without that index";
 
 /// What a server said, where that is about what was sent and not about the server.
 pub(super) fn refusal(error: &tokio_postgres::Error) -> Option<&DbError> {
@@ -199,6 +208,14 @@ impl Advise for Error {
             }
             Self::Restore { messages, .. } if messages.contains("permission denied") => {
                 NOT_ALLOWED.to_owned()
+            }
+            Self::Build { excluded: true, .. } => EXCLUDED.to_owned(),
+            Self::Restore { messages, .. }
+                if ["unique index", "exclusion constraint"]
+                    .iter()
+                    .any(|what| messages.contains(&format!("ERROR:  could not create {what} "))) =>
+            {
+                EXCLUDED.to_owned()
             }
             Self::Build { .. } => {
                 "where the target lacks something, add it and run again; where the rows are to blame, take another backup"

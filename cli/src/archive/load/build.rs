@@ -12,7 +12,7 @@ use crate::archive::toc::{Entry, Toc};
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Build {
     pub dump_id: i32,
-    /// `schema.name`, for messages.
+    /// What it is, and of which table, for messages.
     pub name: String,
     /// Each a transaction of its own.
     pub statements: Vec<String>,
@@ -20,7 +20,7 @@ pub struct Build {
 
 impl Build {
     /// What is not ASCII waits for pg_restore, which knows every encoding.
-    fn of(entry: &Entry) -> Option<Self> {
+    fn of(entry: &Entry, table: &Entry) -> Option<Self> {
         let Entry { dump_id, definition, tablespace, .. } = entry;
         if definition.is_empty() || !definition.is_ascii() || !tablespace.is_ascii() {
             return None;
@@ -30,7 +30,11 @@ impl Build {
             Some(key) => vec![format!("SET default_tablespace = {place}; {}", key.index()), key.constraint()],
             None => vec![format!("SET default_tablespace = {place}; {definition}")],
         };
-        Some(Self { dump_id: *dump_id, name: entry.name(), statements })
+        // The tag of a constraint begins with its table's.
+        let own = entry.tag.strip_prefix(&table.tag).and_then(|rest| rest.strip_prefix(' '));
+        let (own, kind) = (own.unwrap_or(&entry.tag), entry.desc.to_ascii_lowercase());
+        let name = format!("{kind} '{own}' of '{}'", table.name());
+        Some(Self { dump_id: *dump_id, name, statements })
     }
 }
 
@@ -126,8 +130,8 @@ pub fn early(toc: &Toc, stages: &Stages) -> HashMap<i32, Vec<Build>> {
         // Some are named twice.
         let others = tables.any(|other| other != table);
         let waits = entry.dependencies.iter().any(|id| stages.after.contains(id) || stages.last.contains(id));
-        if let (Some(rows), false, false) = (rows.get(table), others, waits) {
-            early.entry(*rows).or_default().extend(Build::of(entry));
+        if let (Some(rows), Some(of), false, false) = (rows.get(table), index.get(table), others, waits) {
+            early.entry(*rows).or_default().extend(Build::of(entry, of));
         }
     }
     early
@@ -160,11 +164,11 @@ mod tests {
         };
         let (_, all) = shown(&everything(&toc));
         insta::assert_snapshot!(all, @r"
-        public.chicken: public.chicken chicken_pkey
-        public.egg: public.egg egg_pkey
-        shop.orders: shop.orders orders_pkey, shop.orders_state
-        shop.products: shop.products products_pkey
-        shop.users: shop.users users_email_key, shop.users users_pkey
+        public.chicken: constraint 'chicken_pkey' of 'public.chicken'
+        public.egg: constraint 'egg_pkey' of 'public.egg'
+        shop.orders: constraint 'orders_pkey' of 'shop.orders', index 'orders_state' of 'shop.orders'
+        shop.products: constraint 'products_pkey' of 'shop.products'
+        shop.users: constraint 'users_email_key' of 'shop.users', constraint 'users_pkey' of 'shop.users'
         ");
         // Without its rows, nothing of a table can be made early.
         let mut plan = everything(&toc);

@@ -1,0 +1,117 @@
+//! Indexes and keys of large tables, which a restore makes over connections of its own
+//! while other rows still flow: what cannot be made.
+
+use std::path::Path;
+use std::time::{Duration, Instant};
+
+use crate::support::cluster::Server;
+use crate::support::command::{Backstop, Outcome};
+use crate::support::scene::{Scene, processes, shared_18};
+
+/// More than 32 MiB, below which pg_restore makes the indexes.
+const LARGE: &str = "CREATE TABLE large AS SELECT n AS id, 'code ' || n AS code, repeat('x', 900) AS pad
+    FROM generate_series(1, 40000) n";
+const SMALL: &str =
+    "CREATE TABLE large AS SELECT n AS id, 'code ' || n AS code FROM generate_series(1, 400) n";
+
+/// `backstop restore latest` of a scene into a new database.
+fn restore(scene: &Scene<'_>, name: &str, temporary: &Path) -> Backstop {
+    let run = scene.command("restore", &["latest", "--new-db", name, "--jobs", "3"]);
+    let run = run.env("PGDATABASE", "postgres").env("TMPDIR", temporary);
+    scene.server.environment().into_iter().fold(run, |run, (name, value)| run.env(name, value))
+}
+
+/// What a restore into a new database fails with, which leaves nothing.
+async fn fails(scene: &Scene<'_>, name: &str) -> Outcome {
+    let temporary = tempfile::tempdir().unwrap();
+    let run = restore(scene, name, temporary.path()).start();
+    let home = run.home.path().to_owned();
+    let outcome = tokio::task::spawn_blocking(move || run.wait().ended(2)).await.unwrap();
+    assert_eq!(outcome.stdout, "");
+    let left = format!(
+        "SELECT datname FROM pg_database WHERE datname = '{name}'
+         UNION ALL SELECT query FROM pg_stat_activity WHERE datname IN ('{name}', '{}')
+         UNION ALL SELECT gid FROM pg_prepared_xacts WHERE database = '{name}'",
+        scene.database
+    );
+    let begun = Instant::now();
+    loop {
+        let left = scene.server.sql("postgres", &left).await;
+        if left.is_empty() && processes(&home).is_empty() {
+            break;
+        }
+        assert!(begun.elapsed() < Duration::from_secs(20), "{left}\n{:?}", processes(&home));
+        tokio::time::sleep(Duration::from_millis(20)).await;
+    }
+    assert_eq!(std::fs::read_dir(temporary.path()).unwrap().count(), 0, "a temporary file is left over");
+    outcome
+}
+
+/// A backup of a table with an index that should have kept a row out, and did not.
+async fn with_a_damaged_index<'a>(
+    server: &'a Server,
+    name: &str,
+    table: &str,
+    index: &str,
+    damage: &str,
+) -> Scene<'a> {
+    let scene = Scene::bare(server, name, &format!("{table}; {index}")).await;
+    let blind = |whether: bool| {
+        format!(
+            "SET allow_system_table_mods = on;
+             UPDATE pg_index SET indisvalid = {whether}, indisready = {whether}
+             WHERE indexrelid = 'large_code'::regclass"
+        )
+    };
+    for statements in [&blind(false), damage, &blind(true)] {
+        server.sql(name, statements).await;
+    }
+    scene.with_backup()
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_key_that_the_rows_do_not_have_is_told_without_their_values() {
+    let server = shared_18().await;
+    let twice = "INSERT INTO large SELECT * FROM large WHERE id = 77";
+    let mut said = Vec::new();
+    for (name, table, index, damage) in [
+        (
+            "no_key",
+            LARGE,
+            "ALTER TABLE large ADD CONSTRAINT large_code PRIMARY KEY (code); CREATE INDEX ON large (pad)",
+            twice,
+        ),
+        ("no_index", LARGE, "CREATE UNIQUE INDEX large_code ON large (id, lower(code))", twice),
+        (
+            "no_exclusion",
+            LARGE,
+            "ALTER TABLE large ADD CONSTRAINT large_code EXCLUDE USING gist (int4range(id, id, '[]') WITH &&)",
+            twice,
+        ),
+        ("no_small_key", SMALL, "ALTER TABLE large ADD CONSTRAINT large_code PRIMARY KEY (code)", twice),
+    ] {
+        let scene = with_a_damaged_index(server, name, table, index, damage).await;
+        let outcome = fails(&scene, &format!("{name}_again")).await;
+        assert_eq!(outcome.stderr.contains("77"), table == SMALL, "{}", outcome.stderr);
+        // A trial finds the same, and blames the backup.
+        let trial = scene.verify(&["--level", "restored"]).run().ended(1);
+        assert!(trial.stdout.contains("large_code"), "{}", trial.stdout);
+        said.push(outcome.stderr);
+    }
+    insta::assert_snapshot!(said.join("\n"), @r#"
+    error: constraint 'large_code' of 'public.large' could not be made: could not create unique index "large_code": several rows have the same (code)
+    hint: the source has these rows too, behind a damaged index: mend them there, REINDEX, and take another backup; or load what `backstop get --decrypt` gives by pg_restore, which goes on without that index
+
+    error: index 'large_code' of 'public.large' could not be made: could not create unique index "large_code": several rows have the same (id, lower(code))
+    hint: the source has these rows too, behind a damaged index: mend them there, REINDEX, and take another backup; or load what `backstop get --decrypt` gives by pg_restore, which goes on without that index
+
+    error: constraint 'large_code' of 'public.large' could not be made: could not create exclusion constraint "large_code": rows exclude each other by (int4range(id, id, '[]'::text))
+    hint: the source has these rows too, behind a damaged index: mend them there, REINDEX, and take another backup; or load what `backstop get --decrypt` gives by pg_restore, which goes on without that index
+
+    error: pg_restore failed: pg_restore: error: could not execute query: ERROR:  could not create unique index "large_code"
+    DETAIL:  Key (code)=(code 77) is duplicated.
+    Command was: ALTER TABLE ONLY public.large
+        ADD CONSTRAINT large_code PRIMARY KEY (code);
+    hint: the source has these rows too, behind a damaged index: mend them there, REINDEX, and take another backup; or load what `backstop get --decrypt` gives by pg_restore, which goes on without that index
+    "#);
+}
