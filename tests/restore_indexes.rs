@@ -1,5 +1,5 @@
 //! Indexes and keys of large tables, which a restore makes over connections of its own
-//! while other rows still flow: what cannot be made.
+//! while other rows still flow: what cannot be made, and what has to wait.
 
 use std::path::Path;
 use std::time::{Duration, Instant};
@@ -114,4 +114,24 @@ async fn a_key_that_the_rows_do_not_have_is_told_without_their_values() {
         ADD CONSTRAINT large_code PRIMARY KEY (code);
     hint: the source has these rows too, behind a damaged index: mend them there, REINDEX, and take another backup; or load what `backstop get --decrypt` gives by pg_restore, which goes on without that index
     "#);
+}
+
+/// A function that says that it looks at nothing and looks at another table: its index
+/// is made when that one is full, as by pg_restore, and not before.
+#[tokio::test(flavor = "multi_thread")]
+async fn an_index_by_a_function_waits_for_all_rows() {
+    let server = shared_18().await;
+    let statements = format!(
+        "{LARGE};
+         CREATE TABLE middle AS SELECT n AS id, repeat(md5(n::text), 3) AS pad FROM generate_series(1, 400000) n;
+         CREATE TABLE names AS SELECT n AS id, 'name ' || n AS name FROM generate_series(1, 9) n;
+         CREATE FUNCTION name_of(int) RETURNS text LANGUAGE sql IMMUTABLE AS 'SELECT name FROM public.names WHERE id = $1';
+         CREATE INDEX by_name ON large (name_of(id % 10))"
+    );
+    let scene = Scene::new(server, "lookup", &statements).await;
+    let ask = "SET enable_seqscan = off; SELECT count(*) FROM large WHERE name_of(id % 10) = 'name 7'";
+    assert_eq!(server.sql("lookup", ask).await, "4000");
+    let temporary = tempfile::tempdir().unwrap();
+    restore(&scene, "lookup_again", temporary.path()).run().ended(0);
+    assert_eq!(server.sql("lookup_again", ask).await, "4000");
 }

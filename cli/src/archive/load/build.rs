@@ -125,6 +125,9 @@ pub fn early(toc: &Toc, stages: &Stages) -> HashMap<i32, Vec<Build>> {
         if !stages.after.contains(&entry.dump_id) || !matches!(entry.desc.as_str(), "INDEX" | "CONSTRAINT") {
             continue;
         }
+        if entry.dependencies.iter().filter_map(|id| index.get(id)).any(|other| runs(toc, stages, other)) {
+            continue;
+        }
         let mut tables = entry.dependencies.iter().filter(|id| of_kind(id, "TABLE"));
         let Some(table) = tables.next() else { continue };
         // Some are named twice.
@@ -135,6 +138,20 @@ pub fn early(toc: &Toc, stages: &Stages) -> HashMap<i32, Vec<Build>> {
         }
     }
     early
+}
+
+/// Whether an index that needs this may run code of the archive, or of an extension that
+/// has rows of its own in it. An index has only functions that say of themselves that
+/// they look at nothing else, but many look all the same, and would find other tables
+/// empty: the index would be wrong, and nobody would know.
+fn runs(toc: &Toc, stages: &Stages, needed: &Entry) -> bool {
+    match needed.desc.as_str() {
+        "TABLE" | "COLLATION" | "SCHEMA" | "TYPE" => false,
+        "EXTENSION" => toc.entries.iter().any(|entry| {
+            stages.tables.contains_key(&entry.dump_id) && entry.dependencies.contains(&needed.dump_id)
+        }),
+        kind => !kind.starts_with("TEXT SEARCH "),
+    }
 }
 
 #[cfg(test)]
@@ -174,6 +191,30 @@ mod tests {
         let mut plan = everything(&toc);
         plan.entries.retain(|id| index[id].desc != "TABLE DATA" || index[id].tag == "orders");
         assert_eq!(shown(&plan).0, 1);
+    }
+
+    #[test]
+    fn what_runs_code_of_the_archive_waits_for_all_rows() {
+        let (zoo, _) = fixtures::toc(fixtures::ZOO_18_NONE);
+        let is_early = |kind: &str, with_rows: bool| {
+            let mut toc = zoo.clone();
+            let needed = Entry { dump_id: 1_000_000, desc: kind.to_owned(), ..toc.entries[0].clone() };
+            for entry in &mut toc.entries {
+                if entry.tag == "orders_state" || (with_rows && entry.desc == "TABLE DATA") {
+                    entry.dependencies.push(needed.dump_id);
+                }
+            }
+            toc.entries.insert(0, needed);
+            let early = early(&toc, &stages(&toc, &everything(&toc)).unwrap());
+            early.values().flatten().any(|build| build.name.contains("'orders_state'"))
+        };
+        for kind in ["TYPE", "COLLATION", "EXTENSION", "TEXT SEARCH CONFIGURATION"] {
+            assert!(is_early(kind, false), "{kind}");
+        }
+        for kind in ["FUNCTION", "OPERATOR CLASS", "OPERATOR", "DOMAIN", "AGGREGATE"] {
+            assert!(!is_early(kind, false), "{kind}");
+        }
+        assert!(!is_early("EXTENSION", true));
     }
 
     #[test]
