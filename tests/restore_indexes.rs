@@ -1,5 +1,6 @@
 //! Indexes and keys of large tables, which a restore makes over connections of its own
-//! while other rows still flow: what cannot be made, and what has to wait.
+//! while other rows still flow: what cannot be made, and what has to wait; and columns
+//! that wait for the rows of another table.
 
 use std::path::Path;
 use std::time::{Duration, Instant};
@@ -134,4 +135,23 @@ async fn an_index_by_a_function_waits_for_all_rows() {
     let temporary = tempfile::tempdir().unwrap();
     restore(&scene, "lookup_again", temporary.path()).run().ended(0);
     assert_eq!(server.sql("lookup_again", ask).await, "4000");
+}
+
+/// A column that is made from another table's rows, and a check of such, find them: the
+/// table that has them comes first in the archive, and is committed before.
+#[tokio::test(flavor = "multi_thread")]
+async fn what_looks_into_another_table_finds_its_rows() {
+    let server = shared_18().await;
+    let statements = "
+         CREATE TABLE names AS SELECT n AS id, 'name ' || n AS name FROM generate_series(0, 9) n;
+         CREATE FUNCTION name_of(int) RETURNS text LANGUAGE sql IMMUTABLE AS 'SELECT name FROM public.names WHERE id = $1';
+         CREATE TABLE tall (id int, pad text, name text GENERATED ALWAYS AS (name_of(id % 10)) STORED);
+         INSERT INTO tall SELECT n, repeat(md5(n::text), 3) FROM generate_series(1, 30000) n;
+         CREATE TABLE wide (id int, pad text, CHECK (name_of(id % 10) <> '' AND name_of(id % 10) IS NOT NULL));
+         INSERT INTO wide SELECT * FROM (SELECT id, pad FROM tall) t";
+    let scene = Scene::new(server, "looking", statements).await;
+    let ask = "SELECT count(*), md5(string_agg(name, ' ' ORDER BY id)) FROM tall";
+    let temporary = tempfile::tempdir().unwrap();
+    restore(&scene, "looking_again", temporary.path()).run().ended(0);
+    assert_eq!(server.sql("looking_again", ask).await, server.sql("looking", ask).await);
 }
