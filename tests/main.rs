@@ -45,6 +45,7 @@ mod proven_extension;
 mod random_schemas;
 mod readme;
 mod restore;
+mod restore_damaged;
 mod restore_foreign;
 mod restore_in_place;
 mod restore_indexes;

@@ -137,6 +137,11 @@ impl From<archive::Error> for Error {
 }
 
 impl Error {
+    /// What ended a text: where pg_restore prints it, an error of this room.
+    pub(super) fn of_stream(error: io::Error) -> Self {
+        error.downcast().unwrap_or_else(Self::Read)
+    }
+
     /// The same when the database is gone: nobody need ask any more what was committed.
     #[must_use]
     pub fn undone(self) -> Self {

@@ -151,7 +151,7 @@ impl Feed {
             let length = match text.read(&mut buffer) {
                 Ok(length) => length,
                 Err(error) if error.kind() == io::ErrorKind::Interrupted => continue,
-                Err(error) => return Err(Stopped::Text(Error::Read(error))),
+                Err(error) => return Err(Stopped::Text(Error::of_stream(error))),
             };
             let mut piece = &buffer[..length];
             if std::mem::take(&mut first) {
