@@ -50,6 +50,7 @@ mod restore_foreign;
 mod restore_in_place;
 mod restore_indexes;
 mod restore_parallel;
+mod restore_settings;
 mod restore_swap;
 mod secrets;
 mod shop;

@@ -55,7 +55,7 @@ pub async fn run(
     let id = trial.manifest.id.to_lowercase().replace('-', "_");
     let name = format!("backstop_trial_{id}_{:08x}", rand::random::<u32>());
     if let Some(target) = trial.on {
-        let admin = Session::connect(target).await?;
+        let admin = Session::patient(target).await?;
         create(trial, &admin, &name, ui).await?;
         let outcome = in_database(trial, &admin, target, &name, archive, ui, stop).await;
         let gone = remove(&admin, target, &name).await;

@@ -19,10 +19,12 @@ pub struct Build {
 }
 
 impl Build {
-    /// What is not ASCII waits for pg_restore, which knows every encoding.
+    /// What is not ASCII waits for pg_restore, which knows every encoding, and what has a
+    /// backslash too: an archive says how it is to be read.
     fn of(entry: &Entry, table: &Entry) -> Option<Self> {
         let Entry { dump_id, definition, tablespace, .. } = entry;
-        if definition.is_empty() || !definition.is_ascii() || !tablespace.is_ascii() {
+        let is_plain = definition.is_ascii() && !definition.contains('\\');
+        if definition.is_empty() || !is_plain || !tablespace.is_ascii() {
             return None;
         }
         let place = if tablespace.is_empty() { "''".to_owned() } else { quote(tablespace) };
