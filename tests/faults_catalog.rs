@@ -8,7 +8,7 @@ use sha2::{Digest, Sha256};
 
 use crate::support::depot::{Depot, key};
 
-/// Ids tell whole seconds: those of one second are in no order.
+/// Ids tell whole seconds: where a manifest cannot be read, no more is known.
 const SECOND: Duration = Duration::from_millis(1001);
 
 /// A depot with two backups, the older one first.
@@ -218,4 +218,48 @@ async fn a_reader_that_has_seen_enough() {
     error: cannot write to standard out
     caused by: No space left on device (os error 28)
     ");
+}
+
+/// Of several backups in one second the ids tell nothing: they are in the order in which
+/// they began, whatever their names.
+#[tokio::test]
+async fn backups_of_one_second_are_in_the_order_in_which_they_began() {
+    let depot = Depot::local();
+    let id = depot.good_backup(&[]).await;
+    let original = depot.objects().await[&manifest(&id)].clone();
+    depot.remove(&manifest(&id)).await;
+    let named = |random: &str| format!("20260102T030405Z-{random}");
+    let began = [("aaaaaa", "05.2Z"), ("cccccc", "05.100000002Z"), ("bbbbbb", "05.1Z"), ("dddddd", "05Z")];
+    for (random, second) in began {
+        let bytes = rewritten(&original, |record| {
+            record["id"] = named(random).into();
+            record["started_at"] = format!("2026-01-02T03:04:{second}").into();
+        });
+        depot.overwrite(&manifest(&named(random)), bytes).await;
+    }
+    let list = depot.run(depot.command(["list", "--format", "json"])).await.ended(0);
+    let list: Value = serde_json::from_str(&list.stdout).unwrap();
+    let listed: Vec<&str> =
+        list["backups"].as_array().unwrap().iter().map(|backup| backup["id"].as_str().unwrap()).collect();
+    assert_eq!(listed, began.map(|(random, _)| named(random)));
+    for command in ["show", "verify"] {
+        let mut run = depot.command([command, "latest"]);
+        if command == "verify" {
+            run = run.arg("--level=stored");
+        }
+        let said = depot.run(run).await.ended(0);
+        assert!(said.stdout.contains(&named("aaaaaa")), "{}", said.stdout);
+        assert_eq!(said.stderr, "");
+    }
+    // Of one that cannot be read, nobody knows whether it is the newest.
+    let damaged = manifest(&named("bbbbbb"));
+    depot.overwrite(&damaged, Vec::new()).await;
+    let said = depot.run(depot.command(["show", "latest"])).await.ended(0);
+    assert!(said.stdout.contains(&named("aaaaaa")), "{}", said.stdout);
+    assert!(
+        said.stderr.contains(&format!("'{damaged}' may be newer, but cannot be read: ")),
+        "{}",
+        said.stderr
+    );
+    depot.run(depot.command(["show", &named("cccccc")])).await.ended(0);
 }

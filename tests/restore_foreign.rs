@@ -6,7 +6,11 @@ use std::net::TcpListener;
 use std::path::Path;
 use std::process::{Command, Stdio};
 
+use nix::sys::signal::{Signal, kill};
+use nix::unistd::Pid;
+
 use crate::restore::Shop;
+use crate::support::scene::processes;
 use crate::support::tools;
 
 /// Run a shell line with PostgreSQL's programs of a major version on the path.
@@ -285,11 +289,11 @@ async fn a_restore_that_is_stopped_while_it_commits_says_what_came_of_it() {
             patience.next().expect("it never committed");
             tokio::time::sleep(std::time::Duration::from_millis(20)).await;
         }
-        run.signal(nix::sys::signal::Signal::SIGTERM);
+        run.signal(Signal::SIGTERM);
         let outcome = tokio::task::spawn_blocking(move || run.wait().ended(status)).await.unwrap();
         if status == 2 {
             insta::assert_snapshot!(outcome.stderr, @r"
-            error: interrupted while psql finished: whether it committed to database 'target' is not known
+            error: interrupted: whether it committed to database 'target' is not known
             hint: look into database 'target': all of the dump is there, or nothing of it
             ");
             shop.server
@@ -306,6 +310,61 @@ async fn a_restore_that_is_stopped_while_it_commits_says_what_came_of_it() {
         } else {
             assert_eq!(shop.server.sql("target", "SELECT a FROM t").await, "1");
         }
+    }
+}
+
+/// Whoever runs out of memory is ended by the system: the dump is not to blame, and of
+/// one that had everything nobody knows whether it committed.
+#[tokio::test(flavor = "multi_thread")]
+async fn a_killed_psql_is_told_as_such() {
+    let shop = Shop::open(15).await;
+    shop.server.sql("postgres", "CREATE DATABASE target").await;
+    let to = shop.server.cluster.conninfo("target");
+    let before = shop.databases().await;
+    let directory = tempfile::tempdir().unwrap();
+    let file = directory.path().join("slow.sql");
+    // Behind the statement that it is killed in there is more than a pipe holds, or nothing.
+    for (more, into) in [
+        (300_000, ["--to", &to]),
+        (0, ["--to", &to]),
+        (300_000, ["--new-db", "copy"]),
+        (0, ["--new-db", "copy"]),
+    ] {
+        let text =
+            format!("CREATE TABLE t (a int);\nSELECT pg_sleep(60);\n{}", "SELECT 1;\n".repeat(more / 10));
+        std::fs::write(&file, text).unwrap();
+        let run = shop.run(&["restore", file.to_str().unwrap(), into[0], into[1]]).start();
+        let home = run.home.path().to_owned();
+        let sleeping = "SELECT count(*) FROM pg_stat_activity WHERE query = 'SELECT pg_sleep(60);'";
+        let begun = std::time::Instant::now();
+        while shop.server.sql("postgres", sleeping).await == "0" {
+            assert!(begun.elapsed().as_secs() < 20, "it never slept");
+            tokio::time::sleep(std::time::Duration::from_millis(20)).await;
+        }
+        let is_psql = |(_, command): &(i32, String)| {
+            command.split(' ').next().is_some_and(|program| program.ends_with("/psql"))
+        };
+        let (psql, _) = processes(&home).into_iter().find(is_psql).unwrap();
+        kill(Pid::from_raw(psql), Signal::SIGKILL).unwrap();
+        let outcome = tokio::task::spawn_blocking(move || run.wait().ended(2)).await.unwrap();
+        insta::allow_duplicates! {
+            if more == 0 && into[0] == "--to" {
+                insta::assert_snapshot!(outcome.stderr, @r"
+                error: psql was ended by the system (signal: 9 (SIGKILL)): whether it committed to database 'target' is not known
+                hint: look into database 'target': all of the dump is there, or nothing of it
+                ");
+            } else {
+                insta::assert_snapshot!(outcome.stderr, @r"
+                error: psql was ended by the system (signal: 9 (SIGKILL))
+                hint: the system does so when memory runs out: restore where there is more
+                ");
+            }
+        }
+        let end = "SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE datname = 'target'";
+        shop.server.sql("postgres", end).await;
+        assert_eq!(shop.server.sql("target", "SELECT to_regclass('t')").await, "");
+        assert_eq!(shop.databases().await, before);
+        assert_eq!(processes(&home), []);
     }
 }
 

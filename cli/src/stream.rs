@@ -20,6 +20,13 @@ pub const CHUNK: usize = 256 * 1024;
 #[error("interrupted")]
 pub struct Stopped;
 
+/// Do some work unless somebody asks for it to stop: a server may keep us waiting for
+/// ever. Nothing is begun when that was asked for before, and what is done by then is
+/// not thrown away.
+pub async fn unless<T>(stop: &CancellationToken, work: impl Future<Output = T>) -> Result<T, Stopped> {
+    stop.run_until_cancelled(work).await.ok_or(Stopped)
+}
+
 enum Message {
     Chunk(Bytes),
     End,
@@ -234,6 +241,23 @@ mod tests {
         stop.cancel();
         assert_eq!(stream.next().await.unwrap_err().to_string(), "interrupted");
         sender.closed().await;
+    }
+
+    #[tokio::test]
+    async fn work_is_done_unless_it_is_to_stop() {
+        let stop = CancellationToken::new();
+        assert_eq!(unless(&stop, async { 1 }).await.ok(), Some(1));
+        let stopping = async {
+            stop.cancel();
+            2
+        };
+        assert_eq!(unless(&stop, stopping).await.ok(), Some(2), "what is done is not thrown away");
+        let never = async { panic!("it was begun") };
+        assert!(unless::<()>(&stop, never).await.is_err());
+        let stop = CancellationToken::new();
+        let (stopped, ()) =
+            tokio::join!(unless(&stop, std::future::pending::<()>()), async { stop.cancel() });
+        assert_eq!(stopped.unwrap_err().to_string(), "interrupted");
     }
 
     #[tokio::test]

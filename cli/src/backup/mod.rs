@@ -22,6 +22,7 @@ use crate::postgres::target::Target;
 use crate::postgres::tools::{self, ClientTools};
 use crate::postgres::{self, Session};
 use crate::store::{self, Store};
+use crate::stream::{Stopped, unless};
 use crate::ui::Ui;
 use crate::verify::contents;
 
@@ -77,6 +78,12 @@ pub enum Error {
     },
     #[error("no store to write to")]
     NoStore,
+}
+
+impl From<Stopped> for Error {
+    fn from(_: Stopped) -> Self {
+        Self::Pipeline(pipeline::Error::Interrupted)
+    }
 }
 
 /// The first of many, and how many more there are.
@@ -220,18 +227,6 @@ async fn prepare(job: &Job) -> Result<Prepared, Error> {
     Ok(Prepared { snapshot, source, tools, expected })
 }
 
-/// A server may keep us waiting for ever; whoever stops us must not have to.
-async fn unless<T>(
-    stop: &CancellationToken,
-    work: impl Future<Output = Result<T, Error>>,
-) -> Result<T, Error> {
-    tokio::select! {
-        biased;
-        () = stop.cancelled() => Err(pipeline::Error::Interrupted.into()),
-        done = work => done,
-    }
-}
-
 async fn store_streams(
     job: &Job,
     catalog: &Catalog,
@@ -239,7 +234,7 @@ async fn store_streams(
     ui: Ui,
     stop: &CancellationToken,
 ) -> Result<Stored, Error> {
-    let Prepared { snapshot, source, tools, expected } = unless(stop, prepare(job)).await?;
+    let Prepared { snapshot, source, tools, expected } = unless(stop, prepare(job)).await??;
     let request = archive::Request {
         tools: &tools,
         snapshot: &snapshot,
@@ -250,7 +245,7 @@ async fn store_streams(
         digests: job.digests,
     };
     let dumping = stop.child_token();
-    let (dump, started) = unless(stop, async { Ok(archive::dump(&request, &dumping).await?) }).await?;
+    let (dump, started) = unless(stop, archive::dump(&request, &dumping)).await??;
     if let Way::Stream { reason: Some(reason) } = &started.way {
         ui.warn(format!("pg_dump copies the rows alone: {reason}"));
     }
@@ -274,6 +269,7 @@ async fn store_streams(
     };
     let asking = async {
         let seen = unless(&wanted, proof::meanwhile(&snapshot, &expected, &started)).await;
+        let seen = seen.unwrap_or_else(|stopped| Err(stopped.into()));
         if let Err(Error::Disturbed { .. }) = seen {
             // It will never be a backup, however long it goes on.
             dumping.cancel();
@@ -348,7 +344,7 @@ async fn store_globals(
     tools: &ClientTools,
     stop: &CancellationToken,
 ) -> Result<Sealed, Error> {
-    let text = unless(stop, async { Ok(globals::dump(tools, target).await?) }).await?;
+    let text = unless(stop, globals::dump(tools, target)).await??;
     let (body, sealing) =
         pipeline::seal(std::io::Cursor::new(text), job.encryption.clone(), stop.clone(), |_| {});
     let key = keys::globals(catalog.database(), &job.tier, id, &job.encryption.record());

@@ -11,10 +11,15 @@ use rand::Rng;
 pub const SAFETY: &str = "safety";
 
 /// A new backup's id: its time to the second, and 24 random bits so that two
-/// backups of one second do not meet. Sorts by time.
+/// backups of one second do not meet. Sorts by that second.
 pub fn new_id(now: Timestamp) -> String {
     let random: u32 = rand::thread_rng().gen_range(0..1 << 24);
     format!("{}-{random:06x}", now.strftime("%Y%m%dT%H%M%SZ"))
+}
+
+/// What an id says of the time, as text that sorts.
+pub fn second(id: &str) -> &str {
+    id.split_once('-').map_or(id, |(second, _)| second)
 }
 
 pub fn artifact(database: &str, tier: &str, id: &str, encryption: &Encryption) -> String {
@@ -83,6 +88,7 @@ mod tests {
     fn keys_read_back() {
         let id = new_id(Timestamp::UNIX_EPOCH);
         assert!(id.starts_with("19700101T000000Z-"), "{id}");
+        assert_eq!(second(&id), "19700101T000000Z");
         assert_eq!(
             record("shop", &manifest("shop", "daily", &id)),
             Some(Record::Manifest { id: &id, tier: "daily" })

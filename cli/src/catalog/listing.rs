@@ -5,6 +5,7 @@ use std::collections::BTreeMap;
 
 use backstop_policy::manifest::{Manifest, SCHEMA, Verification};
 use futures::stream::{self, StreamExt};
+use jiff::Timestamp;
 use serde::de::DeserializeOwned;
 
 use super::keys::{self, Record};
@@ -119,12 +120,14 @@ impl Catalog {
         }
         // They were read as they came.
         damaged.sort_by(|a, b| a.key.cmp(&b.key));
-        let backups = backups.into_iter().rev().map(|(name, manifest)| Backup {
+        let backups = backups.into_iter().map(|(name, manifest)| Backup {
             manifest,
             verifications: checks.remove(&name).unwrap_or_default().into_values().collect(),
             passed_over: Vec::new(),
         });
-        Ok(Listing { backups: backups.collect(), damaged })
+        let mut backups: Vec<Backup> = backups.collect();
+        backups.sort_by(|a, b| age(&b.manifest).cmp(&age(&a.manifest)));
+        Ok(Listing { backups, damaged })
     }
 
     /// One backup by id, by a unique beginning of one, or `latest`; a tier may
@@ -174,8 +177,9 @@ impl Catalog {
         }
         let mut found = fitting.swap_remove(0);
         if id == "latest" {
+            // Of two in one second only what they hold could tell.
             listing.damaged.retain(|broken| match keys::record(&self.database, &broken.key) {
-                Some(Record::Manifest { id, .. }) => id > found.manifest.id.as_str(),
+                Some(Record::Manifest { id, .. }) => keys::second(id) >= keys::second(&found.manifest.id),
                 _ => false,
             });
         }
@@ -190,17 +194,26 @@ impl Catalog {
         Ok(found)
     }
 
-    /// The newest backup of a tier, without reading the others.
+    /// The newest backup of a tier, without reading those of other seconds.
     pub async fn newest(&self, tier: &str) -> Result<Option<Manifest>, Error> {
         let objects = self.store.list(&keys::catalog(&self.database)).await?;
-        let newest = objects.iter().rev().find(|object| {
-            let record = keys::record(&self.database, &object.key);
-            matches!(record, Some(Record::Manifest { tier: other, .. }) if other == tier)
-        });
-        match newest {
-            Some(object) => parse(&object.key, &fetch(self.store.as_ref(), &object.key).await?).map(Some),
-            None => Ok(None),
+        let of_tier =
+            objects.iter().rev().filter_map(|object| match keys::record(&self.database, &object.key) {
+                Some(Record::Manifest { id, tier: its }) if its == tier => {
+                    Some((keys::second(id), &object.key))
+                }
+                _ => None,
+            });
+        let mut last = None;
+        let mut newest: Option<Manifest> = None;
+        for (second, key) in of_tier {
+            if *last.get_or_insert(second) != second {
+                break;
+            }
+            let manifest = parse(key, &fetch(self.store.as_ref(), key).await?)?;
+            newest = newest.into_iter().chain([manifest]).max_by(|a, b| age(a).cmp(&age(b)));
         }
+        Ok(newest)
     }
 
     /// Write what a check found beside the manifest, which itself never changes.
@@ -224,6 +237,11 @@ impl Catalog {
             }
         }
     }
+}
+
+/// What backups are in the order of. An id tells its second alone.
+fn age(manifest: &Manifest) -> (Timestamp, Timestamp, &str, &str) {
+    (manifest.started_at, manifest.finished_at, &manifest.id, &manifest.tier)
 }
 
 /// A small object, whole.

@@ -34,7 +34,7 @@ pub struct Backup {
     pub manifest: Manifest,
     /// Oldest first.
     pub verifications: Vec<Verification>,
-    /// Newer manifests that cannot be read, where this is the `latest` one.
+    /// Manifests that cannot be read and are newer or may be, where this is the `latest` one.
     #[serde(skip)]
     pub passed_over: Vec<Damaged>,
 }

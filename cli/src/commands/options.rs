@@ -14,6 +14,7 @@ use tokio_util::sync::CancellationToken;
 
 use super::Context;
 use crate::archive::{self, Coding};
+use crate::catalog::keys::{self, Record};
 use crate::catalog::{Backup, Catalog};
 use crate::github;
 use crate::pipeline::{Encryption, Keys};
@@ -141,10 +142,11 @@ impl Context {
 pub fn warn_passed_over(backup: &Backup, ui: Ui) {
     for broken in &backup.passed_over {
         let taken = &backup.manifest.id;
-        ui.warn(format!(
-            "'{}' is newer, but cannot be read: {}; {taken} is taken",
-            broken.key, broken.reason
-        ));
+        let newer = match keys::record(&backup.manifest.database, &broken.key) {
+            Some(Record::Manifest { id, .. }) if keys::second(id) == keys::second(taken) => "may be newer",
+            _ => "is newer",
+        };
+        ui.warn(format!("'{}' {newer}, but cannot be read: {}; {taken} is taken", broken.key, broken.reason));
     }
 }
 

@@ -24,6 +24,7 @@ use crate::pipeline::{self, Keys};
 use crate::postgres::cluster::{self, Cluster, ClusterOptions};
 use crate::postgres::tools::{self, ServerTools};
 use crate::store::{self, Location};
+use crate::stream::{Stopped, unless};
 use crate::ui::Ui;
 
 use commands::{Ran, Runner};
@@ -111,6 +112,12 @@ pub enum Error {
     Interrupted,
 }
 
+impl From<Stopped> for Error {
+    fn from(_: Stopped) -> Self {
+        Self::Interrupted
+    }
+}
+
 impl Advise for Error {
     fn hint(&self) -> Option<String> {
         match self {
@@ -149,11 +156,11 @@ async fn play(folder: &Path, screen: &Screen, stop: &CancellationToken) -> Resul
     screen.text("A throwaway PostgreSQL and a folder of its own; nothing of yours is touched.");
 
     screen.step("A database with something to lose");
-    let programs = unless(stop, server(screen)).await?;
-    let cluster = unless(stop, Cluster::start(&programs, &ClusterOptions::default())).await?;
+    let programs = unless(stop, server(screen)).await??;
+    let cluster = unless(stop, Cluster::start(&programs, &ClusterOptions::default())).await??;
     screen.text(&format!("PostgreSQL {} in {}", programs.version, cluster.socket_dir().display()));
-    unless(stop, load(&cluster)).await?;
-    let before = unless(stop, tables::look(&cluster, DATABASE)).await?;
+    unless(stop, load(&cluster)).await??;
+    let before = unless(stop, tables::look(&cluster, DATABASE)).await??;
     screen.text(&tables::describe(&before));
     let url = url(&cluster);
     let runner = Runner { folder, url: &url, screen, stop };
@@ -180,18 +187,18 @@ async fn play(folder: &Path, screen: &Screen, stop: &CancellationToken) -> Resul
     screen.step("The proof: restored into another throwaway server, and compared");
     ran.push(runner.backstop(&["verify", "--level", "restored", "--identity", KEY]).await?);
     ran.push(runner.backstop(&["list"]).await?);
-    let backup = unless(stop, newest(&store)).await?;
+    let backup = unless(stop, newest(&store)).await??;
 
     screen.step("A bad day");
     for statement in DAMAGE {
         screen.sql(DATABASE, statement);
-        screen.rows(unless(stop, tables::execute(&cluster, DATABASE, statement)).await?);
+        screen.rows(unless(stop, tables::execute(&cluster, DATABASE, statement)).await??);
     }
-    let damaged = unless(stop, tables::look(&cluster, DATABASE)).await?;
+    let damaged = unless(stop, tables::look(&cluster, DATABASE)).await??;
 
     screen.step("The way back");
     ran.push(runner.backstop(&["restore", "latest", "--in-place", "--yes", "--identity", KEY]).await?);
-    let restored = unless(stop, tables::look(&cluster, DATABASE)).await?;
+    let restored = unless(stop, tables::look(&cluster, DATABASE)).await??;
 
     let tables = tables::compare(before, damaged, restored);
     cluster.stop().await?;
@@ -242,17 +249,6 @@ fn url(cluster: &Cluster) -> String {
 fn encoded(path: &Path) -> String {
     const SPECIAL: &AsciiSet = &NON_ALPHANUMERIC.remove(b'/').remove(b'-').remove(b'_').remove(b'.');
     utf8_percent_encode(&path.to_string_lossy(), SPECIAL).to_string()
-}
-
-/// What a Ctrl-C can end at any point, by dropping it.
-async fn unless<T, E: Into<Error>>(
-    stop: &CancellationToken,
-    work: impl Future<Output = Result<T, E>>,
-) -> Result<T, Error> {
-    tokio::select! {
-        done = work => done.map_err(Into::into),
-        () = stop.cancelled() => Err(Error::Interrupted),
-    }
 }
 
 /// The demo's folder: only for its owner, and removed when it is dropped.

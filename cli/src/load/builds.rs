@@ -7,6 +7,7 @@ use std::collections::{BTreeSet, HashMap, VecDeque};
 use std::sync::{Arc, Mutex, MutexGuard, OnceLock, PoisonError};
 
 use futures::future::try_join_all;
+use tokio_postgres::error::{DbError, SqlState};
 
 use super::Error;
 use super::error::refusal;
@@ -135,16 +136,50 @@ async fn make(session: &Session, build: &Build) -> Result<(), Error> {
     let name = &build.name;
     for statement in &build.statements {
         session.batch_execute(statement).await.map_err(|error| match refusal(&error) {
-            Some(said) => Error::Build { name: name.clone(), what: said.message().to_owned() },
-            None => postgres::Error::asking(format!("make '{name}'"))(error).into(),
+            Some(said) => Error::Build { name: name.clone(), what: what(said), excluded: excludes(said) },
+            None => postgres::Error::asking(format!("make {name}"))(error).into(),
         })?;
     }
     Ok(())
 }
 
+/// What the server says, and by which columns rows exclude each other. It tells their
+/// values too, which are nobody's business.
+fn what(said: &DbError) -> String {
+    let how = match said.code() {
+        &SqlState::UNIQUE_VIOLATION => "several rows have the same",
+        _ => "rows exclude each other by",
+    };
+    let columns = said.detail().filter(|_| excludes(said)).and_then(columns);
+    let columns = columns.map(|columns| format!(": {how} ({columns})"));
+    format!("{}{}", said.message(), columns.unwrap_or_default())
+}
+
+/// Whether it is about rows that cannot be there together.
+fn excludes(said: &DbError) -> bool {
+    [SqlState::UNIQUE_VIOLATION, SqlState::EXCLUSION_VIOLATION].contains(said.code())
+}
+
+/// Those of `Key (a, b)=(1, 2) is duplicated.`, in any language.
+fn columns(detail: &str) -> Option<&str> {
+    Some(detail.split_once('(')?.1.split_once(")=(")?.0)
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn columns_are_told_and_values_are_not() {
+        for (detail, told) in [
+            ("Key (id)=(77) is duplicated.", Some("id")),
+            ("Schlüssel »(a, lower(b))=(1, )=(x)« ist doppelt vorhanden.", Some("a, lower(b)")),
+            ("Key (at, room)=([1,2), 3) conflicts with key (at, room)=([1,3), 3).", Some("at, room")),
+            ("Duplicate keys exist.", None),
+        ] {
+            assert_eq!(columns(detail), told, "{detail}");
+        }
+    }
 
     fn filling(dump_id: i32) -> Arc<Filling> {
         let table = Table { dump_id, name: "t".to_owned(), copy: String::new(), alone: false };

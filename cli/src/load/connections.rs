@@ -4,7 +4,7 @@
 use futures::future::join_all;
 
 use crate::postgres::Error;
-use crate::postgres::session::{READS_ITSELF, Session};
+use crate::postgres::session::{READS_ITSELF, Session, no_limits};
 use crate::postgres::target::Target;
 
 /// As many as were asked for, or as the server gives; at least one. With fewer comes
@@ -30,21 +30,13 @@ pub(super) async fn open(target: &Target, wanted: usize) -> Result<(Vec<Session>
 }
 
 /// Those of `_doSetFixedOutputState` in `pg_backup_archiver.c`; and how pg_dump
-/// writes dates and intervals, whatever is usual in the database.
+/// writes dates, intervals and arrays, whatever is usual in the database.
 async fn settings(session: &Session) -> Result<(), Error> {
-    let mut sql = "SET statement_timeout = 0; SET lock_timeout = 0; \
-         SET idle_in_transaction_session_timeout = 0; SET standard_conforming_strings = on; \
+    let mut sql = no_limits(session.server_version_num());
+    sql += "SET lock_timeout = 0; SET standard_conforming_strings = on; \
          SELECT pg_catalog.set_config('search_path', '', false); SET check_function_bodies = false; \
          SET xmloption = content; SET client_min_messages = warning; SET row_security = off; \
-         SET datestyle = ISO; SET intervalstyle = postgres; "
-        .to_owned();
-    let major = session.server_version_num() / 10_000;
-    if major >= 14 {
-        sql += "SET idle_session_timeout = 0; ";
-    }
-    if major >= 17 {
-        sql += "SET transaction_timeout = 0; ";
-    }
+         SET datestyle = ISO; SET intervalstyle = postgres; SET array_nulls = on; ";
     // Every core has rows to see to; `builds` says when it is otherwise.
     sql += "SET max_parallel_maintenance_workers = 0; ";
     sql += READS_ITSELF;

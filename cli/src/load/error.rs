@@ -52,8 +52,14 @@ pub enum Error {
     },
     #[error("the rows of '{table}' were refused: {what}")]
     Rows { table: String, what: String },
-    #[error("'{name}' could not be made: {what}")]
-    Build { name: String, what: String },
+    #[error("{name} could not be made: {what}")]
+    Build {
+        /// What it is, and of which table.
+        name: String,
+        what: String,
+        /// Rows of the dump cannot be there together.
+        excluded: bool,
+    },
     #[error("large objects were refused: {what}")]
     LargeObjects { what: String },
     #[error("the data of '{table}' is damaged: {what}")]
@@ -62,8 +68,8 @@ pub enum Error {
     Definitions(#[source] io::Error),
     #[error("{program} failed: {messages}")]
     Restore { program: &'static str, messages: String },
-    #[error("interrupted while psql finished: whether it committed to database '{database}' is not known")]
-    Committing { database: String },
+    #[error("{end}: whether it committed to database '{database}' is not known")]
+    Committing { database: String, end: Box<Error> },
     #[error("{program} was ended by the system ({status})")]
     Killed { program: &'static str, status: ExitStatus },
     #[error("interrupted")]
@@ -111,6 +117,9 @@ const NOT_OF_THE_DUMP: [&str; 31] = [
 
 const NOT_ALLOWED: &str = "restore as a role that may do this, or use --no-owner --no-privileges";
 
+const EXCLUDED: &str = "the source has these rows too, behind a damaged index: mend them there, REINDEX, and take another \
+    backup; or load what `backstop get --decrypt` gives by pg_restore, which goes on without that index";
+
 /// What a server said, where that is about what was sent and not about the server.
 pub(super) fn refusal(error: &tokio_postgres::Error) -> Option<&DbError> {
     const CLASSES: [&str; 6] = ["0A", "22", "23", "42", "54", "P0"];
@@ -128,6 +137,20 @@ impl From<archive::Error> for Error {
 }
 
 impl Error {
+    /// What ended a text: where pg_restore prints it, an error of this room.
+    pub(super) fn of_stream(error: io::Error) -> Self {
+        error.downcast().unwrap_or_else(Self::Read)
+    }
+
+    /// The same when the database is gone: nobody need ask any more what was committed.
+    #[must_use]
+    pub fn undone(self) -> Self {
+        match self {
+            Self::Committing { end, .. } => *end,
+            other => other,
+        }
+    }
+
     /// Whether the server did not take what the archive holds: another try would
     /// end in the same way.
     pub fn is_refusal(&self) -> bool {
@@ -182,7 +205,7 @@ impl Advise for Error {
                 NOT_ALLOWED.to_owned()
             }
             Self::Damaged { .. } => "the bytes changed after pg_dump wrote them; take another backup".to_owned(),
-            Self::Committing { database } => {
+            Self::Committing { database, .. } => {
                 format!("look into database '{database}': all of the dump is there, or nothing of it")
             }
             Self::Restore { messages, .. } if messages.contains("out of shared memory") => {
@@ -191,9 +214,20 @@ impl Advise for Error {
             Self::Restore { messages, .. } if messages.contains("permission denied") => {
                 NOT_ALLOWED.to_owned()
             }
+            Self::Build { excluded: true, .. } => EXCLUDED.to_owned(),
+            Self::Restore { messages, .. }
+                if ["unique index", "exclusion constraint"]
+                    .iter()
+                    .any(|what| messages.contains(&format!("ERROR:  could not create {what} "))) =>
+            {
+                EXCLUDED.to_owned()
+            }
             Self::Build { .. } => {
                 "where the target lacks something, add it and run again; where the rows are to blame, take another backup"
                     .to_owned()
+            }
+            Self::Killed { program: "psql", .. } => {
+                "the system does so when memory runs out: restore where there is more".to_owned()
             }
             Self::Killed { .. } => {
                 "the system does so when memory runs out: restore with fewer --jobs, or where there is more".to_owned()

@@ -1,5 +1,5 @@
 //! How a run of `pg_restore` ends: well, or with what it said as the error, or soon
-//! after it is told to stop.
+//! after it is told to stop. psql's exit status is read in the same way.
 
 use std::io;
 use std::os::unix::process::ExitStatusExt;
@@ -20,15 +20,15 @@ pub(super) fn cannot_start(source: io::Error) -> Error {
 }
 
 /// What an exit status and what it said on the way come to.
-pub(super) fn ended(status: ExitStatus, messages: &[u8]) -> Result<(), Error> {
+pub(super) fn ended(program: &'static str, status: ExitStatus, messages: &[u8]) -> Result<(), Error> {
     if status.success() {
         return Ok(());
     }
     if status.signal().is_some() {
-        return Err(Error::Killed { program: "pg_restore", status });
+        return Err(Error::Killed { program, status });
     }
     let messages = String::from_utf8_lossy(messages).trim_end().to_owned();
-    Err(Error::Restore { program: "pg_restore", messages })
+    Err(Error::Restore { program, messages })
 }
 
 /// Run one that talks to the database itself to its end.
@@ -50,5 +50,5 @@ pub(super) async fn run(mut command: Command, stop: &CancellationToken) -> Resul
             return Err(Error::Interrupted);
         }
     };
-    ended(output.status, &output.stderr)
+    ended("pg_restore", output.status, &output.stderr)
 }

@@ -11,8 +11,8 @@ use rand::Rng;
 use tokio::io::AsyncReadExt;
 use tokio_util::sync::CancellationToken;
 
-use super::Error;
 use super::script::{Filter, Rules};
+use super::{Error, program};
 use crate::postgres::target::Target;
 use crate::postgres::tools::{ClientTools, Version};
 
@@ -102,17 +102,30 @@ pub async fn run(
         () = stop.cancelled() => {
             let Ok(status) = tokio::time::timeout(GRACE, child.wait()).await else {
                 let _ = child.kill().await;
-                let database = script.target.database().to_owned();
-                return Err(script.frame.map_or(Error::Interrupted, |_| Error::Committing { database }));
+                return Err(script.unknown(Error::Interrupted));
             };
             status.map_err(start)?
         }
     };
-    if !status.success() || outcome.is_err() {
-        let messages = messages.await.unwrap_or_default();
-        return Err(Error::Restore { program: "psql", messages });
+    let messages = messages.await.unwrap_or_default();
+    match (program::ended("psql", status, messages.as_bytes()), outcome) {
+        (Ok(()), Ok(())) => Ok(Ran { end_was_marked: filter.is_pg_dump() }),
+        // It had everything, so it may have committed before.
+        (Err(error @ Error::Killed { .. }), Ok(())) => Err(script.unknown(error)),
+        (Err(error), _) => Err(error),
+        (Ok(()), Err(_)) => Err(Error::Restore { program: "psql", messages }),
     }
-    Ok(Ran { end_was_marked: filter.is_pg_dump() })
+}
+
+impl Script<'_> {
+    /// How it ends where psql was cut off at its last word.
+    fn unknown(&self, end: Error) -> Error {
+        let database = || self.target.database().to_owned();
+        match self.frame {
+            Some(_) => Error::Committing { database: database(), end: Box::new(end) },
+            None => end,
+        }
+    }
 }
 
 /// Which side of the pipe ended early.
@@ -138,7 +151,7 @@ impl Feed {
             let length = match text.read(&mut buffer) {
                 Ok(length) => length,
                 Err(error) if error.kind() == io::ErrorKind::Interrupted => continue,
-                Err(error) => return Err(Stopped::Text(Error::Read(error))),
+                Err(error) => return Err(Stopped::Text(Error::of_stream(error))),
             };
             let mut piece = &buffer[..length];
             if std::mem::take(&mut first) {

@@ -5,6 +5,7 @@
 
 use std::io::{self, Read, Write};
 use std::process::{Child, ChildStdin, ChildStdout, Command, Stdio};
+use std::sync::mpsc;
 use std::thread::JoinHandle;
 
 use tempfile::NamedTempFile;
@@ -62,7 +63,9 @@ async fn direct(
     let stdin = child.stdin.take().ok_or_else(|| cannot_start(io::Error::other("no pipe to it")))?;
     let stdin = ChildStdin::from(stdin.into_owned_fd().map_err(cannot_start)?);
     let feeding = tokio::task::spawn_blocking(move || {
-        let fed = feed(&mut bytes, stdin, readable);
+        let mut stdin = stdin;
+        let fed = feed(&mut bytes, &mut stdin, readable);
+        drop(stdin);
         (bytes, fed)
     });
     let output = tokio::select! {
@@ -74,7 +77,7 @@ async fn direct(
     if let Err(Feed::Archive(error)) = fed {
         return Err(error);
     }
-    program::ended(output.status, &output.stderr)?;
+    program::ended("pg_restore", output.status, &output.stderr)?;
     // pg_restore may close its input when the last entry was taken.
     tokio::task::spawn_blocking(move || to_its_end(&mut bytes)).await.map_err(|_| Error::Panicked)?
 }
@@ -84,7 +87,8 @@ async fn direct(
 struct Printing {
     child: Child,
     stdout: ChildStdout,
-    feeding: Option<JoinHandle<Result<(), Error>>>,
+    /// How the archive ended.
+    fed: Option<mpsc::Receiver<Result<(), Error>>>,
     messages: Option<JoinHandle<Vec<u8>>>,
     _list: NamedTempFile,
 }
@@ -103,29 +107,38 @@ impl Printing {
         else {
             return Err(cannot_start(io::Error::other("no pipe to it")));
         };
-        let feeding = std::thread::spawn(move || match feed(&mut bytes, stdin, readable) {
-            Ok(()) | Err(Feed::Pipe) => to_its_end(&mut bytes),
-            Err(Feed::Archive(error)) => Err(error),
+        let (say, fed) = mpsc::channel();
+        std::thread::spawn(move || {
+            let mut stdin = stdin;
+            let outcome = match feed(&mut bytes, &mut stdin, readable) {
+                Ok(()) | Err(Feed::Pipe) => {
+                    drop(stdin);
+                    to_its_end(&mut bytes)
+                }
+                Err(Feed::Archive(error)) => Err(error),
+            };
+            // Before its input ends: what pg_restore says of that tells less.
+            let _ = say.send(outcome);
         });
         let messages = std::thread::spawn(move || {
             let mut text = Vec::new();
             let _ = stderr.read_to_end(&mut text);
             text
         });
-        Ok(Self { child, stdout, feeding: Some(feeding), messages: Some(messages), _list: list })
+        Ok(Self { child, stdout, fed: Some(fed), messages: Some(messages), _list: list })
     }
 
     fn end(&mut self) -> Result<(), Error> {
-        let Some(feeding) = self.feeding.take() else { return Ok(()) };
+        let Some(fed) = self.fed.take() else { return Ok(()) };
         let status = self.child.wait().map_err(cannot_start)?;
-        if !status.success() && !feeding.is_finished() {
-            // Nothing more is wanted of the archive; it is left where it is.
-            drop(feeding);
+        if status.success() {
+            fed.recv().map_err(|_| Error::Panicked)??;
         } else {
-            feeding.join().map_err(|_| Error::Panicked)??;
+            // Nothing more is wanted of the archive; it is left where it is.
+            fed.try_recv().unwrap_or(Ok(()))?;
         }
         let messages = self.messages.take().and_then(|thread| thread.join().ok()).unwrap_or_default();
-        program::ended(status, &messages)
+        program::ended("pg_restore", status, &messages)
     }
 }
 
@@ -152,11 +165,11 @@ enum Feed {
     Pipe,
 }
 
-fn feed(archive: &mut impl Read, mut stdin: ChildStdin, readable: bool) -> Result<(), Feed> {
+fn feed(archive: &mut impl Read, stdin: &mut ChildStdin, readable: bool) -> Result<(), Feed> {
     if !readable {
         // A pg_restore without zstd gets the rows uncompressed.
         let plain = Recoding { coding: Coding::None, readable_by: None };
-        return recode(archive, &mut stdin, plain).map(drop).map_err(|error| match error {
+        return recode(archive, stdin, plain).map(drop).map_err(|error| match error {
             crate::archive::Error::Write(_) => Feed::Pipe,
             other => Feed::Archive(other.into()),
         });

@@ -82,6 +82,19 @@ impl Session {
         })
     }
 
+    /// One that outlasts whatever its work waits for: it is not ended meanwhile because
+    /// the role or the database is set so, and takes as long as it takes. Not for a
+    /// pooler, which may hand its settings on.
+    pub async fn patient(target: &Target) -> Result<Self, Error> {
+        let session = Self::connect(target).await?;
+        let sql = no_limits(session.server_version_num());
+        session
+            .batch_execute(&sql)
+            .await
+            .map_err(Error::asking("take the limits of time off a connection"))?;
+        Ok(session)
+    }
+
     /// `server_version_num`, e.g. 150018.
     pub fn server_version_num(&self) -> u32 {
         self.state.version_num
@@ -136,6 +149,19 @@ impl Drop for Session {
     fn drop(&mut self) {
         self.task.abort();
     }
+}
+
+/// Statements that take as long as they take, in a session that is not ended meanwhile.
+pub fn no_limits(version_num: u32) -> String {
+    let mut sql = "SET statement_timeout = 0; SET idle_in_transaction_session_timeout = 0; ".to_owned();
+    let major = version_num / 10_000;
+    if major >= 14 {
+        sql += "SET idle_session_timeout = 0; ";
+    }
+    if major >= 17 {
+        sql += "SET transaction_timeout = 0; ";
+    }
+    sql
 }
 
 /// Try the addresses of one host.

@@ -114,8 +114,12 @@ pub async fn new_database(
             // The first error is the one to tell.
             if let Err(second) = database::drop(admin, name).await {
                 ui.warn(format!("the half-made database '{name}' could not be dropped: {second}"));
+                return Err(error);
             }
-            Err(error)
+            Err(match error {
+                Error::Load(error) => error.undone().into(),
+                other => other,
+            })
         }
     }
 }

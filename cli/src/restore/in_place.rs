@@ -30,7 +30,7 @@ pub async fn run(
     stop: &CancellationToken,
 ) -> Result<Report, Error> {
     let begun = Instant::now();
-    let session = Session::connect(target).await?;
+    let session = Session::patient(target).await?;
     let database = target.database().to_owned();
     let seen = Overview::of(&session).await?;
     let partial = request.selection.choice != Choice::Everything || request.selection.halves != Halves::Both;
@@ -137,7 +137,7 @@ async fn exchange(
 ) -> Result<(Filled, String), Error> {
     let (now, live) = (Timestamp::now(), target.database());
     let (beside, set_aside) = (swap::name_with(live, "_new_", now), swap::set_aside_name(live, now));
-    let session = Session::connect(target).await?;
+    let session = Session::patient(target).await?;
     let filled = fill::new_database(request, content, &session, &beside, Kept::Exact, ui, stop).await?;
     let ready = async {
         if let Comparison::Different { failures } = &filled.comparison {

@@ -96,7 +96,7 @@ async fn into_new(
     ui: Ui,
     stop: &CancellationToken,
 ) -> Result<Report, Error> {
-    let admin = match Session::connect(server).await {
+    let admin = match Session::patient(server).await {
         // The database that is lost may be the very one that leads there.
         Err(crate::postgres::Error::NoDatabase { .. }) => swap::elsewhere(server).await?,
         session => session?,
@@ -119,7 +119,7 @@ async fn into_empty(
     ui: Ui,
     stop: &CancellationToken,
 ) -> Result<Report, Error> {
-    let session = Session::connect(target).await?;
+    let session = Session::patient(target).await?;
     must_not_be_source(request, &session, ui).await?;
     let content = Content::open(request, ui, stop).await?;
     if let Some(toc) = content.toc() {

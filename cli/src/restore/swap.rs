@@ -53,7 +53,7 @@ fn start(database: &str, tail: usize) -> &str {
 pub async fn elsewhere(target: &Target) -> Result<Session, Error> {
     let mut last = None;
     for name in ["postgres", "template1"].into_iter().filter(|name| *name != target.database()) {
-        match Session::connect(&target.with_database(name)).await {
+        match Session::patient(&target.with_database(name)).await {
             Ok(session) => return Ok(session),
             Err(error) => last = Some(error),
         }
@@ -95,7 +95,7 @@ pub async fn swap(admin: &Session, live: &str, restored: &str, set_aside: &str, 
     let mut opened = allow_connections(admin, old, true).await;
     if opened.is_err() {
         // The session may have gone with what went wrong.
-        opened = match Session::connect(admin.target()).await {
+        opened = match Session::patient(admin.target()).await {
             Ok(again) => allow_connections(&again, old, true).await,
             Err(error) => Err(error.into()),
         };

@@ -23,7 +23,7 @@ use crate::error::{Advise, in_one_line};
 use crate::pipeline::{self, Keys, Tally};
 use crate::postgres::target::Target;
 use crate::postgres::{self, cluster, tools};
-use crate::stream::ByteStream;
+use crate::stream::{ByteStream, Stopped};
 use crate::ui::{Progress, Ui};
 use crate::{load, store};
 
@@ -92,6 +92,12 @@ pub enum Error {
     Interrupted,
     #[error("a thread of the verification died")]
     Panicked,
+}
+
+impl From<Stopped> for Error {
+    fn from(_: Stopped) -> Self {
+        Self::Interrupted
+    }
 }
 
 /// What stopped the stream is told as what it is, and not as the stream's.
@@ -372,14 +378,6 @@ fn same(what: &str, expected: &Digest, found: &Digest) -> Result<(), Stop> {
         )));
     }
     Ok(())
-}
-
-/// A server may keep us waiting for ever; whoever stops us must not have to.
-async fn unless<T, E: Into<Error>>(
-    stop: &CancellationToken,
-    work: impl Future<Output = Result<T, E>>,
-) -> Result<T, Error> {
-    stop.run_until_cancelled(work).await.ok_or(Error::Interrupted)?.map_err(Into::into)
 }
 
 fn gone(key: &str) -> Stop {

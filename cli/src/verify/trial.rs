@@ -10,9 +10,9 @@ use backstop_policy::manifest::Manifest;
 use tokio_postgres::error::SqlState;
 use tokio_util::sync::CancellationToken;
 
+use super::Error;
 use super::checks::{self, Assertions};
 use super::compare::{Compared, Depth, compare};
-use super::{Error, unless};
 use crate::archive::{self, Selection, Toc};
 use crate::load::{Load, load};
 use crate::postgres::cluster::{Cluster, ClusterOptions};
@@ -21,6 +21,7 @@ use crate::postgres::locale::Locale;
 use crate::postgres::session::Session;
 use crate::postgres::target::Target;
 use crate::postgres::tools::ServerTools;
+use crate::stream::unless;
 use crate::ui::Ui;
 
 /// Where the trial runs, and what must hold there.
@@ -54,7 +55,7 @@ pub async fn run(
     let id = trial.manifest.id.to_lowercase().replace('-', "_");
     let name = format!("backstop_trial_{id}_{:08x}", rand::random::<u32>());
     if let Some(target) = trial.on {
-        let admin = Session::connect(target).await?;
+        let admin = Session::patient(target).await?;
         create(trial, &admin, &name, ui).await?;
         let outcome = in_database(trial, &admin, target, &name, archive, ui, stop).await;
         let gone = remove(&admin, target, &name).await;
@@ -68,7 +69,7 @@ pub async fn run(
     if tools.version.major != major {
         ui.note(format!("no PostgreSQL {major} server here: the trial runs on {}", tools.version.major));
     }
-    let cluster = unless(stop, Cluster::start(&tools, &ClusterOptions::default())).await?;
+    let cluster = unless(stop, Cluster::start(&tools, &ClusterOptions::default())).await??;
     let target = cluster.target("postgres")?;
     let admin = Session::connect(&target).await?;
     create(trial, &admin, &name, ui).await?;
@@ -130,11 +131,11 @@ async fn in_database(
     loaded.notes.iter().for_each(|note| ui.note(note));
 
     let depth = Depth::Rows { jobs: trial.jobs };
-    let compared = unless(stop, compare(&target, trial.manifest, &loaded.toc, &loaded.plan, depth)).await?;
+    let compared = unless(stop, compare(&target, trial.manifest, &loaded.toc, &loaded.plan, depth)).await??;
     let mut failures = compared.failures.clone();
     let mut ran = Vec::new();
     if let Some(checks) = trial.checks {
-        let outcome = unless(stop, checks.run(&target)).await?;
+        let outcome = unless(stop, checks.run(&target)).await??;
         ran.extend(outcome.ran);
         failures.extend(outcome.failures);
     }

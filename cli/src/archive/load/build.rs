@@ -12,17 +12,19 @@ use crate::archive::toc::{Entry, Toc};
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Build {
     pub dump_id: i32,
-    /// `schema.name`, for messages.
+    /// What it is, and of which table, for messages.
     pub name: String,
     /// Each a transaction of its own.
     pub statements: Vec<String>,
 }
 
 impl Build {
-    /// What is not ASCII waits for pg_restore, which knows every encoding.
-    fn of(entry: &Entry) -> Option<Self> {
+    /// What is not ASCII waits for pg_restore, which knows every encoding, and what has a
+    /// backslash too: an archive says how it is to be read.
+    fn of(entry: &Entry, table: &Entry) -> Option<Self> {
         let Entry { dump_id, definition, tablespace, .. } = entry;
-        if definition.is_empty() || !definition.is_ascii() || !tablespace.is_ascii() {
+        let is_plain = definition.is_ascii() && !definition.contains('\\');
+        if definition.is_empty() || !is_plain || !tablespace.is_ascii() {
             return None;
         }
         let place = if tablespace.is_empty() { "''".to_owned() } else { quote(tablespace) };
@@ -30,7 +32,11 @@ impl Build {
             Some(key) => vec![format!("SET default_tablespace = {place}; {}", key.index()), key.constraint()],
             None => vec![format!("SET default_tablespace = {place}; {definition}")],
         };
-        Some(Self { dump_id: *dump_id, name: entry.name(), statements })
+        // The tag of a constraint begins with its table's.
+        let own = entry.tag.strip_prefix(&table.tag).and_then(|rest| rest.strip_prefix(' '));
+        let (own, kind) = (own.unwrap_or(&entry.tag), entry.desc.to_ascii_lowercase());
+        let name = format!("{kind} '{own}' of '{}'", table.name());
+        Some(Self { dump_id: *dump_id, name, statements })
     }
 }
 
@@ -121,16 +127,33 @@ pub fn early(toc: &Toc, stages: &Stages) -> HashMap<i32, Vec<Build>> {
         if !stages.after.contains(&entry.dump_id) || !matches!(entry.desc.as_str(), "INDEX" | "CONSTRAINT") {
             continue;
         }
+        if entry.dependencies.iter().filter_map(|id| index.get(id)).any(|other| runs(toc, stages, other)) {
+            continue;
+        }
         let mut tables = entry.dependencies.iter().filter(|id| of_kind(id, "TABLE"));
         let Some(table) = tables.next() else { continue };
         // Some are named twice.
         let others = tables.any(|other| other != table);
         let waits = entry.dependencies.iter().any(|id| stages.after.contains(id) || stages.last.contains(id));
-        if let (Some(rows), false, false) = (rows.get(table), others, waits) {
-            early.entry(*rows).or_default().extend(Build::of(entry));
+        if let (Some(rows), Some(of), false, false) = (rows.get(table), index.get(table), others, waits) {
+            early.entry(*rows).or_default().extend(Build::of(entry, of));
         }
     }
     early
+}
+
+/// Whether an index that needs this may run code of the archive, or of an extension that
+/// has rows of its own in it. An index has only functions that say of themselves that
+/// they look at nothing else, but many look all the same, and would find other tables
+/// empty: the index would be wrong, and nobody would know.
+fn runs(toc: &Toc, stages: &Stages, needed: &Entry) -> bool {
+    match needed.desc.as_str() {
+        "TABLE" | "COLLATION" | "SCHEMA" | "TYPE" => false,
+        "EXTENSION" => toc.entries.iter().any(|entry| {
+            stages.tables.contains_key(&entry.dump_id) && entry.dependencies.contains(&needed.dump_id)
+        }),
+        kind => !kind.starts_with("TEXT SEARCH "),
+    }
 }
 
 #[cfg(test)]
@@ -160,16 +183,41 @@ mod tests {
         };
         let (_, all) = shown(&everything(&toc));
         insta::assert_snapshot!(all, @r"
-        public.chicken: public.chicken chicken_pkey
-        public.egg: public.egg egg_pkey
-        shop.orders: shop.orders orders_pkey, shop.orders_state
-        shop.products: shop.products products_pkey
-        shop.users: shop.users users_email_key, shop.users users_pkey
+        public.chicken: constraint 'chicken_pkey' of 'public.chicken'
+        public.egg: constraint 'egg_pkey' of 'public.egg'
+        shop.orders: constraint 'orders_pkey' of 'shop.orders', index 'orders_state' of 'shop.orders'
+        shop.users: constraint 'users_email_key' of 'shop.users', constraint 'users_pkey' of 'shop.users'
         ");
-        // Without its rows, nothing of a table can be made early.
+        // Of shop.products nobody can tell whether its generated column or its check calls
+        // the function: it is loaded alone. Without its rows, nothing of a table can be
+        // made early.
         let mut plan = everything(&toc);
         plan.entries.retain(|id| index[id].desc != "TABLE DATA" || index[id].tag == "orders");
         assert_eq!(shown(&plan).0, 1);
+    }
+
+    #[test]
+    fn what_runs_code_of_the_archive_waits_for_all_rows() {
+        let (zoo, _) = fixtures::toc(fixtures::ZOO_18_NONE);
+        let is_early = |kind: &str, with_rows: bool| {
+            let mut toc = zoo.clone();
+            let needed = Entry { dump_id: 1_000_000, desc: kind.to_owned(), ..toc.entries[0].clone() };
+            for entry in &mut toc.entries {
+                if entry.tag == "orders_state" || (with_rows && entry.desc == "TABLE DATA") {
+                    entry.dependencies.push(needed.dump_id);
+                }
+            }
+            toc.entries.insert(0, needed);
+            let early = early(&toc, &stages(&toc, &everything(&toc)).unwrap());
+            early.values().flatten().any(|build| build.name.contains("'orders_state'"))
+        };
+        for kind in ["TYPE", "COLLATION", "EXTENSION", "TEXT SEARCH CONFIGURATION"] {
+            assert!(is_early(kind, false), "{kind}");
+        }
+        for kind in ["FUNCTION", "OPERATOR CLASS", "OPERATOR", "DOMAIN", "AGGREGATE"] {
+            assert!(!is_early(kind, false), "{kind}");
+        }
+        assert!(!is_early("EXTENSION", true));
     }
 
     #[test]

@@ -41,8 +41,9 @@ pub struct Table {
     /// `COPY … FROM stdin` with the encoding of the rows. It may name another table,
     /// the root of a partitioned one.
     pub copy: String,
-    /// After all that stands before it, and by one connection: a check may ask other
-    /// tables, and what an extension made has keys and triggers already.
+    /// After all that stands before it, and by one connection: a check or a generated
+    /// column may ask other tables, and what an extension made has keys and triggers
+    /// already.
     pub alone: bool,
 }
 
@@ -148,13 +149,17 @@ fn is_alone(index: &HashMap<i32, &Entry>, wanted: &HashSet<i32>, data: &Entry) -
 }
 
 /// Whether a check of the table, or of the domain of a column, calls a function of
-/// the archive that does not say of itself that it looks at nothing else.
+/// the archive that does not say of itself that it looks at nothing else, or reads all
+/// the same; or a generated column calls any. Only what says so can be generated, true
+/// or not, and what it made of an empty table nobody would see.
 fn asks_around(index: &HashMap<i32, &Entry>, table: &Entry) -> bool {
     let mut waiting = vec![table];
     let mut seen = HashSet::new();
-    let (mut checks, mut asks) = (false, false);
+    let (mut checks, mut generates) = (false, false);
+    let (mut asks, mut calls) = (false, false);
     while let Some(entry) = waiting.pop() {
         checks |= entry.definition.contains("CHECK");
+        generates |= entry.definition.contains("GENERATED ALWAYS AS (");
         for id in &entry.dependencies {
             let Some(other) = index.get(id).copied().filter(|other| seen.insert(other.dump_id)) else {
                 continue;
@@ -164,14 +169,22 @@ fn asks_around(index: &HashMap<i32, &Entry>, table: &Entry) -> bool {
                 // Its checks are those of its parents.
                 "TABLE" if entry.definition.contains("INHERITS") => waiting.push(other),
                 "FUNCTION" => {
-                    asks |= !other.definition.contains("IMMUTABLE");
+                    asks |= !other.definition.contains("IMMUTABLE") || reads(&other.definition);
+                    calls = true;
                     waiting.push(other);
                 }
                 _ => {}
             }
         }
     }
-    checks && asks
+    checks && asks || generates && calls
+}
+
+/// Whether a function's text has a word in it that leads to a table.
+fn reads(definition: &str) -> bool {
+    definition
+        .split(|c: char| !c.is_alphanumeric() && c != '_')
+        .any(|word| ["from", "perform", "execute"].iter().any(|reads| word.eq_ignore_ascii_case(reads)))
 }
 
 #[cfg(test)]
@@ -249,6 +262,15 @@ mod tests {
             ("", "CREATE TABLE t (a d)", &[2], true),
             ("", "CREATE TABLE t () INHERITS (p)", &[4], true),
             ("IMMUTABLE", "CREATE TABLE t (a int, CHECK (f(a)))", &[1], false),
+            ("IMMUTABLE AS 'SELECT true from other'", "CREATE TABLE t (a int, CHECK (f(a)))", &[1], true),
+            ("IMMUTABLE", "CREATE TABLE t (a int, b int GENERATED ALWAYS AS (f(a)) STORED)", &[1], true),
+            ("IMMUTABLE", "CREATE TABLE t (a int, b int GENERATED ALWAYS AS ((a + 1)) STORED)", &[], false),
+            (
+                "STABLE",
+                "CREATE TABLE t (a int DEFAULT f(1), b int GENERATED ALWAYS AS IDENTITY)",
+                &[1],
+                false,
+            ),
             ("STABLE", "CREATE TABLE t (a int DEFAULT f(1))", &[1], false),
         ] {
             let table = table("TABLE", 3, definition, dependencies);
