@@ -1,9 +1,9 @@
 //! Secrets under an encoding: JSON Web Tokens of Supabase, base64 in Kubernetes
 //! secrets and elsewhere. What is decoded is judged as if it stood there.
 
-use std::borrow::Cow;
+use std::collections::BTreeMap;
 
-use serde::Deserialize;
+use serde_json::value::RawValue;
 
 use super::operand::{How, Value};
 use super::place::Place;
@@ -12,16 +12,6 @@ use super::{Kind, Verdict, one_a_line};
 
 /// A key of 16384 bits in base64, twice encoded.
 const LONGEST: usize = 16 * 1024;
-
-/// What is asked of a token. Claims that are missing are empty.
-#[derive(Default, Deserialize)]
-#[serde(default)]
-struct Claims<'t> {
-    #[serde(borrow)]
-    role: Cow<'t, str>,
-    #[serde(borrow)]
-    iss: Cow<'t, str>,
-}
 
 /// `eyJ` stands at `start`. Of the tokens that PostgREST takes only `service_role`
 /// passes row level security; `anon` is made to be published.
@@ -41,12 +31,17 @@ pub(super) fn jwt(scan: &mut Scan<'_>, start: usize) {
     let end = scan.run_end(payload + 1, 1024, is_digit);
     scan.skip_to(end);
     let Some(claims) = decode(scan.part(header + 1..payload).as_bytes()) else { return };
-    let Ok(claims) = serde_json::from_slice::<Claims>(&claims) else { return };
-    if claims.role != "service_role" || end - payload < 21 {
+    // Whatever the others are: a key is one for all that.
+    let Ok(claims) = serde_json::from_slice::<BTreeMap<String, &RawValue>>(&claims) else { return };
+    let claim = |name: &str| {
+        let value = claims.get(name).and_then(|value| serde_json::from_str::<String>(value.get()).ok());
+        value.unwrap_or_default()
+    };
+    if claim("role") != "service_role" || end - payload < 21 {
         return;
     }
     // Self-hosted stacks start with keys that are the same everywhere.
-    let verdict = if claims.iss.contains("demo") { Verdict::Development } else { Verdict::Leaked };
+    let verdict = if claim("iss").contains("demo") { Verdict::Development } else { Verdict::Leaked };
     scan.add(start..end, start..end, Kind::SupabaseServiceRole, verdict);
 }
 
@@ -175,6 +170,23 @@ mod tests {
             [(Kind::SupabaseServiceRole, Verdict::Development)]
         );
         assert_eq!(found(&format!("KEY={}", token("{\"sub\":\"1\"}"))), []);
+    }
+
+    #[test]
+    fn claims_of_any_form_hide_no_key() {
+        for claims in [
+            r#"{"role": "service_role"}"#,
+            r#"{"iss": null, "ref": "abc", "role": "service_role"}"#,
+            r#"{"iss": ["a", 1.5], "role": "service_role", "exp": 1e9}"#,
+            r#"{"iss": "a", "iss": "b", "role": "anon", "role": "service_role"}"#,
+            r#"{"iss": "a", "r\u006fle": "service\u005frole"}"#,
+        ] {
+            let expected = [(Kind::SupabaseServiceRole, Verdict::Leaked)];
+            assert_eq!(found(&format!("KEY={}", token(claims))), expected, "{claims}");
+        }
+        for claims in [r#"{"role": ["service_role"]}"#, r#"{"role": "service_role", "role": "anon"}"#, "[]"] {
+            assert_eq!(found(&format!("KEY={}", token(claims))), [], "{claims}");
+        }
     }
 
     #[test]
