@@ -1,8 +1,8 @@
 //! Values with a unit as people write them: `25 hours`, `1 MB`, `20%`.
 //!
 //! Text in, a typed value or one sentence that says what is wrong with it out. No number
-//! is read or shown as floating point by the standard library: its tables for that are
-//! half as large as all the rest of it that the module in a browser needs.
+//! is read or shown as floating point by the standard library: its tables for that do
+//! not compress, and whoever opens the web page would have to wait for them.
 
 use std::fmt;
 

@@ -281,6 +281,16 @@ mod tests {
     }
 
     #[test]
+    fn numbers_are_told_from_words() {
+        for text in ["1.5", "-1.5", "+.5", "1.", "1e3", "1.5E-3", "-.inf", ".NaN"] {
+            assert!(is_float(text) && !is_integer(text), "{text}");
+        }
+        for text in ["", "-", ".", "e3", "1e", "1e+", "--1.5", "1.2.3", "1.5x", "inf", "nan"] {
+            assert!(!is_float(text), "{text}");
+        }
+    }
+
+    #[test]
     fn keys_and_values_keep_their_bytes() {
         insta::assert_snapshot!(
             outlines("a: 1\nb: [on, 'x', \"ü\", 2.5, true]\nc:\n  - d: ~\n  - e:\nf: |\n  two\n  lines\n"),

@@ -122,12 +122,19 @@ pub fn early(toc: &Toc, stages: &Stages) -> HashMap<i32, Vec<Build>> {
             (!attached.contains(of)).then_some((*of, table.dump_id))
         })
         .collect();
+    // Extensions with rows of their own are among these.
+    let with_rows: HashSet<i32> = toc
+        .entries
+        .iter()
+        .filter(|entry| stages.tables.contains_key(&entry.dump_id))
+        .flat_map(|entry| entry.dependencies.iter().copied())
+        .collect();
     let mut early: HashMap<i32, Vec<Build>> = HashMap::new();
     for entry in &toc.entries {
         if !stages.after.contains(&entry.dump_id) || !matches!(entry.desc.as_str(), "INDEX" | "CONSTRAINT") {
             continue;
         }
-        if entry.dependencies.iter().filter_map(|id| index.get(id)).any(|other| runs(toc, stages, other)) {
+        if entry.dependencies.iter().filter_map(|id| index.get(id)).any(|other| runs(&with_rows, other)) {
             continue;
         }
         let mut tables = entry.dependencies.iter().filter(|id| of_kind(id, "TABLE"));
@@ -146,12 +153,10 @@ pub fn early(toc: &Toc, stages: &Stages) -> HashMap<i32, Vec<Build>> {
 /// has rows of its own in it. An index has only functions that say of themselves that
 /// they look at nothing else, but many look all the same, and would find other tables
 /// empty: the index would be wrong, and nobody would know.
-fn runs(toc: &Toc, stages: &Stages, needed: &Entry) -> bool {
+fn runs(with_rows: &HashSet<i32>, needed: &Entry) -> bool {
     match needed.desc.as_str() {
         "TABLE" | "COLLATION" | "SCHEMA" | "TYPE" => false,
-        "EXTENSION" => toc.entries.iter().any(|entry| {
-            stages.tables.contains_key(&entry.dump_id) && entry.dependencies.contains(&needed.dump_id)
-        }),
+        "EXTENSION" => with_rows.contains(&needed.dump_id),
         kind => !kind.starts_with("TEXT SEARCH "),
     }
 }

@@ -181,9 +181,7 @@ pub fn step_at(root: &Node, job: usize, step: usize) -> Option<([Option<&Node>; 
 /// The steps of a composite action; empty where the tree is none.
 pub fn composite_steps(root: &Node) -> Vec<Step<'_>> {
     match root.get("runs") {
-        Some(runs) if runs.get("using").and_then(Node::text) == Some("composite") => {
-            runs.get("steps").map(Node::items).unwrap_or_default().iter().map(step).collect()
-        }
+        Some(runs) if runs.get("using").and_then(Node::text) == Some("composite") => steps(runs.get("steps")),
         _ => Vec::new(),
     }
 }
@@ -255,7 +253,7 @@ fn job(Entry { key, value: node }: &Entry) -> Job<'_> {
             "container",
             "services",
         ]);
-    let [continue_on_error, called, with, secrets, outputs, steps] =
+    let [continue_on_error, called, with, secrets, outputs, its_steps] =
         node.values(["continue-on-error", "uses", "with", "secrets", "outputs", "steps"]);
     let services = services.map(Node::entries).unwrap_or_default();
     Job {
@@ -279,7 +277,7 @@ fn job(Entry { key, value: node }: &Entry) -> Job<'_> {
         with: with.map(Node::entries).unwrap_or_default(),
         secrets,
         outputs: outputs.map(Node::entries).unwrap_or_default(),
-        steps: steps.map(Node::items).unwrap_or_default().iter().map(step).collect(),
+        steps: steps(its_steps),
     }
 }
 
@@ -287,6 +285,10 @@ fn service(entry: &Entry) -> Option<Service<'_>> {
     let node = &entry.value;
     let image = node.get("image").or_else(|| node.as_scalar().map(|_| node));
     Some(Service { name: entry.key.text()?, image, environment: variables(node.get("env")), node })
+}
+
+fn steps(node: Option<&Node>) -> Vec<Step<'_>> {
+    node.map(Node::items).unwrap_or_default().iter().map(step).collect()
 }
 
 fn step(node: &Node) -> Step<'_> {
