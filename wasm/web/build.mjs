@@ -110,6 +110,7 @@ const scripts = await esbuild.build({
     WASM: JSON.stringify(wasm.slice("assets/".length)),
     VERSION: JSON.stringify(version()),
     RULES: String(rules().length),
+    NAMES: JSON.stringify([...new Set(rules().flatMap(({ id, group }) => [id, group]))]),
   },
 });
 /** @type {Record<string, string>} */

@@ -4,6 +4,8 @@ declare const WORKER: string;
 declare const WASM: string;
 declare const VERSION: string;
 declare const RULES: number;
+/** Ids of rules and names of groups. */
+declare const NAMES: string[];
 
 declare module "virtual:documentation" {
   const documentation: string;

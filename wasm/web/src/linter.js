@@ -131,7 +131,7 @@ export async function ask(name, ...args) {
 
 /** @param {string} name @param {unknown[]} args */
 function needsDocumentation(name, args) {
-  return name === "rules" || name === "explain" || (name === "render" && args[1] === "sarif");
+  return name === "explain" || (name === "render" && args[1] === "sarif");
 }
 
 /** What the rules say of themselves: it comes behind the first finding. */

@@ -377,9 +377,7 @@ async function openLink() {
   try {
     const shared = await decode(location.hash);
     if (!shared) return false;
-    const rules = shared.select.length > 0 ? await ask("rules") : [];
-    const names = new Set(rules.flatMap(({ id, group }) => [id, group]));
-    const [known, unknown] = [true, false].map((wanted) => shared.select.filter((name) => names.has(name) === wanted));
+    const [known, unknown] = [true, false].map((wanted) => shared.select.filter((name) => NAMES.includes(name) === wanted));
     open(shared.files, known, unknown.length > 0 ? `This version has no ${unknown.join(", ")}.` : "");
     // A reload shows what has become of it.
     history.replaceState(null, "", location.pathname + location.search);

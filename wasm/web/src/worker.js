@@ -9,7 +9,6 @@ const calls = {
   render: linter.render,
   allow: linter.allow,
   mask: linter.mask,
-  rules: linter.rules,
   explain: linter.explain,
   kinds: linter.kinds,
 };
