@@ -245,7 +245,11 @@ async fn store_streams(
         digests: job.digests,
     };
     let dumping = stop.child_token();
-    let (dump, started) = unless(stop, archive::dump(&request, &dumping)).await??;
+    let (dump, started) = match unless(stop, archive::dump(&request, &dumping)).await? {
+        // Its pg_dump was ended for that reason, which is no failure of its own.
+        Err(_) if stop.is_cancelled() => return Err(Stopped.into()),
+        begun => begun?,
+    };
     if let Way::Stream { reason: Some(reason) } = &started.way {
         ui.warn(format!("pg_dump copies the rows alone: {reason}"));
     }
