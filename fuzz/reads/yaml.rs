@@ -14,9 +14,9 @@ pub fn read(text: &str) {
             }
         });
         if let Some(workflow) = workflow::view(root) {
-            for job in &workflow.jobs {
-                for step in &job.steps {
-                    let _ = workflow.flags_of(job, step);
+            for job in workflow.jobs() {
+                for step in job.steps() {
+                    let _ = workflow.flags_of(&job, &step);
                 }
             }
         }

@@ -288,20 +288,20 @@ impl Reader<'_, '_> {
         let Some(workflow) = workflow::view(tree) else { return };
         let first = self.set.scripts.len();
         let of_workflow = self.environment(variables(&workflow.environment));
-        for (job_index, job) in workflow.jobs.iter().enumerate() {
+        for (job_index, job) in workflow.jobs().enumerate() {
             if let Some(uses) = &job.uses {
                 self.uses(job_index, None, uses.node, job.with);
             }
             let of_job = self.environment(variables(&job.environment));
             let of_steps: Env =
-                job.steps.iter().map(|step| self.environment(variables(&step.environment))).collect();
+                job.steps().map(|step| self.environment(variables(&step.environment))).collect();
             // What a step writes to GITHUB_ENV, the later ones are started with.
             let first = self.set.environment.end();
-            for (step_index, (step, of_step)) in job.steps.iter().zip(of_steps).enumerate() {
+            for (step_index, (step, of_step)) in job.steps().zip(of_steps).enumerate() {
                 let handed = first..self.set.environment.end();
                 let env = vec![handed, of_workflow.clone(), of_job.clone(), of_step];
                 let commands = self.set.commands.len();
-                self.step((job_index, step_index), step, workflow.flags_of(job, step), env);
+                self.step((job_index, step_index), &step, workflow.flags_of(&job, &step), env);
                 self.export(commands);
             }
         }

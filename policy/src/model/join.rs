@@ -121,8 +121,7 @@ fn concerns_backups(set: &Set<'_>, root: usize, commands: &[usize], unseen: &[Ca
     let path = unit.and_then(|unit| unit.path.as_deref()).is_some_and(named);
     let uses = set.actions_of(root).any(|action| action.role == ActionRole::Dump);
     // A step that no shell reads (PowerShell) runs as well.
-    let steps =
-        unit.and_then(Unit::workflow).is_some_and(|it| it.jobs.iter().any(|job| !job.steps.is_empty()));
+    let steps = unit.and_then(Unit::workflow).is_some_and(|it| it.jobs().any(|job| job.steps().len() > 0));
     let runs = steps || unit.is_some_and(|unit| !unit.scripts.is_empty()) || !commands.is_empty();
     does || uses || unseen.iter().any(|called| named(&called.arg().text)) || (runs && (title || path))
 }

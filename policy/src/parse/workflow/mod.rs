@@ -25,7 +25,7 @@ pub struct Workflow<'n> {
     pub environment: Vec<Variable<'n>>,
     /// `defaults.run.shell`
     pub shell: Option<&'n Node>,
-    pub jobs: Vec<Job<'n>>,
+    entries: &'n [Entry],
 }
 
 /// An event that starts the workflow.
@@ -77,7 +77,7 @@ pub struct Job<'n> {
     pub with: &'n [Entry],
     pub secrets: Option<&'n Node>,
     pub outputs: &'n [Entry],
-    pub steps: Vec<Step<'n>>,
+    items: &'n [Node],
 }
 
 #[derive(Debug, Clone)]
@@ -161,8 +161,19 @@ pub fn view(root: &Node) -> Option<Workflow<'_>> {
         concurrency: root.entry("concurrency"),
         environment: variables(root.get("env")),
         shell: root.path(&["defaults", "run", "shell"]),
-        jobs: jobs.entries().iter().map(job).collect(),
+        entries: jobs.entries(),
     })
+}
+
+impl<'n> Job<'n> {
+    /// Each is read as somebody comes to it, too.
+    pub fn steps(&self) -> impl ExactSizeIterator<Item = Step<'n>> + use<'n> {
+        self.items.iter().map(step)
+    }
+
+    pub fn step_by_index(&self, index: usize) -> Option<Step<'n>> {
+        self.items.get(index).map(step)
+    }
 }
 
 /// A job by its index in [`Workflow::jobs`], as key and value: for who asks for each of
@@ -181,18 +192,30 @@ pub fn step_at(root: &Node, job: usize, step: usize) -> Option<([Option<&Node>; 
 /// The steps of a composite action; empty where the tree is none.
 pub fn composite_steps(root: &Node) -> Vec<Step<'_>> {
     match root.get("runs") {
-        Some(runs) if runs.get("using").and_then(Node::text) == Some("composite") => steps(runs.get("steps")),
+        Some(runs) if runs.get("using").and_then(Node::text) == Some("composite") => {
+            runs.get("steps").map(Node::items).unwrap_or_default().iter().map(step).collect()
+        }
         _ => Vec::new(),
     }
 }
 
 impl<'n> Workflow<'n> {
+    /// Each is read as somebody comes to it: there may be thousands, and many a rule
+    /// wants one, or the rest of the workflow.
+    pub fn jobs(&self) -> impl ExactSizeIterator<Item = Job<'n>> + use<'n> {
+        self.entries.iter().map(job)
+    }
+
     pub fn trigger(&self, name: &str) -> Option<&Trigger<'n>> {
         self.triggers.iter().find(|trigger| trigger.name == name)
     }
 
-    pub fn job(&self, id: &str) -> Option<&Job<'n>> {
-        self.jobs.iter().find(|job| job.id == id)
+    pub fn job(&self, id: &str) -> Option<Job<'n>> {
+        self.entries.iter().find(|entry| entry.key.text() == Some(id)).map(job)
+    }
+
+    pub fn job_by_index(&self, index: usize) -> Option<Job<'n>> {
+        self.entries.get(index).map(job)
     }
 
     /// The `shell` that holds for a step.
@@ -277,7 +300,7 @@ fn job(Entry { key, value: node }: &Entry) -> Job<'_> {
         with: with.map(Node::entries).unwrap_or_default(),
         secrets,
         outputs: outputs.map(Node::entries).unwrap_or_default(),
-        steps: steps(its_steps),
+        items: its_steps.map(Node::items).unwrap_or_default(),
     }
 }
 
@@ -285,10 +308,6 @@ fn service(entry: &Entry) -> Option<Service<'_>> {
     let node = &entry.value;
     let image = node.get("image").or_else(|| node.as_scalar().map(|_| node));
     Some(Service { name: entry.key.text()?, image, environment: variables(node.get("env")), node })
-}
-
-fn steps(node: Option<&Node>) -> Vec<Step<'_>> {
-    node.map(Node::items).unwrap_or_default().iter().map(step).collect()
 }
 
 fn step(node: &Node) -> Step<'_> {

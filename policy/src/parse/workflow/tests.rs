@@ -65,33 +65,34 @@ fn a_workflow_is_seen_through() {
         backup.services.iter().map(|service| (service.name, service.image.unwrap().text())).collect();
     assert_eq!(images, [("postgres", Some("postgres:17")), ("redis", Some("redis:7"))]);
 
-    let [checkout, pinned, dump, listing] = backup.steps.as_slice() else { panic!("four steps") };
+    let steps: Vec<_> = backup.steps().collect();
+    let [checkout, pinned, dump, listing] = steps.as_slice() else { panic!("four steps") };
     let uses = checkout.uses.unwrap();
     assert!(uses.is("actions/checkout") && !uses.is_pinned() && uses.major() == Some(4));
     assert!(pinned.uses.unwrap().is_pinned());
     assert_eq!(dump.condition.unwrap().text(), Some("github.event_name == 'schedule'"));
     let environment: Vec<_> =
-        workflow.environment_of(backup, dump).iter().map(|v| (v.name, v.value())).collect();
+        workflow.environment_of(&backup, dump).iter().map(|v| (v.name, v.value())).collect();
     assert_eq!(
         environment,
         [("BUCKET", Some("s3://b")), ("REGION", Some("eu-west-1")), ("URL", Some("${{ secrets.URL }}"))]
     );
-    assert!(workflow.flags_of(backup, dump).unwrap().pipefail);
-    assert!(!workflow.flags_of(backup, listing).unwrap().pipefail);
+    assert!(workflow.flags_of(&backup, dump).unwrap().pipefail);
+    assert!(!workflow.flags_of(&backup, listing).unwrap().pipefail);
 
     let other = workflow.job("other").unwrap();
     assert_eq!(other.needs.iter().filter_map(|need| need.text()).collect::<Vec<_>>(), ["backup", "missing"]);
     assert!(other.uses.unwrap().is_local());
     let last = workflow.job("last").unwrap();
     assert_eq!(last.needs.len(), 1);
-    assert_eq!(workflow.flags_of(last, &last.steps[0]), None);
+    assert_eq!(workflow.flags_of(&last, &last.step_by_index(0).unwrap()), None);
 }
 
 #[test]
 fn a_script_is_found_at_its_line() {
     let documents = yaml::parse(WORKFLOW).unwrap();
     let workflow = view(&documents[0]).unwrap();
-    let run = workflow.jobs[0].steps[2].run.unwrap();
+    let run = workflow.job_by_index(0).unwrap().step_by_index(2).unwrap().run.unwrap();
     let script = shell::parse_in(&run.source(WORKFLOW));
     let slices: Vec<_> = script.body.iter().map(|one| &WORKFLOW[one.span.start..one.span.end]).collect();
     assert_eq!(slices, ["pg_dump \"$URL\" | gzip > a.gz", "aws s3 cp a.gz \"$BUCKET/a.gz\""]);

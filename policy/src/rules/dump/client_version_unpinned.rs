@@ -171,11 +171,11 @@ fn preinstalled(set: &Set<'_>, pipeline: &Pipeline, dump: &Command) -> Option<Fo
         }),
         Host::Step { job, .. } => {
             let workflow = unit.workflow()?;
-            let job = workflow.jobs.get(job)?;
-            if let Some(node) = container(job) {
+            let job = workflow.job_by_index(job)?;
+            if let Some(node) = container(&job) {
                 return image(node.text()?, unit.place(node.span));
             }
-            let label = label(job).filter(|label| runner_client(label).is_some())?;
+            let label = label(&job).filter(|label| runner_client(label).is_some())?;
             let may_install = pipeline.may_hide(&["install", "setup", "postgres", "client", "tool"]);
             (dump.wrappers.is_empty() && !may_install)
                 .then(|| Found { at: dump.name_at, what: format!("the pg_dump of {label}") })
@@ -199,8 +199,8 @@ fn runner<'s>(set: &'s Set<'_>, pipeline: &Pipeline) -> Option<&'s str> {
     let script = set.script_of(dump)?;
     let Host::Step { job, .. } = script.host else { return None };
     let workflow: Workflow<'s> = set.units.get(script.unit)?.workflow()?;
-    let job = workflow.jobs.get(job)?;
-    label(job).filter(|_| job.container.is_none() && dump.wrappers.is_empty())
+    let job = workflow.job_by_index(job)?;
+    label(&job).filter(|_| job.container.is_none() && dump.wrappers.is_empty())
 }
 
 /// The highest version that is named for a server: by the text, or by a service.
@@ -209,7 +209,7 @@ fn server_major(set: &Set<'_>, pipeline: &Pipeline) -> Option<(Place, u32)> {
     let passages = set.passages.iter().filter(|passage| passage.at.document == root.document);
     let said = passages.filter_map(|passage| Some((passage.at, major(&passage.text)?)));
     let workflows = root.workflow();
-    let services = workflows.iter().flat_map(|workflow| &workflow.jobs).flat_map(|job| &job.services);
+    let services = workflows.iter().flat_map(Workflow::jobs).flat_map(|job| job.services);
     let services = services.filter_map(|service| {
         let image = service.image?;
         Some((root.place(image.span), major(image.text()?)?))

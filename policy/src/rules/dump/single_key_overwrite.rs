@@ -146,7 +146,7 @@ fn local<'s>(set: &'s Set<'_>, pipeline: &'s Pipeline) -> Option<(&'s Arg, &'s s
         // The folder of a runner of one's own is there in the next run as well.
         Kind::Workflow => {
             set.actions_of(pipeline.root).all(|action| action.role == ActionRole::Checkout)
-                && root.workflow().is_some_and(|workflow| workflow.jobs.iter().all(is_self_hosted))
+                && root.workflow().is_some_and(|workflow| workflow.jobs().all(|job| is_self_hosted(&job)))
         }
         _ => false,
     };

@@ -88,9 +88,9 @@ fn asks_for_failure(text: &str) -> bool {
 fn workflow_tells(set: &Set<'_>, unit: usize, workflow: &Workflow<'_>) -> bool {
     let mut actions = set.actions_of(unit);
     actions.any(|action| {
-        let Some(job) = workflow.jobs.get(action.job) else { return false };
-        let on_failure = match action.step.and_then(|step| job.steps.get(step)) {
-            Some(step) => on_failure(job, step),
+        let Some(job) = workflow.job_by_index(action.job) else { return false };
+        let on_failure = match action.step.and_then(|step| job.step_by_index(step)) {
+            Some(step) => on_failure(&job, &step),
             None => job.condition.and_then(Node::text).is_some_and(asks_for_failure),
         };
         match action.role {

@@ -20,7 +20,7 @@ impl Runner {
     pub fn of(set: &Set<'_>, pipeline: &Pipeline) -> Self {
         let workflows = set.units_of(pipeline.root).filter_map(|(_, unit)| {
             let workflow = unit.workflow()?;
-            Some((unit.at(), workflow.jobs.iter().map(is_hosted).collect()))
+            Some((unit.at(), workflow.jobs().map(|job| is_hosted(&job)).collect()))
         });
         // Synchronized files, caches and archives keep their dates.
         let brings = |command: &Command| {

@@ -107,7 +107,7 @@ fn name(cron: &Node) -> &'static str {
 /// Whether anything asks which schedule it was, or what day it is.
 fn tells_apart(set: &Set<'_>, schedule: &Schedule, workflow: &Workflow<'_>) -> bool {
     const DAYS: [&str; 10] = ["%u", "%w", "%d", "%-d", "%e", "%a", "%A", "%j", "%U", "%V"];
-    let mut asks = workflow.jobs.iter().any(|job| job.uses.is_some());
+    let mut asks = workflow.jobs().any(|job| job.uses.is_some());
     workflow.root.scalars(&mut |_, scalar| {
         asks |= scalar.text.contains("event.schedule")
             || scalar.text.contains("event['schedule']")

@@ -72,12 +72,12 @@ rule! {
 fn check(set: &Set<'_>, findings: &mut Findings<'_>) {
     for (_, unit, workflow) in set.workflows() {
         let crons: Vec<&str> = workflow.crons.iter().filter_map(|cron| cron.text()).collect();
-        for job in &workflow.jobs {
+        for job in workflow.jobs() {
             unlisted(unit, job.condition, &crons, findings);
-            for step in &job.steps {
+            for step in job.steps() {
                 unlisted(unit, step.condition, &crons, findings);
             }
-            skipped(unit, &workflow, job, &crons, findings);
+            skipped(unit, &workflow, &job, &crons, findings);
         }
     }
 }

@@ -66,8 +66,8 @@ fn check(set: &Set<'_>, findings: &mut Findings<'_>) {
     for (_, unit, workflow) in set.workflows() {
         let mut own: Vec<(Place, &str)> = Vec::new();
         let mut others: BTreeMap<&str, (Vec<Place>, Severity)> = BTreeMap::new();
-        for job in &workflow.jobs {
-            for uses in job.uses.iter().chain(job.steps.iter().filter_map(|step| step.uses.as_ref())) {
+        for job in workflow.jobs() {
+            for uses in job.uses.into_iter().chain(job.steps().filter_map(|step| step.uses)) {
                 if uses.is_local() || uses.is_docker() || uses.is_pinned() || uses.name.contains("${{") {
                     continue;
                 }
@@ -78,7 +78,7 @@ fn check(set: &Set<'_>, findings: &mut Findings<'_>) {
                     continue;
                 }
                 let name = uses.node.text().unwrap_or_default().trim();
-                let severity = severity(&workflow, job, uses);
+                let severity = severity(&workflow, &job, &uses);
                 let entry = others.entry(name).or_insert_with(|| (Vec::new(), severity));
                 entry.0.push(at);
                 entry.1 = entry.1.min(severity);

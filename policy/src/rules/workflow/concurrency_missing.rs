@@ -63,7 +63,7 @@ fn check(set: &Set<'_>, findings: &mut Findings<'_>) {
         let groups: Vec<&Entry> = workflow
             .concurrency
             .into_iter()
-            .chain(workflow.jobs.iter().filter_map(|job| job.concurrency))
+            .chain(workflow.jobs().filter_map(|job| job.concurrency))
             .collect();
         for entry in &groups {
             let cancel = entry.value.get("cancel-in-progress").filter(|it| it.text() == Some("true"));

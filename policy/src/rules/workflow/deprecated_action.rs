@@ -58,7 +58,7 @@ rule! {
 
 fn check(set: &Set<'_>, findings: &mut Findings<'_>) {
     for (_, unit, workflow) in set.workflows() {
-        let steps = workflow.jobs.iter().flat_map(|job| &job.steps);
+        let steps = workflow.jobs().flat_map(|job| job.steps());
         for uses in steps.filter_map(|step| step.uses) {
             let Some(major) = major(&uses) else { continue };
             let Some(known) = retired(&uses.name.to_ascii_lowercase(), major) else { continue };

@@ -317,8 +317,8 @@ pub fn continued(set: &Set<'_>, findings: &mut Findings<'_>) {
             if !is_of(set, script, unit) || !set.commands_in(script, script.at.span).iter().any(matters) {
                 continue;
             }
-            let Some(job) = workflow.jobs.get(job) else { continue };
-            let Some(step) = job.steps.get(step) else { continue };
+            let Some(job) = workflow.job_by_index(job) else { continue };
+            let Some(step) = job.step_by_index(step) else { continue };
             let on = |node: &&crate::parse::yaml::Node| node.text() == Some("true");
             let Some(node) = step.continue_on_error.or(job.continue_on_error).filter(on) else { continue };
             if asks_for_outcome(&workflow) {

@@ -54,7 +54,7 @@ rule! {
 
 fn check(set: &Set<'_>, findings: &mut Findings<'_>) {
     for (_, unit, workflow) in set.workflows() {
-        let open: Vec<&Job<'_>> = workflow.jobs.iter().filter(|job| may_hang(job)).collect();
+        let open: Vec<Job<'_>> = workflow.jobs().filter(may_hang).collect();
         let Some((first, rest)) = open.split_first() else { continue };
         let more = match rest.len() {
             0 => String::new(),
@@ -74,9 +74,9 @@ fn check(set: &Set<'_>, findings: &mut Findings<'_>) {
 }
 
 fn may_hang(job: &Job<'_>) -> bool {
-    let mut runs = job.steps.iter().filter(|step| step.run.is_some()).peekable();
+    let mut runs = job.steps().filter(|step| step.run.is_some()).peekable();
     let each = runs.peek().is_some() && runs.all(|step| step.timeout.is_some());
-    job.timeout.is_none() && job.uses.is_none() && !job.steps.is_empty() && !each
+    job.timeout.is_none() && job.uses.is_none() && job.steps().len() > 0 && !each
 }
 
 /// Before the job's first key.

@@ -26,14 +26,16 @@ pub fn each(set: &Set<'_>, visit: &mut dyn FnMut(&Pasted<'_>)) {
     for (_, unit, workflow) in set.workflows() {
         for script in set.scripts.get(unit.scripts.clone()).unwrap_or_default() {
             let Host::Step { job, step } = script.host else { continue };
-            let Some(step) = workflow.jobs.get(job).and_then(|job| job.steps.get(step)) else { continue };
+            let Some(step) = workflow.job_by_index(job).and_then(|job| job.step_by_index(step)) else {
+                continue;
+            };
             let mut uses = Uses::default();
             shell::walk(&script.tree, &mut uses);
             for found in &uses.found {
                 visit(&Pasted {
                     set,
                     unit,
-                    step,
+                    step: &step,
                     workflow: &workflow,
                     expression: &found.expression,
                     span: found.span,

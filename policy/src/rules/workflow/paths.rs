@@ -34,13 +34,13 @@ fn values(
     action: &ActionUse,
     expression: &str,
 ) -> Vec<String> {
-    let Some(job) = workflow.jobs.get(action.job) else { return Vec::new() };
+    let Some(job) = workflow.job_by_index(action.job) else { return Vec::new() };
     let parts: Vec<&str> = expression.split('.').collect();
     match parts.as_slice() {
         ["env", name] => {
-            let step = action.step.and_then(|step| job.steps.get(step));
+            let step = action.step.and_then(|step| job.step_by_index(step));
             let written = step
-                .map(|step| workflow.environment_of(job, step))
+                .map(|step| workflow.environment_of(&job, &step))
                 .unwrap_or_default()
                 .into_iter()
                 .rfind(|variable| variable.name == *name)
@@ -48,8 +48,7 @@ fn values(
             written.into_iter().chain(printed(set, unit, action.job, None, "GITHUB_ENV", name)).collect()
         }
         ["steps", id, "outputs", name] => {
-            let step =
-                job.steps.iter().position(|step| step.id.and_then(Node::text).is_some_and(|it| it == *id));
+            let step = job.steps().position(|step| step.id.and_then(Node::text).is_some_and(|it| it == *id));
             step.map(|step| printed(set, unit, action.job, Some(step), "GITHUB_OUTPUT", name))
                 .unwrap_or_default()
         }

@@ -72,11 +72,11 @@ fn check(set: &Set<'_>, findings: &mut Findings<'_>) {
                 let Some(Host::Step { job, step }) = step.map(|script| script.host.clone()) else {
                     return false;
                 };
-                let Some(job) = workflow.jobs.get(job) else { return false };
-                let Some(step) = job.steps.get(step) else { return false };
+                let Some(job) = workflow.job_by_index(job) else { return false };
+                let Some(step) = job.step_by_index(step) else { return false };
                 !dump.target.is_local()
-                    && has_secrets(&workflow, job)
-                    && event.may_run_step(&workflow, job, step)
+                    && has_secrets(&workflow, &job)
+                    && event.may_run_step(&workflow, &job, &step)
             });
             let Some((_, command, _)) = dump else { continue };
             let who =
@@ -90,7 +90,7 @@ fn check(set: &Set<'_>, findings: &mut Findings<'_>) {
                 .related(command.name_at, "production is dumped here");
             if let Some(edit) = remove(set, unit, &workflow, trigger) {
                 // Other jobs may want the event.
-                let safety = if workflow.jobs.len() == 1 { Safety::Safe } else { Safety::Unsafe };
+                let safety = if workflow.jobs().len() == 1 { Safety::Safe } else { Safety::Unsafe };
                 report.fix(Fix { title: format!("leave out {}", trigger.name), safety, edits: vec![edit] });
             }
         }

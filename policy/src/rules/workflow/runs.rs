@@ -65,7 +65,7 @@ impl Event<'_> {
         }
         job.needs.iter().copied().find(|need| {
             need.text().and_then(|id| workflow.job(id)).is_some_and(|needed| {
-                !self.allows(needed.condition) || self.skipped(workflow, needed, depth + 1).is_some()
+                !self.allows(needed.condition) || self.skipped(workflow, &needed, depth + 1).is_some()
             })
         })
     }

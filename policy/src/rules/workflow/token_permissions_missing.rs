@@ -59,12 +59,12 @@ fn check(set: &Set<'_>, findings: &mut Findings<'_>) {
         let all: Vec<&Entry> = workflow
             .permissions
             .into_iter()
-            .chain(workflow.jobs.iter().filter_map(|job| job.permissions))
+            .chain(workflow.jobs().filter_map(|job| job.permissions))
             .collect();
         for entry in all {
             wide(findings, unit, entry, writes);
         }
-        let open = workflow.jobs.iter().any(|job| job.permissions.is_none());
+        let open = workflow.jobs().any(|job| job.permissions.is_none());
         let Some(jobs) = workflow.root.entry("jobs") else { continue };
         if workflow.permissions.is_some() || !open {
             continue;

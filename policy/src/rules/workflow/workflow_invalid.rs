@@ -68,10 +68,10 @@ fn check(set: &Set<'_>, findings: &mut Findings<'_>) {
     for (_, unit, workflow) in set.workflows() {
         let check = Check { set, unit, workflow: &workflow };
         check.top(findings);
-        for job in &workflow.jobs {
-            check.job(job, findings);
-            for step in &job.steps {
-                check.step(step, findings);
+        for job in workflow.jobs() {
+            check.job(&job, findings);
+            for step in job.steps() {
+                check.step(&step, findings);
             }
         }
     }
