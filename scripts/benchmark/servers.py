@@ -59,9 +59,7 @@ class Postgres(Server):
             check=True, stdout=subprocess.DEVNULL, user=self.user, env=MINIMAL, cwd="/")
         settings = {
             "listen_addresses": "", "unix_socket_directories": folder, "unix_socket_permissions": "0700",
-            # `wal_level` is what it is by default, and with every provider: below that, a
-            # table which pg_restore makes and fills in one transaction goes unlogged.
-            "fsync": "off", "full_page_writes": "off",
+            "fsync": "off", "full_page_writes": "off", "wal_level": "minimal", "max_wal_senders": "0",
             "max_wal_size": "4GB", "shared_buffers": "256MB", "maintenance_work_mem": "256MB",
             "autovacuum": "off", "jit": "off", "max_locks_per_transaction": "256", "dynamic_shared_memory_type": "mmap",
             **more,
