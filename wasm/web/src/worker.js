@@ -10,7 +10,6 @@ const calls = {
   allow: linter.allow,
   mask: linter.mask,
   explain: linter.explain,
-  kinds: linter.kinds,
 };
 
 /** @typedef {typeof calls} Calls */

@@ -276,7 +276,7 @@ fn job(Entry { key, value: node }: &Entry) -> Job<'_> {
             "container",
             "services",
         ]);
-    let [continue_on_error, called, with, secrets, outputs, its_steps] =
+    let [continue_on_error, called, with, secrets, outputs, steps] =
         node.values(["continue-on-error", "uses", "with", "secrets", "outputs", "steps"]);
     let services = services.map(Node::entries).unwrap_or_default();
     Job {
@@ -300,7 +300,7 @@ fn job(Entry { key, value: node }: &Entry) -> Job<'_> {
         with: with.map(Node::entries).unwrap_or_default(),
         secrets,
         outputs: outputs.map(Node::entries).unwrap_or_default(),
-        items: its_steps.map(Node::items).unwrap_or_default(),
+        items: steps.map(Node::items).unwrap_or_default(),
     }
 }
 
