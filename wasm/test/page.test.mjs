@@ -597,10 +597,11 @@ test("a checker that cannot start is told, and not started for ever", async () =
     Object.assign(window, { started: 0 });
     // @ts-ignore
     window.Worker = class extends Real {
-      constructor() {
-        super(broken);
+      /** @param {string} url @param {WorkerOptions} options */
+      constructor(url, options) {
+        super(options.name === "lint" ? broken : url);
         // @ts-ignore
-        window.started++;
+        if (options.name === "lint") window.started++;
       }
     };
   });
@@ -613,17 +614,21 @@ test("a checker that cannot start is told, and not started for ever", async () =
 
 test("a crash is told, and the checker starts again", async () => {
   await page.addInitScript(() => {
-    // The first worker breaks at its first call, as a trap would; the others are ours.
+    // The first checker breaks at its first call, as a trap would; the others are ours.
     const make = URL.createObjectURL.bind(URL);
     const Real = Worker;
     const broken = make(new Blob(["onmessage = ({ data: { id, name } }) => name === 'lint' && postMessage({ id, crashed: true, error: 'unreachable' })"]));
     let first = true;
+    Object.assign(window, { unpackers: 0 });
     // @ts-ignore
     window.Worker = class extends Real {
-      /** @param {string} url */
-      constructor(url) {
-        super(first ? broken : url);
-        first = false;
+      /** @param {string} url @param {WorkerOptions} options */
+      constructor(url, options) {
+        const isBroken = first && options.name === "lint";
+        super(isBroken ? broken : url);
+        first &&= !isBroken;
+        // @ts-ignore
+        if (options.name === "unpack") window.unpackers++;
       }
     };
   });
@@ -633,6 +638,42 @@ test("a crash is told, and the checker starts again", async () => {
   await paste(page, SCRIPT);
   await settled(page, /1 error/);
   assert.ok(await page.isHidden("#banner"));
+  // @ts-ignore
+  assert.equal(await page.evaluate(() => window.unpackers), 1, "the module is unpacked once");
+});
+
+test("a module that does not come whole is told", async () => {
+  expected = /404|ERR_FAILED|Service Worker registration blocked/;
+  const assets = new URL("../../target/wasm/site/assets/", import.meta.url);
+  const name = (await readdir(assets)).find((name) => name.endsWith(".xz")) ?? "";
+  const whole = await readFile(new URL(name, assets));
+  const flipped = Buffer.from(whole);
+  flipped[whole.length >> 1] ^= 1;
+  /** @type {[Parameters<import("playwright-core").Route["fulfill"]>[0], RegExp][]} */
+  const cases = [
+    [{ body: flipped }, /its file is damaged/],
+    [{ body: whole.subarray(0, whole.length >> 1) }, /its file is damaged/],
+    [{ body: "" }, /its file is damaged/],
+    [{ body: "<!doctype html>" }, /its file is damaged/],
+    [{ status: 404, body: "not found" }, /its file is answered by 404/],
+  ];
+  for (const [answer, said] of cases) {
+    await uncached();
+    let asked = 0;
+    await page.route(/\.xz$/, (route) => {
+      asked++;
+      return route.fulfill(answer);
+    });
+    await page.goto(chromium.url);
+    await page.waitForSelector("#banner:not([hidden])");
+    assert.match(await page.textContent("#banner") ?? "", /^These files cannot be checked: the checker cannot be loaded: /);
+    assert.match(await page.textContent("#banner") ?? "", said);
+    assert.equal(asked, 1, "what is loaded ahead is what is used");
+  }
+  await uncached();
+  await page.route(/\.xz$/, (route) => route.abort());
+  await page.goto(chromium.url);
+  await page.waitForFunction(() => document.getElementById("banner")?.textContent?.includes("the checker cannot be loaded: "));
 });
 
 test("no other host can be asked, by the page or its worker", async () => {

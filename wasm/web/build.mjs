@@ -2,6 +2,7 @@
 // named by its content, so that a cache can keep it for ever; rule pages come from the
 // rules' own documentation.
 
+import { execFileSync } from "node:child_process";
 import { createHash } from "node:crypto";
 import { cp, mkdir, readFile, readdir, rm, writeFile } from "node:fs/promises";
 import { dirname, join, relative } from "node:path";
@@ -11,6 +12,7 @@ import * as esbuild from "esbuild";
 
 import { explain, load, rules, version } from "../../target/wasm/package/index.js";
 import { rulePage, rulesPage } from "./pages.mjs";
+import { join as joined, part } from "./src/streams.js";
 
 const here = dirname(fileURLToPath(import.meta.url));
 const source = join(here, "src");
@@ -28,11 +30,11 @@ const shared = {
   logLevel: "warning",
 };
 
-/** The worker as one text: it is started from a blob, which the page's policy binds. */
-async function worker() {
+/** A worker as one text: it is started from a blob, which the page's policy binds. @param {string} name */
+async function worker(name) {
   const built = await esbuild.build({
     ...shared,
-    entryPoints: [join(source, "worker.js")],
+    entryPoints: [join(source, name)],
     format: "iife",
     define: { "import.meta.url": '""' },
     write: false,
@@ -83,11 +85,24 @@ async function write(path, content) {
   return path;
 }
 
+/**
+ * The module as it is sent. GitHub Pages packs by gzip alone: that would be 150 kB more.
+ *
+ * @param {Buffer} module
+ */
+function pack(module) {
+  const xz = (/** @type {string[]} */ options, /** @type {Uint8Array} */ input) =>
+    execFileSync("xz", ["--stdout", ...options], { input, maxBuffer: 1 << 25 });
+  const packed = xz(["--threads=1", "--check=crc32", "--lzma2=preset=9e,lc=2,pb=0,nice=273,dict=2MiB"], part(module));
+  if (!module.equals(joined(xz(["--decompress"], packed)))) throw new Error("what was packed is another module");
+  return packed;
+}
+
 await load();
 await rm(site, { recursive: true, force: true });
 
-const module = await readFile(join(target, "package/backstop_bg.wasm"));
-const wasm = await write(hashed("backstop.wasm", module), module);
+const packed = pack(await readFile(join(target, "package/backstop_bg.wasm")));
+const wasm = await write(hashed("backstop.xz", packed), packed);
 const sheet = (await esbuild.transform(await readFile(join(source, "style.css"), "utf8"), {
   loader: "css",
   minify: true,
@@ -106,7 +121,8 @@ const scripts = await esbuild.build({
   metafile: true,
   plugins: [documentation, examples],
   define: {
-    WORKER: JSON.stringify(await worker()),
+    WORKER: JSON.stringify(await worker("worker.js")),
+    UNPACK: JSON.stringify(await worker("unpack.js")),
     WASM: JSON.stringify(wasm.slice("assets/".length)),
     VERSION: JSON.stringify(version()),
     RULES: String(rules().length),

@@ -1,6 +1,7 @@
 // What build.mjs fills in.
 
 declare const WORKER: string;
+declare const UNPACK: string;
 declare const WASM: string;
 declare const VERSION: string;
 declare const RULES: number;

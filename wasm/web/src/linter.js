@@ -13,10 +13,9 @@ const STARTS = 3;
 /** The checker broke on what it was given; it is ready for something else. */
 export class Crash extends Error {}
 
-// Compiled once, whatever happens to the workers. In this thread, since a blob has no
-// address that a relative one could count from.
-const module = WebAssembly.compileStreaming(fetch(new URL(WASM, import.meta.url)));
-const script = URL.createObjectURL(new Blob([WORKER], { type: "text/javascript" }));
+// Compiled once, whatever happens to the workers.
+const module = compiled();
+const script = blob(WORKER);
 
 /** @type {Worker} */
 let worker;
@@ -33,8 +32,53 @@ let broken;
 /** How long the latest call took, without the way there and back, in milliseconds. */
 export let duration = 0;
 
+/** The module, unpacked in a thread of its own while it comes. @returns {Promise<WebAssembly.Module>} */
+function compiled() {
+  const unpacker = new Worker(blob(UNPACK), { name: "unpack" });
+  const answer = new Promise((resolve, reject) => {
+    unpacker.addEventListener("message", ({ data }) => {
+      if (data.module) resolve(data.module);
+      else reject(new Error(data.error));
+    });
+    unpacker.addEventListener("error", (event) => {
+      event.preventDefault();
+      reject(new Error(reason(event)));
+    });
+    deliver(unpacker).catch(reject);
+  });
+  return answer.finally(() => unpacker.terminate());
+}
+
+/**
+ * The packed module in pieces. It is fetched here and not over there: a blob has no
+ * address that a relative one could count from, and it is loaded ahead for this document.
+ *
+ * @param {Worker} unpacker
+ */
+async function deliver(unpacker) {
+  const answer = await fetch(new URL(WASM, import.meta.url));
+  if (!answer.ok || !answer.body) throw new Error(`its file is answered by ${answer.status}`);
+  const reader = answer.body.getReader();
+  for (;;) {
+    const { done, value } = await reader.read();
+    if (done) break;
+    unpacker.postMessage(value, [value.buffer]);
+  }
+  unpacker.postMessage(null);
+}
+
+/** @param {string} script */
+function blob(script) {
+  return URL.createObjectURL(new Blob([script], { type: "text/javascript" }));
+}
+
+/** @param {ErrorEvent} event */
+function reason(event) {
+  return event.message || "no reason is known";
+}
+
 function start() {
-  worker = new Worker(script);
+  worker = new Worker(script, { name: "lint" });
   let isWorking = false;
   worker.addEventListener("message", ({ data }) => {
     isWorking = true;
@@ -43,7 +87,7 @@ function start() {
   });
   worker.addEventListener("error", (event) => {
     event.preventDefault();
-    const why = event.message || "no reason is known";
+    const why = reason(event);
     if (isWorking) crashed(why);
     else if (++failures < STARTS) restart();
     else unusable(why);
