@@ -26,6 +26,12 @@ PIPELINE = """set -eu
 gzip dump
 openssl enc -aes-256-cbc -pbkdf2 -salt -pass env:BENCH_PASSWORD -in dump.gz -out dump.gz.enc
 cp dump.gz.enc copy"""
+# What `restore --new-db` does of itself.
+INTO_NEW = """set -eu
+"$1" --template=template0 again
+shift
+"$@"
+"""
 
 
 class Bench:
@@ -114,8 +120,8 @@ class Bench:
 
         def by_pg_restore():
             fresh()
-            server.sql("CREATE DATABASE again TEMPLATE template0", database="postgres")
-            command = [*theirs, "--exit-on-error", "--dbname=again", archive]
+            command = ["sh", "-c", INTO_NEW, "restore", server.home / "bin/createdb", *theirs,
+                       "--exit-on-error", "--dbname=again", archive]
             return run(command, {**MINIMAL, **server.env}, cwd=self.folder), archive.stat().st_size
 
         pair = self.paired(server, name, by_backstop, by_pg_restore)

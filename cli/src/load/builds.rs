@@ -15,7 +15,7 @@ use crate::archive::load::{Build, Table};
 use crate::postgres;
 use crate::postgres::session::Session;
 
-/// A table with fewer bytes has its indexes in a moment.
+/// A table with fewer bytes has each of its indexes in a moment.
 const LARGE: u64 = 32 * 1024 * 1024;
 
 /// Rows of one table on their way. Each COPY that has not been committed holds it.
@@ -43,9 +43,15 @@ pub(super) struct Builds {
     state: Mutex<State>,
 }
 
+/// An entry whose table is full.
+struct Ready {
+    build: Build,
+    is_large: bool,
+}
+
 #[derive(Default)]
 struct State {
-    ready: VecDeque<Build>,
+    ready: VecDeque<Ready>,
     building: usize,
     made: BTreeSet<i32>,
     over: bool,
@@ -67,9 +73,10 @@ impl Builds {
     /// Somebody let go of a table, with everything committed. The last one makes it ready.
     pub(super) fn let_go(&self, filling: Arc<Filling>) {
         let Some(Filling { table, size }) = Arc::into_inner(filling) else { return };
-        if size.get().is_some_and(|size| *size >= LARGE) {
-            self.state().ready.extend(self.early.get(&table.dump_id).into_iter().flatten().cloned());
-        }
+        // Rows that ended in an error are not all.
+        let Some(is_large) = size.get().map(|size| *size >= LARGE) else { return };
+        let builds = self.early.get(&table.dump_id).into_iter().flatten().cloned();
+        self.state().ready.extend(builds.map(|build| Ready { build, is_large }));
     }
 
     /// No more rows will be handed out.
@@ -89,18 +96,18 @@ impl Builds {
 
     /// Make the next entry, if there is one whose time has come.
     pub(super) async fn make_next(&self, session: &Session) -> Result<bool, Error> {
-        let Some((build, helped)) = self.take() else { return Ok(false) };
+        let Some((Ready { build, is_large }, helped)) = self.take() else { return Ok(false) };
         if helped {
             let allow = session.batch_execute("RESET max_parallel_maintenance_workers").await;
             allow.map_err(postgres::Error::asking("prepare a connection for an index"))?;
         }
-        make(session, &build).await?;
+        make(session, &build, is_large).await?;
         self.made(build.dump_id);
         Ok(true)
     }
 
     /// The next entry, and whether the server's helpers may take part in it.
-    fn take(&self) -> Option<(Build, bool)> {
+    fn take(&self) -> Option<(Ready, bool)> {
         let mut state = self.state();
         if !self.is_due_in(&state) {
             return None;
@@ -109,9 +116,9 @@ impl Builds {
         // A connection stands for a core. Measured on a sorted key of seven million rows:
         // two helpers take half as much work again, and where no core is idle no less time.
         let helped = state.over && 2 * left <= self.connections;
-        let build = state.ready.pop_front()?;
+        let ready = state.ready.pop_front()?;
         state.building += 1;
-        Some((build, helped))
+        Some((ready, helped))
     }
 
     fn made(&self, entry: i32) {
@@ -132,9 +139,9 @@ impl Builds {
     }
 }
 
-async fn make(session: &Session, build: &Build) -> Result<(), Error> {
+async fn make(session: &Session, build: &Build, is_large: bool) -> Result<(), Error> {
     let name = &build.name;
-    for statement in &build.statements {
+    for statement in build.statements(is_large) {
         session.batch_execute(statement).await.map_err(|error| match refusal(&error) {
             Some(said) => Error::Build { name: name.clone(), what: what(said), excluded: excludes(said) },
             None => postgres::Error::asking(format!("make {name}"))(error).into(),
@@ -187,12 +194,12 @@ mod tests {
     }
 
     fn builds(connections: usize) -> Builds {
-        let named = |dump_id| Build { dump_id, name: String::new(), statements: Vec::new() };
-        Builds::new(HashMap::from([(1, vec![named(11), named(12)]), (2, vec![named(21)])]), connections)
+        let build = |dump_id| Build { dump_id, ..Build::default() };
+        Builds::new(HashMap::from([(1, vec![build(11), build(12)]), (2, vec![build(21)])]), connections)
     }
 
     fn taken(builds: &Builds) -> Option<i32> {
-        builds.take().map(|(build, _)| build.dump_id)
+        builds.take().map(|(ready, _)| ready.build.dump_id)
     }
 
     #[test]
@@ -225,7 +232,7 @@ mod tests {
             filling.over(LARGE);
             builds.let_go(filling);
         }
-        let taken = || builds.take().map(|(build, helped)| (build.dump_id, helped));
+        let taken = || builds.take().map(|(ready, helped)| (ready.build.dump_id, helped));
         assert_eq!(taken(), Some((11, false)));
         assert_eq!(taken(), None, "two of three go on with the rows");
         builds.over();
@@ -240,11 +247,8 @@ mod tests {
     }
 
     #[test]
-    fn not_of_a_small_table_nor_of_one_that_was_not_whole_nor_by_the_only_connection() {
+    fn not_of_a_table_that_was_not_whole_nor_by_the_only_connection() {
         let several = builds(2);
-        let small = filling(1);
-        small.over(LARGE - 1);
-        several.let_go(small);
         several.let_go(filling(2));
         assert_eq!(taken(&several), None);
         let one = builds(1);

@@ -29,6 +29,14 @@ pub(super) async fn open(target: &Target, wanted: usize) -> Result<(Vec<Session>
     Ok((sessions, fewer))
 }
 
+/// How many of so many connections the server gives; they are closed again.
+pub(super) async fn given(target: &Target, wanted: usize) -> Result<usize, Error> {
+    let (sessions, _) = open(target, wanted).await?;
+    let given = sessions.len();
+    join_all(sessions.into_iter().map(Session::close)).await;
+    Ok(given)
+}
+
 /// Those of `_doSetFixedOutputState` in `pg_backup_archiver.c`; and how pg_dump
 /// writes dates, intervals and arrays, whatever is usual in the database.
 async fn settings(session: &Session) -> Result<(), Error> {

@@ -1,7 +1,7 @@
-//! Rows over several connections: pg_restore makes what comes before them, the rows
-//! go straight from the stream to the server, what stands on a large table alone is
-//! made as soon as that is full, and pg_restore makes the rest, several things at a
-//! time. The archive is read once and in order; the only file is a private one that
+//! Rows over several connections: pg_restore makes what comes before them, tables that
+//! need nothing of each other side by side; the rows go straight from the stream to the
+//! server, what stands on one table alone is made as soon as that is full, and
+//! pg_restore makes the rest, several things at a time. The archive is read once and in order; the only file is a private one that
 //! holds definitions and no row.
 
 use std::collections::{BTreeMap, BTreeSet};
@@ -17,7 +17,7 @@ use super::builds::Builds;
 use super::route::Router;
 use super::worker::Worker;
 use super::{Error, Load, base_command, connections, conninfo, program};
-use crate::archive::load::{Definitions, Reading, Stages, definitions, early, read};
+use crate::archive::load::{Definitions, Reading, Stages, Tree, definitions, early, read};
 use crate::archive::{Plan, Toc, list_file};
 use crate::postgres::session::Session;
 use crate::postgres::tools::ClientTools;
@@ -63,7 +63,7 @@ pub(super) async fn run<R: Read + Send + 'static>(
     let mut made =
         Made { load, tools, toc: &toc, plan, file: NamedTempFile::new().map_err(Error::Definitions)?, stop };
     made.write(&definitions(&toc, &head, &BTreeMap::new())?)?;
-    made.restore(&stages.before, 1).await?;
+    made.before(&stages.before).await?;
     let Rows { connections, sizes, taken, fewer, made: there } = rows(load, rest, reading, stop).await?;
     made.write(&definitions(&toc, &head, &sizes)?)?;
     drop((head, sizes));
@@ -92,6 +92,20 @@ impl Made<'_> {
             .and_then(|()| file.write_all(&definitions.bytes))
             .and_then(|()| file.set_len(definitions.length))
             .map_err(Error::Definitions)
+    }
+
+    /// What comes before the rows: where there is enough of it, in parts side by side.
+    async fn before(&self, entries: &BTreeSet<i32>) -> Result<(), Error> {
+        let tree = Tree::of(self.toc, entries);
+        let hands = tree.hands(self.load.jobs);
+        if hands == 1 {
+            return self.restore(entries, 1).await;
+        }
+        let given = async { Ok(connections::given(self.load.target, hands).await?) };
+        let ((), hands) = try_join(self.restore(&tree.trunk, 1), given).await?;
+        let parts = tree.deal(hands);
+        // Each comes to its end: nobody still makes anything when an error is told.
+        join_all(parts.iter().map(|part| self.restore(part, 1))).await.into_iter().collect()
     }
 
     /// Let `pg_restore` make some of the entries of the plan.

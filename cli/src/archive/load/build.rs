@@ -2,6 +2,7 @@
 //! stages flow in, statements by the table that they stand on flow out.
 
 use std::collections::{HashMap, HashSet};
+use std::slice;
 
 use backstop_policy::identifier::quote;
 
@@ -9,13 +10,15 @@ use super::Stages;
 use crate::archive::toc::{Entry, Toc};
 
 /// An index or a key, as a connection makes it itself.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq, Eq, Default)]
 pub struct Build {
     pub dump_id: i32,
     /// What it is, and of which table, for messages.
     pub name: String,
-    /// Each a transaction of its own.
-    pub statements: Vec<String>,
+    /// Of any table: one statement.
+    pub at_once: String,
+    /// Of a key: an index, and then a key of it, each a transaction of its own.
+    pub in_steps: Option<[String; 2]>,
 }
 
 impl Build {
@@ -28,15 +31,22 @@ impl Build {
             return None;
         }
         let place = if tablespace.is_empty() { "''".to_owned() } else { quote(tablespace) };
-        let statements = match Key::read(definition) {
-            Some(key) => vec![format!("SET default_tablespace = {place}; {}", key.index()), key.constraint()],
-            None => vec![format!("SET default_tablespace = {place}; {definition}")],
-        };
+        let in_place = |statement: &str| format!("SET default_tablespace = {place}; {statement}");
+        let in_steps = Key::read(definition).map(|key| [in_place(&key.index()), key.constraint()]);
+        let at_once = in_place(definition);
         // The tag of a constraint begins with its table's.
         let own = entry.tag.strip_prefix(&table.tag).and_then(|rest| rest.strip_prefix(' '));
         let (own, kind) = (own.unwrap_or(&entry.tag), entry.desc.to_ascii_lowercase());
         let name = format!("{kind} '{own}' of '{}'", table.name());
-        Some(Self { dump_id: *dump_id, name, statements })
+        Some(Self { dump_id: *dump_id, name, at_once, in_steps })
+    }
+
+    /// What makes it. On a large table, others are to be made beside it.
+    pub fn statements(&self, is_large: bool) -> &[String] {
+        match &self.in_steps {
+            Some(steps) if is_large => steps,
+            _ => slice::from_ref(&self.at_once),
+        }
     }
 }
 
