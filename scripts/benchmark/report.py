@@ -76,7 +76,7 @@ class Report:
         self.table("backstop backup ... | instead of", rows)
 
     def restores(self, rows):
-        print(f"\nRestore: ours / theirs, medians of {self.pairs} pairs; ours makes the database, and counts and compares "
+        print(f"\nRestore: ours / theirs, medians of {self.pairs} pairs; both make the database, ours counts and compares "
               "what it\nloaded. Stored is the archive that theirs reads.")
         self.table("backstop restore ... | instead of", rows)
 
