@@ -1,8 +1,9 @@
 //! What a parallel load needs of an archive: which entries come before the rows,
 //! which with them and which after ([`stages`]), what of the first can be made side by
 //! side ([`Tree`]) and what a connection makes of the last itself ([`early`]), the
-//! definitions alone as a small archive ([`definitions`]), and the rows themselves, read once and in order ([`read`]), with each table's text cut
-//! at row borders ([`Cutter`]).
+//! definitions alone as a small archive ([`definitions`]), and the rows themselves,
+//! read once and in order ([`read`]), with each table's text cut at row borders
+//! ([`Cutter`]).
 //!
 //! No connection is made here.
 
