@@ -99,18 +99,21 @@ async fn fifty_kills_leave_nothing() {
         let locks = "SELECT count(*) FROM pg_locks l JOIN pg_database d ON d.oid = l.database WHERE datname = 'engine_kills'";
         assert_eq!(server.sql("postgres", locks).await, "0", "{what}");
         let now = names(&scene);
-        let killed = matches!(victim, Victim::Backstop(Signal::SIGKILL)) && outcome.status.is_none();
-        match outcome.status {
-            Some(0) => assert_eq!(manifests(&now), manifests(&known) + 1, "{what}: {outcome:?}"),
-            _ if killed => {
+        // A lease of one that was killed before may go.
+        let new: Vec<_> = now.difference(&known).collect();
+        match (victim, outcome.status) {
+            (_, Some(0)) => assert_eq!(manifests(&now), manifests(&known) + 1, "{what}: {outcome:?}"),
+            (Victim::Backstop(Signal::SIGKILL), None) => {
                 // What it was writing cannot be cleaned up by who is dead; it is no backup.
                 assert_eq!(manifests(&now), manifests(&known), "{what}");
             }
-            status => {
+            // It did not listen yet, and had begun nothing.
+            (Victim::Backstop(_), None) => {
+                assert_eq!((outcome.stderr.as_str(), new.len()), ("", 0), "{what}: {new:?}");
+            }
+            (_, status) => {
                 assert_eq!(status, Some(2), "{what}: {outcome:?}");
                 assert!(outcome.stderr.contains("\nerror: "), "{what}: {outcome:?}");
-                // A lease of one that was killed before may go.
-                let new: Vec<_> = now.difference(&known).collect();
                 assert!(new.is_empty(), "{what}: {new:?}");
             }
         }

@@ -164,18 +164,23 @@ async fn reads_as_stock(major: u32) {
         (equality::rows(&server, "everything").await, equality::definitions(&server, major, "everything"));
     let file = tempfile::NamedTempFile::new().unwrap();
     std::fs::write(file.path(), &archive).unwrap();
-    // An older server does not know every setting of a newer pg_restore.
     let restore = || {
-        let major = if major == 16 { 17 } else { major };
         let mut command = Command::new(tools::client(major).join("pg_restore"));
         command.env_clear().envs(server.environment()).args(["--exit-on-error", "--dbname"]);
         command
     };
-    server.sql("postgres", "CREATE DATABASE by_two TEMPLATE template0").await;
-    output(restore().args(["by_two", "--jobs=2"]).arg(file.path()), b"");
-    server.sql("postgres", "CREATE DATABASE by_pipe TEMPLATE template0").await;
-    output(restore().arg("by_pipe"), &archive);
-    for copy in ["by_two", "by_pipe"] {
+    let copies = if major == 16 {
+        // There is no client of its own here, and it does not know all that 17's sets.
+        equality::restore_by_stock_tools(&server, major, "by_pipe", &archive).await;
+        &["by_pipe"][..]
+    } else {
+        server.sql("postgres", "CREATE DATABASE by_two TEMPLATE template0").await;
+        output(restore().args(["by_two", "--jobs=2"]).arg(file.path()), b"");
+        server.sql("postgres", "CREATE DATABASE by_pipe TEMPLATE template0").await;
+        output(restore().arg("by_pipe"), &archive);
+        &["by_two", "by_pipe"]
+    };
+    for copy in copies {
         equality::same(copy, &rows, &equality::rows(&server, copy).await);
         equality::same(copy, &definitions, &equality::definitions(&server, major, copy));
     }
