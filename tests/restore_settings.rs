@@ -1,6 +1,10 @@
 //! Roles whose settings are not the usual ones: what they back up and restore is what
-//! others would.
+//! others would; and the one setting that a restore changes for itself.
 
+use backstop::postgres::cluster::ClusterOptions;
+
+use crate::support::cluster::Server;
+use crate::support::command::Backstop;
 use crate::support::equality;
 use crate::support::scene::{Scene, shared_18};
 
@@ -40,6 +44,11 @@ const TABLES: &str = r"
     CREATE TABLE odd.slow (id int CHECK (odd.slow(id)));
     INSERT INTO odd.slow SELECT generate_series(1, 20)";
 
+fn restore(scene: &Scene, arguments: &[&str]) -> Backstop {
+    let restore = scene.command("restore", arguments).env("PGDATABASE", "postgres");
+    scene.server.environment().into_iter().fold(restore, |run, (name, value)| run.env(name, value))
+}
+
 #[tokio::test(flavor = "multi_thread")]
 async fn whatever_a_role_is_set_to() {
     let server = shared_18().await;
@@ -49,9 +58,8 @@ async fn whatever_a_role_is_set_to() {
         server.sql("postgres", &format!("ALTER ROLE odd SET {setting}")).await;
     }
     scene.backup(&["--jobs", "3"]).env("PGUSER", "odd").run().ended(0);
-    let restore = scene.command("restore", &["latest", "--new-db", "settings_again", "--jobs", "3"]);
-    let restore = server.environment().into_iter().fold(restore, |run, (name, value)| run.env(name, value));
-    let done = restore.env("PGDATABASE", "postgres").env("PGUSER", "odd").run().ended(0);
+    let again = restore(&scene, &["latest", "--new-db", "settings_again", "--jobs", "3"]);
+    let done = again.env("PGUSER", "odd").run().ended(0);
     assert!(done.stdout.contains("equal to the snapshot"), "{}", done.stdout);
     equality::same(
         "rows",
@@ -64,4 +72,28 @@ async fn whatever_a_role_is_set_to() {
         &equality::definitions(server, 18, "settings_again"),
     );
     scene.verify(&["--level", "restored"]).run().ended(0);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn indexes_take_memory_that_a_server_of_this_machine_can_spare() {
+    let settings = [("maintenance_work_mem", "1MB"), ("log_statement", "all")];
+    let settings = settings.map(|(name, value)| (name.to_owned(), value.to_owned())).to_vec();
+    let server = Server::start_with(18, &ClusterOptions { settings, ..ClusterOptions::default() }).await;
+    let scene =
+        Scene::bare(&server, "spare", "CREATE TABLE t AS SELECT 1 AS id; CREATE INDEX ON t (id)").await;
+    scene.backup(&[]).run().ended(0);
+    let given = async |name: &str, options: &str| {
+        let before = server.log().len();
+        restore(&scene, &["latest", "--new-db", name, "--jobs", "2"])
+            .env("PGOPTIONS", options)
+            .run()
+            .ended(0);
+        let log = server.log()[before..].to_owned();
+        let memory = |line: &str| line.split_once("SET maintenance_work_mem = ")?.1.parse().ok();
+        log.lines().filter_map(memory).collect::<Vec<u64>>()
+    };
+    let each = given("spare_again", "").await;
+    assert_eq!(each.len(), 2, "{each:?}");
+    assert!(each.iter().all(|kilobytes| (1025..=1024 * 1024).contains(kilobytes)), "{each:?}");
+    assert_eq!(given("spare_as_told", "-c maintenance_work_mem=2MB").await, [] as [u64; 0]);
 }

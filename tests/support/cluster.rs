@@ -34,6 +34,12 @@ impl Server {
         ]
     }
 
+    /// All that it has said so far.
+    pub fn log(&self) -> String {
+        let log = std::fs::read(self.cluster.socket_dir().join("log")).unwrap();
+        String::from_utf8_lossy(&log).into_owned()
+    }
+
     /// Run any number of statements in one session. The answer is as psql
     /// prints it with `-A -t`: a line a row, `|` between the columns.
     pub async fn sql(&self, database: &str, statements: &str) -> String {

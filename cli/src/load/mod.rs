@@ -9,6 +9,7 @@ pub mod facts;
 mod parallel;
 mod program;
 pub mod psql;
+mod room;
 mod route;
 mod script;
 mod single;

@@ -1,8 +1,8 @@
 //! Rows over several connections: pg_restore makes what comes before them, tables that
 //! need nothing of each other side by side; the rows go straight from the stream to the
 //! server, what stands on one table alone is made as soon as that is full, and
-//! pg_restore makes the rest, several things at a time. The archive is read once and in order; the only file is a private one that
-//! holds definitions and no row.
+//! pg_restore makes the rest, several things at a time. The archive is read once and in
+//! order; the only file is a private one that holds definitions and no row.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::io::{Read, Seek, Write};
@@ -16,7 +16,7 @@ use tokio_util::sync::CancellationToken;
 use super::builds::Builds;
 use super::route::Router;
 use super::worker::Worker;
-use super::{Error, Load, base_command, connections, conninfo, program};
+use super::{Error, Load, base_command, connections, conninfo, program, room};
 use crate::archive::load::{Definitions, Reading, Stages, Tree, definitions, early, read};
 use crate::archive::{Plan, Toc, list_file};
 use crate::postgres::session::Session;
@@ -151,6 +151,7 @@ async fn rows<R: Read + Send + 'static>(
 ) -> Result<Rows, Error> {
     let (sessions, fewer) = connections::open(load.target, load.jobs).await?;
     let connections = sessions.len();
+    room::give(&sessions).await?;
     let builds = Builds::new(early(&reading.toc, &reading.stages), connections);
     let (pieces, of_archive) = mpsc::channel(WAITING);
     let reader = tokio::task::spawn_blocking(move || read(rest, &reading, pieces));
