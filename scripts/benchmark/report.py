@@ -1,5 +1,6 @@
 """Figures in, tables and target/bench.json out. A ratio is ours / theirs: below 1,
-backstop takes less."""
+backstop takes less. Of pairs it is the median of each one's own: a machine that is slow
+for a while is so for both sides of a pair."""
 
 import datetime
 import json
@@ -17,19 +18,34 @@ def median(values):
     return statistics.median(values)
 
 
+def quotient(ours, theirs):
+    return ours / theirs if theirs else 0.0
+
+
 def progress(text):
     print(f"  ... {text}", file=sys.stderr, flush=True)
 
 
 @dataclass
 class Pair:
+    """What two sides took: runs, each a figure for every column."""
+
     name: str
-    ours: list
-    theirs: list
+    our_runs: list
+    their_runs: list
+
+    @property
+    def ours(self):
+        return [median(column) for column in zip(*self.our_runs)]
+
+    @property
+    def theirs(self):
+        return [median(column) for column in zip(*self.their_runs)]
 
     @property
     def ratios(self):
-        return [ours / theirs if theirs else 0.0 for ours, theirs in zip(self.ours, self.theirs)]
+        pairs = [[quotient(*sides) for sides in zip(*pair)] for pair in zip(self.our_runs, self.their_runs)]
+        return [median(column) for column in zip(*pairs)]
 
 
 @dataclass
@@ -56,9 +72,10 @@ class Report:
         print(f"\nbackstop bench, {self.machine['date']}: {self.machine['cores']} cores ({self.machine['cpu']}), "
               f"{self.machine['memory']} GiB, load {self.machine['load']} at the start")
 
-    def add(self, name, unit, ours, theirs):
+    def add(self, name, unit, ours, theirs, ratio=None):
+        ratio = quotient(ours, theirs) if ratio is None else ratio
         self.results.append({"name": name, "unit": unit, "ours": round(ours, 3), "theirs": round(theirs, 3),
-                             "ratio": round(ours / theirs, 3) if theirs else None})
+                             "ratio": round(ratio, 3) if theirs else None})
 
     def database(self, version, megabytes):
         self.machine["postgres"], self.machine["database_mb"] = version, round(megabytes)
@@ -71,13 +88,13 @@ class Report:
             self.add(f"start: backstop {command}", "ms", milliseconds, 20.0)
 
     def speed(self, rows):
-        print(f"\nSpeed: ours / theirs, medians of {self.pairs} pairs; below 1, backstop takes less. Client CPU is "
-              "that of\nthe command and all that it started; the server's is apart, and is counted on both sides.")
+        print(f"\nSpeed: ours / theirs, medians of {self.pairs} pairs and of their ratios; below 1, backstop takes less. "
+              "Client\nCPU is that of the command and all that it started; the server's is apart, and is counted on both sides.")
         self.table("backstop backup ... | instead of", rows)
 
     def restores(self, rows):
-        print(f"\nRestore: ours / theirs, medians of {self.pairs} pairs; both make the database, ours counts and compares "
-              "what it\nloaded. Stored is the archive that theirs reads.")
+        print(f"\nRestore: ours / theirs, medians of {self.pairs} pairs and of their ratios; both make the database, ours "
+              "counts and\ncompares what it loaded. Stored is the archive that theirs reads.")
         self.table("backstop restore ... | instead of", rows)
 
     def table(self, title, rows):
@@ -90,8 +107,8 @@ class Report:
             cells = (f"{ours:.1f} / {theirs:.1f} = {ratio:.2f}"
                      for ours, theirs, ratio in zip(row.ours, row.theirs, row.ratios))
             print(f"  {row.name:<46}" + "".join(f"{cell:>26}" for cell in cells))
-            for (name, unit), ours, theirs in zip(COLUMNS, row.ours, row.theirs):
-                self.add(f"{name}: {row.name}", unit, ours, theirs)
+            for (name, unit), ours, theirs, ratio in zip(COLUMNS, row.ours, row.theirs, row.ratios):
+                self.add(f"{name}: {row.name}", unit, ours, theirs, ratio)
 
     def levels(self, rows):
         print("\npg_dump -Fc by level")
@@ -136,7 +153,7 @@ class Report:
         for name, unit, ours, theirs, text, broken in rows:
             mark = "  <-- broken promise" if broken else ""
             figures = f"{ours:.2f} / {theirs:.2f}" if unit == "s" else f"{ours:.0f} / {theirs:.0f}"
-            ratio = ours / theirs if theirs else 0.0
+            ratio = quotient(ours, theirs)
             print(f"  {name:<50}{figures + ' ' + unit:>20} = {ratio:.2f}  {text}{mark}", flush=True)
             self.add(name, unit, ours, theirs)
             self.broken = self.broken or broken
