@@ -706,6 +706,24 @@ test("each rule has its page, and its examples open here", async () => {
   assert.deepEqual(await cards(page), ["pipefail-missing backup.sh:3:1"]);
 });
 
+test("whoever's code is in the page is named, with the licence", async () => {
+  await open();
+  const [notice, module] = await Promise.all(["site", "package"].map((folder) =>
+    readFile(new URL(`../../target/wasm/${folder}/licenses.txt`, import.meta.url), "utf8")));
+  const named = (/** @type {string} */ text) => [...text.matchAll(/^(\S+ [\d.]+|the standard library of Rust) \(.+\)$/gm)].map(([, name]) => name.split(" ")[0]);
+  for (const crate of ["memchr", "serde_json", "wasm-bindgen"]) {
+    assert.ok(named(module).includes(crate), crate);
+  }
+  for (const one of [...named(module), "@codemirror/view", "@lezer/common", "style-mod", "xz-decompress"]) {
+    assert.ok(named(notice).includes(one), one);
+  }
+  assert.match(notice, /Marijn Haverbeke/);
+  for (const builder of ["syn", "esbuild", "typescript", "backstop-policy"]) assert.ok(!named(notice).includes(builder), builder);
+  const link = await page.getAttribute("a:has-text('Licences')", "href");
+  const answer = await page.goto(new URL(link ?? "", page.url()).href);
+  assert.equal(await answer?.text(), notice);
+});
+
 test("a thousand findings are drawn in parts, and typing goes on; how fast is printed", async (t) => {
   await open();
   const many = `#!/bin/bash\n${"pg_dump shop | gzip > a.gz\n".repeat(1000)}`;

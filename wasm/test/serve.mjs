@@ -16,6 +16,7 @@ const TYPES = {
   ".html": "text/html; charset=utf-8",
   ".js": "text/javascript; charset=utf-8",
   ".css": "text/css; charset=utf-8",
+  ".txt": "text/plain; charset=utf-8",
   ".xz": "application/x-xz",
   ".svg": "image/svg+xml",
   ".webmanifest": "application/manifest+json",

@@ -11,6 +11,7 @@ import { fileURLToPath } from "node:url";
 import * as esbuild from "esbuild";
 
 import { explain, load, rules, version } from "../../target/wasm/package/index.js";
+import { crates, notice, packages } from "../licenses.mjs";
 import { rulePage, rulesPage } from "./pages.mjs";
 import { join as joined, part } from "./src/streams.js";
 
@@ -26,9 +27,14 @@ const shared = {
   target: ["es2022", "chrome123", "firefox120", "safari17.5"],
   alias: { "@backstop-db/lint": join(target, "package/index.js") },
   external: ["node:fs/promises"],
+  // What they would say stands in licenses.txt.
   legalComments: "none",
   logLevel: "warning",
 };
+
+/** Files that went into a script. @type {Set<string>} */
+const inputs = new Set();
+const note = (/** @type {import("esbuild").Metafile} */ { inputs: files }) => Object.keys(files).forEach((path) => inputs.add(path));
 
 /** A worker as one text: it is started from a blob, which the page's policy binds. @param {string} name */
 async function worker(name) {
@@ -38,7 +44,9 @@ async function worker(name) {
     format: "iife",
     define: { "import.meta.url": '""' },
     write: false,
+    metafile: true,
   });
+  note(built.metafile);
   return built.outputFiles[0].text;
 }
 
@@ -129,6 +137,7 @@ const scripts = await esbuild.build({
     NAMES: JSON.stringify([...new Set(rules().flatMap(({ id, group }) => [id, group]))]),
   },
 });
+note(scripts.metafile);
 /** @type {Record<string, string>} */
 const entry = {};
 /** What the editor needs before it can be used. @type {string[]} */
@@ -171,8 +180,10 @@ for (const rule of rules()) {
   if (explained) await write(`rules/${rule.id}/index.html`, fill(rulePage(explained)));
 }
 
+await write("licenses.txt", await notice([...(await crates()), ...(await packages([...inputs]))]));
+
 const assets = (await readdir(join(site, "assets"))).map((name) => `assets/${name}`).sort();
-const cached = ["./", "manifest.webmanifest", "icon.svg", "rules/", ...assets];
+const cached = ["./", "manifest.webmanifest", "icon.svg", "licenses.txt", "rules/", ...assets];
 const digest = createHash("sha256");
 for (const path of ["index.html", "rules/index.html", ...assets]) {
   digest.update(path).update(await readFile(join(site, path)));
