@@ -6,20 +6,19 @@ import { readFile, readdir } from "node:fs/promises";
 import { dirname, join, resolve } from "node:path";
 import { fileURLToPath } from "node:url";
 
-/** @typedef {{ name: string, license: string, texts: string[] }} Part */
+/** @typedef {{ name: string, license: string, text: string }} Part */
 
 const root = fileURLToPath(new URL("..", import.meta.url));
 
 /** Where there is a choice, it is not Apache-2.0: that is long, and said once. */
 const TEXT = /^(licen[cs]e|copying|unlicense|notice)(?!.*apache)/i;
 
-/** @param {string} folder @param {string} name @param {string | undefined} license @returns {Promise<Part>} */
-async function part(folder, name, license) {
+/** @param {string} folder @param {string} name @param {string | undefined} license @param {string | undefined} source @returns {Promise<Part>} */
+async function part(folder, name, license, source) {
   const files = (await readdir(folder)).filter((file) => TEXT.test(file)).sort();
-  if (!license || (files.length === 0 && !license.includes("Apache-2.0"))) {
-    throw new Error(`'${folder}' names no licence, or does not hold its text`);
-  }
-  return { name, license, texts: await Promise.all(files.map((file) => readFile(join(folder, file), "utf8"))) };
+  const texts = await Promise.all(files.map(async (file) => (await readFile(join(folder, file), "utf8")).trim()));
+  if (!license || !source) throw new Error(`'${folder}' names no licence, or not where it comes from`);
+  return { name, license, text: texts.join("\n\n") || `Its text is with its source, ${source.replace(/^git\+/, "")}` };
 }
 
 /** The crates of the module, as cargo listed them when it built it. */
@@ -35,7 +34,8 @@ export async function crates() {
     const value = (/** @type {string} */ key) => toml.match(new RegExp(`^${key} = "(.*)"$`, "m"))?.[1];
     const isOfRust = /\/library\/[\w-]+\/Cargo\.toml$/.test(manifest);
     const name = isOfRust ? "the standard library of Rust" : `${value("name")} ${value("version")}`;
-    parts.set(name, part(dirname(manifest), name, isOfRust ? "MIT OR Apache-2.0" : value("license")));
+    const [license, source] = isOfRust ? ["MIT OR Apache-2.0", "https://github.com/rust-lang/rust"] : [value("license"), value("repository")];
+    parts.set(name, part(dirname(manifest), name, license, source));
   }
   return Promise.all(parts.values());
 }
@@ -48,8 +48,8 @@ export async function crates() {
 export async function packages(inputs) {
   const folders = inputs.flatMap((path) => path.match(/^.*node_modules\/(?:@[^/]+\/)?[^/]+(?=\/)/)?.[0] ?? []);
   return Promise.all([...new Set(folders)].map(async (folder) => {
-    const { name, version, license } = JSON.parse(await readFile(join(folder, "package.json"), "utf8"));
-    return part(folder, `${name} ${version}`, license);
+    const { name, version, license, repository } = JSON.parse(await readFile(join(folder, "package.json"), "utf8"));
+    return part(folder, `${name} ${version}`, license, repository?.url ?? repository);
   }));
 }
 
@@ -57,8 +57,7 @@ export async function packages(inputs) {
 export async function notice(parts) {
   /** @type {Map<string, string[]>} */
   const groups = new Map();
-  for (const { name, license, texts } of parts.toSorted((a, b) => (a.name < b.name ? -1 : 1))) {
-    const text = texts.length > 0 ? texts.map((one) => one.trim()).join("\n\n") : "Apache-2.0: its text is the last here.";
+  for (const { name, license, text } of parts.toSorted((a, b) => (a.name < b.name ? -1 : 1))) {
     groups.set(text, [...(groups.get(text) ?? []), `${name} (${license})`]);
   }
   const head = "backstop (MIT OR Apache-2.0), https://github.com/backstop-db/backstop, holds what follows.";
