@@ -143,10 +143,7 @@ impl Kind {
             "env" | "dotenv" | "properties" => Self::Env,
             "sql" | "pgsql" | "postgresql" | "postgres" | "plpgsql" | "psql" => Self::Sql,
             "ts" | "typescript" | "js" | "javascript" | "tsx" | "jsx" | "mjs" => Self::TypeScript,
-            "" | "text" | "txt" | "plaintext" => match Self::of_text(text) {
-                Self::Text if starts_with_a_command(text) => Self::Shell,
-                kind => kind,
-            },
+            "" | "text" | "txt" | "plaintext" => Self::of_text(text),
             _ => Self::Text,
         }
     }
@@ -155,6 +152,10 @@ impl Kind {
     fn of_text(text: &str) -> Self {
         if is_shell_script(text) {
             return Self::Shell;
+        }
+        // What it holds in its blocks does not say what it is.
+        if has_fences(text) {
+            return Self::Markdown;
         }
         if is_crontab(text) {
             return Self::Crontab;
@@ -168,6 +169,9 @@ impl Kind {
         match of_yaml(text) {
             Self::Text if is_env(text) => Self::Env,
             Self::Text if is_markdown(text) => Self::Markdown,
+            Self::Text if is_sql(text) => Self::Sql,
+            Self::Text if is_typescript(text) => Self::TypeScript,
+            Self::Text if starts_with_a_command(text) => Self::Shell,
             kind => kind,
         }
     }
@@ -301,6 +305,45 @@ fn is_assignment(line: &str) -> bool {
 fn is_env(text: &str) -> bool {
     content(text).next().is_some()
         && content(text).all(|line| is_assignment(line) && !line.starts_with("export "))
+}
+
+/// A block of Markdown that ends: in no other kind does a line begin so.
+fn has_fences(text: &str) -> bool {
+    ["```", "~~~"].iter().any(|fence| text.lines().filter(|line| line.starts_with(fence)).nth(1).is_some())
+}
+
+/// The first line that is neither blank nor a comment begins a statement, and some
+/// statement ends with its line.
+fn is_sql(text: &str) -> bool {
+    const BEGIN: [&str; 17] = [
+        "alter ",
+        "begin;",
+        "comment on ",
+        "copy ",
+        "create ",
+        "delete from ",
+        "do $",
+        "drop ",
+        "grant ",
+        "insert into ",
+        "revoke ",
+        "select ",
+        "set ",
+        "start transaction",
+        "truncate ",
+        "update ",
+        "with ",
+    ];
+    let first = text.lines().map(str::trim).find(|line| !line.is_empty() && !line.starts_with("--"));
+    let first = first.unwrap_or_default().to_ascii_lowercase();
+    BEGIN.iter().any(|words| first.starts_with(words))
+        && text.lines().any(|line| line.trim_end().ends_with(';'))
+}
+
+fn is_typescript(text: &str) -> bool {
+    let imports =
+        |line: &str| line.starts_with("import ") && (line.contains(" from \"") || line.contains(" from '"));
+    text.lines().any(imports)
 }
 
 fn is_markdown(text: &str) -> bool {

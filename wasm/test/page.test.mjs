@@ -106,6 +106,7 @@ test("each kind is told by its text when it is pasted", async () => {
     ["Compose file", "compose", "docker-compose.yml"], ["Kubernetes", "kubernetes", "k8s/backup.yaml"],
     ["Bucket lifecycle", "lifecycle", "lifecycle.json"], ["Bucket policy", "policy", "bucket-policy.json"],
     [".env file", "env", ".env"], ["backstop.yml", "config", "backstop.yml"], ["Document", "document", "docs/BACKUP.md"],
+    ["SQL", "sql", "db/roles.sql"], ["TypeScript", "typescript", "src/backup.ts"],
   ];
   for (const [kind, folder, path] of kinds) {
     const [file] = await example(folder, [path]);

@@ -43,6 +43,19 @@ fn content_says_it_where_the_path_does_not() {
         ("-", "A=1\nB='x y'\n", Kind::Env),
         ("-", "# Title\n\n- item\n", Kind::Markdown),
         ("-", "hello there\n", Kind::Text),
+        // A document whose blocks are taken for it, line by line.
+        ("-", "# Plan\n\n```yaml\nname: x\non: push\njobs:\n  a: {}\n```\n", Kind::Markdown),
+        ("-", "Text\n~~~\n[Unit]\n[Service]\n~~~\n", Kind::Markdown),
+        ("-", "[[_TOC_]]\n\n```json\n{\"Rules\": []}\n```\n", Kind::Markdown),
+        // One that writes a block somewhere.
+        ("-", "on: push\njobs:\n  a:\n    run: |\n      ```\n      x\n      ```\n", Kind::Workflow),
+        ("-", "-- add a column\n\nALTER TABLE t ADD c int;\n", Kind::Sql),
+        ("-", "begin;\nupdate t set c = 1;\ncommit;\n", Kind::Sql),
+        ("-", "Select what you like and\nbe done with it.\n", Kind::Text),
+        ("-", "// db\nimport postgres from 'postgres';\nconst a = 1;\n", Kind::TypeScript),
+        ("-", "import of goods from here\n", Kind::Text),
+        ("-", "pg_dump shop | gzip > shop.gz\n", Kind::Shell),
+        ("LICENSE", "MIT License\n\nto deal; to use;\n", Kind::Text),
         ("b.service", "[Unit]\n[Service]\nExecStart=/x\n", Kind::Systemd),
         ("src/user.service", "class X\n", Kind::Text),
     ] {
