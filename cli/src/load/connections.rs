@@ -1,16 +1,23 @@
 //! The connections that rows are loaded over, each with the settings that
 //! pg_restore gives its own.
 
+use std::time::Duration;
+
 use futures::future::join_all;
 
 use crate::postgres::Error;
 use crate::postgres::session::{READS_ITSELF, Session, no_limits};
 use crate::postgres::target::Target;
 
+/// A server counts a session for a moment longer than it lasts, and pg_restore's have
+/// just ended: where only so many are allowed, ours is tried again this often.
+const TRIES: u32 = 20;
+const PAUSE: Duration = Duration::from_millis(100);
+
 /// As many as were asked for, or as the server gives; at least one. With fewer comes
 /// why there are no more.
 pub(super) async fn open(target: &Target, wanted: usize) -> Result<(Vec<Session>, Option<Error>), Error> {
-    let first = Session::connect(target).await?;
+    let first = first(target).await?;
     // The others go where the first one went.
     let target = first.target().clone();
     settings(&first).await?;
@@ -27,6 +34,16 @@ pub(super) async fn open(target: &Target, wanted: usize) -> Result<(Vec<Session>
         }
     }
     Ok((sessions, fewer))
+}
+
+async fn first(target: &Target) -> Result<Session, Error> {
+    for _ in 1..TRIES {
+        match Session::connect(target).await {
+            Err(Error::TooManyConnections { .. }) => tokio::time::sleep(PAUSE).await,
+            done => return done,
+        }
+    }
+    Session::connect(target).await
 }
 
 /// How many of so many connections the server gives; they are closed again.
