@@ -262,6 +262,25 @@ async fn what_goes_over_one_connection_is_told() {
     assert!(said.contains("over 2 of 5 connections: "), "{said}");
 }
 
+#[tokio::test(flavor = "multi_thread")]
+async fn many_tables_come_over_few_connections_too() {
+    let server = shared().await;
+    let tables = "DO $$ BEGIN FOR n IN 1..300 LOOP
+        EXECUTE format('CREATE TABLE t_%s AS SELECT %s AS n', n, n); END LOOP; END $$;
+        CREATE VIEW seen AS SELECT n FROM t_1";
+    let scene = Scene::bare(server, "many_few", tables).await;
+    let folder = tempfile::tempdir().unwrap();
+    let file = folder.path().join("many.dump");
+    std::fs::write(&file, dump(server, 15, &scene.database, &["--no-owner"])).unwrap();
+    server.sql("postgres", "CREATE ROLE scarce LOGIN CREATEDB CONNECTION LIMIT 2").await;
+    let done = restore(server, &file, "by_scarce", &["--jobs", "5", "--no-owner"])
+        .env("PGUSER", "scarce")
+        .run()
+        .ended(0);
+    assert!(done.stdout.contains("too many connections"), "{}", done.stdout);
+    assert_eq!(server.sql("by_scarce", "SELECT count(*) FROM t_300 WHERE n = 300").await, "1");
+}
+
 /// A file with the archive of [`BIG`], uncompressed.
 async fn big_archive(server: &Server, name: &str, folder: &Path) -> (PathBuf, Vec<u8>) {
     archive_of(server, name, BIG, folder).await

@@ -46,12 +46,15 @@ async fn first(target: &Target) -> Result<Session, Error> {
     Session::connect(target).await
 }
 
-/// How many of so many connections the server gives; they are closed again.
-pub(super) async fn given(target: &Target, wanted: usize) -> Result<usize, Error> {
-    let (sessions, _) = open(target, wanted).await?;
-    let given = sessions.len();
+/// Whether the server gives so many connections; they are closed again.
+pub(super) async fn have_room(target: &Target, wanted: usize) -> Result<bool, Error> {
+    let (sessions, fewer) = open(target, wanted).await?;
     join_all(sessions.into_iter().map(Session::close)).await;
-    Ok(given)
+    if fewer.is_some() {
+        // Whoever comes next needs one that we had.
+        tokio::time::sleep(PAUSE).await;
+    }
+    Ok(fewer.is_none())
 }
 
 /// Those of `_doSetFixedOutputState` in `pg_backup_archiver.c`; and how pg_dump

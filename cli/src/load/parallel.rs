@@ -98,11 +98,11 @@ impl Made<'_> {
     async fn before(&self, entries: &BTreeSet<i32>) -> Result<(), Error> {
         let tree = Tree::of(self.toc, entries);
         let hands = tree.hands(self.load.jobs);
-        if hands == 1 {
+        // Twice as many, since those that have just ended may still count.
+        if hands == 1 || !connections::have_room(self.load.target, 2 * hands).await? {
             return self.restore(entries, 1).await;
         }
-        let given = async { Ok(connections::given(self.load.target, hands).await?) };
-        let ((), hands) = try_join(self.restore(&tree.trunk, 1), given).await?;
+        self.restore(&tree.trunk, 1).await?;
         let parts = tree.deal(hands);
         // Each comes to its end: nobody still makes anything when an error is told.
         join_all(parts.iter().map(|part| self.restore(part, 1))).await.into_iter().collect()
